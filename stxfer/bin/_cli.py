@@ -1,0 +1,40 @@
+"""What every command shares: error lines, exit codes, common options."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+from stxfer.errors import StxferError
+
+
+def make_parser(module: str, description: str) -> argparse.ArgumentParser:
+    """Return a parser whose ``--help`` shows defaults."""
+    return argparse.ArgumentParser(
+        prog=f"python -m stxfer.bin.{module.rpartition('.')[2]}", description=description,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False)
+
+
+def add_stage_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a command that is a stage: ``--force`` and ``--allow-stale``."""
+    parser.add_argument("--force", action="store_true", help="do the work again even if it is finished")
+    parser.add_argument("--allow-stale", action="store_true",
+                        help="use inputs although what they were made from has changed since")
+
+
+def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> None:
+    """Call ``main`` and turn errors a user can mend into one line and exit status 1."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S",
+                        stream=sys.stderr, force=True)
+    try:
+        main(argv)
+    except StxferError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:
+        if error.filename is None:
+            sys.exit(f"error: {error.strerror or error}")
+        sys.exit(f"error: {error.filename}: {error.strerror}")

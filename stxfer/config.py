@@ -1,0 +1,299 @@
+"""The experiment as data: one YAML file declares languages, labels, model, training and systems."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from stxfer.errors import ConfigError
+
+PARTS = ("encoder", "decoder", "decoder_body", "ctc", "all")
+KINDS = ("source", "st", "target")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Init:
+    """Which parameters a system starts from: ``parts`` of the system named ``source``."""
+
+    source: str
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class System:
+    """One node of the experiment: a model trained on one task from one starting point.
+
+    ``data`` is a set of ``dump/fbank``; ``text`` says which text of that set it learns: a language,
+    for the set's own transcript, or ``<lang>.<label>`` for the translation in ``text.<lang>.<label>``.
+    """
+
+    name: str
+    task: str
+    data: str
+    text: str
+    init: Init | None = None
+
+    @property
+    def kind(self) -> str:
+        """``source`` (source ASR), ``st`` or ``target`` (target ASR); one stage trains each kind."""
+        if self.task == "st":
+            return "st"
+        return "source" if self.data.startswith("src_") else "target"
+
+    @property
+    def label(self) -> str | None:
+        """The label source of a translation, e.g. ``mt`` of ``sw.mt``."""
+        return self.text.partition(".")[2] or None
+
+    @property
+    def vocab(self) -> str:
+        """The vocabulary's name: source ASR has its own, ST and target ASR share one."""
+        return "source" if self.kind == "source" else "target"
+
+    @property
+    def dev_set(self) -> str:
+        return "tgt_dev" if self.kind == "target" else "src_dev"
+
+    @property
+    def test_set(self) -> str:
+        return "tgt_test" if self.kind == "target" else "src_test"
+
+
+@dataclass(frozen=True)
+class Vocab:
+    """A SentencePiece vocabulary: ``type`` unigram, bpe or char; ``text`` names what it is learnt from."""
+
+    size: int = 200
+    type: str = "unigram"
+    text: tuple[str, ...] = ("src_train",)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One training run of a system; a system is one or more phases, each starting from the last one's result.
+
+    ``epochs`` x ``steps`` optimiser steps of about ``batch_frames`` input frames (MT: source tokens);
+    the learning rate rises over ``warmup`` of all steps and then falls to 0 along a cosine.
+    ``freeze`` names parts held fixed. ``ctc_weight`` w gives the loss w CTC + (1 - w) attention.
+    ``average`` last-best checkpoints (by dev accuracy) make the phase's result.
+    """
+
+    epochs: int = 10
+    steps: int = 100
+    batch_frames: int = 8000
+    lr: float = 1.5e-3
+    warmup: float = 0.15
+    clip: float = 5.0
+    weight_decay: float = 1e-6
+    label_smoothing: float = 0.1
+    dropout: float = 0.1
+    ctc_weight: float = 0.3
+    specaug: bool = False
+    freeze: tuple[str, ...] = ()
+    average: int = 3
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Beam search options, with ESPnet's meanings."""
+
+    beam_size: int = 5
+    ctc_weight: float = 0.3
+    length_bonus: float = 0.0
+    maxlenratio: float = 0.0
+    minlenratio: float = 0.0
+    batch_frames: int = 20000
+
+
+@dataclass(frozen=True)
+class Mt:
+    """The translator trained here: pairs of the bitext used (0: all), its vocabularies and model."""
+
+    pairs: int = 0
+    vocab: int = 500
+    model: Mapping[str, Any] = field(default_factory=dict)
+    train: tuple[Phase, ...] = (Phase(),)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything a recipe's Python stages need to know; see ``conf/base.yaml`` for each key."""
+
+    name: str
+    source_lang: str
+    target_lang: str
+    data: Mapping[str, Any]
+    prepare: Mapping[str, Any]
+    vocab: Mapping[str, Vocab]
+    labels: Mapping[str, Mapping[str, Any]]
+    mt: Mt
+    model: Mapping[str, Any]
+    train: Mapping[str, tuple[Phase, ...]]
+    decode: Mapping[str, Decoding]
+    systems: Mapping[str, System]
+    compare: tuple[tuple[str, str], ...]
+    seeds: tuple[int, ...]
+
+    def select(self, systems: Iterable[str] = (), kind: str | None = None) -> list[System]:
+        """Return the named systems (none named: all) of one kind (none: any), sources first.
+
+        Raises:
+            ConfigError: a name is not declared.
+        """
+        names = list(systems) or list(self.systems)
+        unknown = [name for name in names if name not in self.systems]
+        if unknown:
+            raise ConfigError(f"unknown system {unknown[0]!r}; declared: {' '.join(self.systems)}")
+        return [system for system in self.order() if system.name in names and kind in (None, system.kind)]
+
+    def order(self) -> list[System]:
+        """Return all systems so that each comes after the one it starts from.
+
+        Raises:
+            ConfigError: a cycle.
+        """
+        done: dict[str, System] = {}
+
+        def visit(name: str, path: tuple[str, ...]) -> None:
+            if name in path:
+                raise ConfigError(f"systems start from each other in a circle: {' <- '.join((*path, name))}")
+            system = self.systems[name]
+            if system.init is not None:
+                visit(system.init.source, (*path, name))
+            done.setdefault(name, system)
+
+        for name in self.systems:
+            visit(name, ())
+        return list(done.values())
+
+
+def load_experiment(path: str | os.PathLike[str]) -> Experiment:
+    """Read an experiment file; ``include: [files]`` (relative to it) are read first and overridden by it.
+
+    Mappings are merged key by key; ``null`` removes an included key.
+
+    Raises:
+        ConfigError: file absent, not YAML, an unknown key, or a value of the wrong type; names the key.
+    """
+    raw = _read(Path(path))
+    known = {"name", "languages", "data", "prepare", "vocab", "labels", "mt", "model", "train", "decode",
+             "systems", "compare", "seeds"}
+    _refuse_unknown(raw, known, str(path))
+    missing = sorted(known - {"data", "prepare"} - raw.keys())
+    if missing:
+        raise ConfigError(f"{path}: missing key {missing[0]!r}")
+    languages = raw["languages"]
+    _refuse_unknown(languages, {"source", "target"}, f"{path}: languages")
+    train = {kind: _phases(raw["train"], kind, str(path)) for kind in KINDS}
+    _refuse_unknown(raw["train"], {"default", *KINDS}, f"{path}: train")
+    mt = dict(raw["mt"])
+    mt["train"] = tuple(_make(Phase, phase, f"{path}: mt.train") for phase in mt.get("train", [{}]))
+    names = {"@source@": languages["source"], "@target@": languages["target"]}
+    systems = {name: _system(name, value, names, f"{path}: systems.{name}")
+               for name, value in raw["systems"].items()}
+    for system in systems.values():
+        if system.init is not None and system.init.source not in systems:
+            raise ConfigError(f"{path}: systems.{system.name}.init.from: unknown system {system.init.source!r}")
+        if system.task == "st" and system.label not in (None, "human") and system.label not in raw["labels"]:
+            raise ConfigError(f"{path}: systems.{system.name}.text: label {system.label!r} is not under 'labels'")
+    compare = tuple((pair[0], pair[1]) for pair in raw["compare"])
+    for name in (name for pair in compare for name in pair):
+        if name not in systems:
+            raise ConfigError(f"{path}: compare: unknown system {name!r}")
+    experiment = Experiment(
+        name=raw["name"], source_lang=languages["source"], target_lang=languages["target"],
+        data=raw.get("data") or {}, prepare=raw.get("prepare") or {},
+        vocab={key: _make(Vocab, value, f"{path}: vocab.{key}") for key, value in raw["vocab"].items()},
+        labels=raw["labels"], mt=_make(Mt, mt, f"{path}: mt"), model=raw["model"], train=train,
+        decode={kind: _make(Decoding, raw["decode"].get(kind) or {}, f"{path}: decode.{kind}")
+                for kind in (*KINDS, "mt")},
+        systems=systems, compare=compare, seeds=tuple(raw["seeds"]))
+    experiment.order()
+    return experiment
+
+
+def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: must be a YAML mapping")
+    if path.resolve() in seen:
+        raise ConfigError(f"{path}: includes itself")
+    merged: dict[str, Any] = {}
+    for name in raw.pop("include", []):
+        _merge(merged, _read(path.parent / name, (*seen, path.resolve())))
+    _merge(merged, raw)
+    return merged
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
+    for key, value in over.items():
+        if value is None:
+            base.pop(key, None)
+        elif isinstance(value, dict) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = value
+
+
+def _refuse_unknown(value: Any, known: Iterable[str], where: str) -> None:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: must be a mapping, not {value!r}")
+    unknown = sorted(value.keys() - set(known))
+    if unknown:
+        raise ConfigError(f"{where}: unknown key {unknown[0]!r}; known: {' '.join(sorted(known))}")
+
+
+def _make(cls: type[T], value: Mapping[str, Any], where: str) -> T:
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    _refuse_unknown(value, fields, where)
+    checked: dict[str, Any] = {}
+    for key, item in value.items():
+        default = fields[key].default
+        if isinstance(default, float) and isinstance(item, (int, str)) and not isinstance(item, bool):
+            try:
+                item = float(item)  # YAML 1.1 reads 1e-3 as a string
+            except ValueError:
+                raise ConfigError(f"{where}.{key}: {item!r} is not a number") from None
+        if isinstance(default, tuple) and isinstance(item, list):
+            item = tuple(item)
+        if default is not dataclasses.MISSING and type(item) is not type(default):
+            raise ConfigError(f"{where}.{key}: {item!r} must be {type(default).__name__}")
+        checked[key] = item
+    return cls(**checked)
+
+
+def _phases(train: Mapping[str, Any], kind: str, path: str) -> tuple[Phase, ...]:
+    default = train.get("default") or {}
+    phases = train.get(kind) or [{}]
+    return tuple(_make(Phase, {**default, **phase}, f"{path}: train.{kind}") for phase in phases)
+
+
+def _system(name: str, value: Mapping[str, Any], languages: Mapping[str, str], where: str) -> System:
+    _refuse_unknown(value, {"task", "data", "text", "init"}, where)
+    if value.get("task") not in ("asr", "st"):
+        raise ConfigError(f"{where}.task: {value.get('task')!r} must be asr or st")
+    init = None
+    if "init" in value:
+        _refuse_unknown(value["init"], {"from", "parts"}, f"{where}.init")
+        parts = value["init"].get("parts", "all")
+        parts = (parts,) if isinstance(parts, str) else tuple(parts)
+        for part in parts:
+            if part not in PARTS:
+                raise ConfigError(f"{where}.init.parts: {part!r} must be one of {' '.join(PARTS)}")
+        init = Init(source=value["init"]["from"], parts=parts)
+    text = value["text"]
+    for mark, language in languages.items():
+        text = text.replace(mark, language)
+    return System(name=name, task=value["task"], data=value["data"], text=text, init=init)
