@@ -1,0 +1,1 @@
+"""Audio: decode, check, resample; filterbank features."""

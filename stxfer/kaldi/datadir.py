@@ -1,0 +1,238 @@
+"""Kaldi data directories: read, validate, write whole, subset.
+
+A directory holds ``wav.scp text utt2spk spk2utt utt2dur``, translations as ``text.<lang>.<label>``, and,
+after speed perturbation, ``utt2speed``. Every table has the same keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+import os
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stxfer.errors import ConfigError, DataError
+from stxfer.fileio import atomic_dir, atomic_write
+from stxfer.kaldi.table import read_table, write_table
+
+
+@dataclass
+class DataDir:
+    """The tables of one data directory, keyed by utterance.
+
+    Attributes:
+        path: where it was read from or is to be written; error messages name it.
+        wav_scp: path of the audio file, absolute or relative to the working directory.
+        text: transcript.
+        utt2spk: speaker.
+        utt2dur: seconds; empty when not yet measured.
+        texts: further texts by file name, ``text.<lang>.<label>``.
+        utt2speed: speed factor to apply to the audio; empty when there is none.
+    """
+
+    path: Path
+    wav_scp: dict[str, str]
+    text: dict[str, str]
+    utt2spk: dict[str, str]
+    utt2dur: dict[str, float] = field(default_factory=dict)
+    texts: dict[str, dict[str, str]] = field(default_factory=dict)
+    utt2speed: dict[str, float] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.wav_scp)
+
+    @property
+    def hours(self) -> float:
+        """Total duration in hours, 0 when the durations are not known."""
+        return sum(self.utt2dur.values()) / 3600
+
+    @property
+    def spk2utt(self) -> dict[str, list[str]]:
+        """Sorted utterances of each speaker."""
+        table: defaultdict[str, list[str]] = defaultdict(list)
+        for utt in sorted(self.utt2spk):
+            table[self.utt2spk[utt]].append(utt)
+        return dict(table)
+
+    def select(self, utts: Collection[str]) -> DataDir:
+        """Return the directory with these utterances only, in their order."""
+        return DataDir(self.path, *({utt: table[utt] for utt in utts if utt in table} for table in
+                                    (self.wav_scp, self.text, self.utt2spk, self.utt2dur)),
+                       texts={name: {utt: table[utt] for utt in utts} for name, table in self.texts.items()},
+                       utt2speed={utt: self.utt2speed[utt] for utt in utts if utt in self.utt2speed})
+
+
+def text_language(name: str) -> str:
+    """Return the language of a ``text.<lang>.<label>`` file.
+
+    Raises:
+        DataError: the name has another form.
+    """
+    parts = name.split(".")
+    if len(parts) != 3 or parts[0] != "text" or not parts[1] or not parts[2]:
+        raise DataError(f"{name}: a further text must be named text.<language>.<label>, e.g. text.sw.human")
+    return parts[1]
+
+
+def table_files(path: str | os.PathLike[str]) -> list[Path]:
+    """Return the files of a data directory that :func:`read_datadir` reads, sorted."""
+    directory = Path(path)
+    fixed = [directory / name for name in ("wav.scp", "text", "utt2spk")]
+    optional = [directory / name for name in ("utt2dur", "utt2speed")]
+    return sorted([*fixed, *(p for p in optional if p.exists()), *directory.glob("text.*")])
+
+
+def read_datadir(path: str | os.PathLike[str]) -> DataDir:
+    """Read and validate a data directory.
+
+    ``utt2dur`` may be absent, as in directories of other ESPnet recipes; ``spk2utt`` is derived, not read.
+
+    Raises:
+        DataError: a table is absent, malformed, or inconsistent with the others.
+    """
+    directory = Path(path)
+    if not directory.is_dir():
+        raise DataError(f"{directory}: no such directory; run the stage that makes it first")
+    if (directory / "segments").exists():
+        raise DataError(f"{directory}/segments: segments of long recordings are not supported; "
+                        "cut the audio into one file an utterance and remove this file")
+    names = {p.name for p in table_files(directory)}
+    data = DataDir(
+        path=directory,
+        wav_scp=read_table(directory / "wav.scp", empty_values=False),
+        text=read_table(directory / "text"),
+        utt2spk=read_table(directory / "utt2spk", empty_values=False),
+        utt2dur=_read_numbers(directory / "utt2dur") if "utt2dur" in names else {},
+        texts={name: read_table(directory / name) for name in sorted(names) if name.startswith("text.")},
+        utt2speed=_read_numbers(directory / "utt2speed") if "utt2speed" in names else {})
+    validate(data)
+    return data
+
+
+def _read_numbers(path: Path) -> dict[str, float]:
+    numbers = {}
+    for utt, value in read_table(path, empty_values=False).items():
+        try:
+            numbers[utt] = float(value)
+        except ValueError:
+            raise DataError(f"{path}: utterance {utt}: {value!r} is not a number") from None
+    return numbers
+
+
+def validate(data: DataDir) -> None:
+    """Check that a data directory is what every later stage takes for granted.
+
+    Raises:
+        DataError: no utterances, tables with different keys, an id with white space, a duration or speed
+            that is not positive, a ``wav.scp`` command; names the file and the utterance.
+    """
+    path = data.path
+    if not data.wav_scp:
+        raise DataError(f"{path}/wav.scp: holds no utterances")
+    tables: dict[str, Mapping[str, object]] = {"text": data.text, "utt2spk": data.utt2spk, **data.texts}
+    tables |= {name: table for name, table in (("utt2dur", data.utt2dur), ("utt2speed", data.utt2speed)) if table}
+    for name, table in tables.items():
+        if missing := data.wav_scp.keys() - table.keys():
+            raise DataError(f"{path}/{name}: lacks {len(missing)} of wav.scp's {len(data)} utterances, "
+                            f"the first is {min(missing)}")
+        if extra := table.keys() - data.wav_scp.keys():
+            raise DataError(f"{path}/{name}: holds {len(extra)} utterances that wav.scp lacks, "
+                            f"the first is {min(extra)}")
+    for name in data.texts:
+        text_language(name)
+    for utt, audio in data.wav_scp.items():
+        if not utt or any(c.isspace() for c in utt):
+            raise DataError(f"{path}/wav.scp: utterance id {utt!r} is empty or holds white space")
+        if audio.endswith("|"):
+            raise DataError(f"{path}/wav.scp: utterance {utt}: commands ('... |') are not supported; "
+                            "write the audio to a file and give its path")
+        speaker = data.utt2spk[utt]
+        if not speaker or any(c.isspace() for c in speaker):
+            raise DataError(f"{path}/utt2spk: utterance {utt}: speaker id {speaker!r} is empty or holds white space")
+    for name, numbers in (("utt2dur", data.utt2dur), ("utt2speed", data.utt2speed)):
+        for utt, value in numbers.items():
+            if not (value > 0 and math.isfinite(value)):
+                raise DataError(f"{path}/{name}: utterance {utt}: {value} is not a positive number")
+
+
+def write_datadir(path: str | os.PathLike[str], data: DataDir, *, dropped: Mapping[str, str] | None = None) -> None:
+    """Validate ``data`` and write it to ``path``, which is replaced as a whole.
+
+    Args:
+        path: the directory.
+        data: its tables; ``spk2utt`` is derived from ``utt2spk``.
+        dropped: utterances left out and why, written as ``dropped.tsv`` when given.
+
+    Raises:
+        DataError: see :func:`validate`.
+    """
+    validate(data)
+    with atomic_dir(path) as directory:
+        for name, table in (("wav.scp", data.wav_scp), ("text", data.text), ("utt2spk", data.utt2spk)):
+            write_table(directory / name, table)
+        write_table(directory / "spk2utt", {spk: " ".join(utts) for spk, utts in data.spk2utt.items()})
+        if data.utt2dur:
+            write_table(directory / "utt2dur", {utt: f"{value:.3f}" for utt, value in data.utt2dur.items()})
+        if data.utt2speed:
+            write_table(directory / "utt2speed", {utt: f"{value:g}" for utt, value in data.utt2speed.items()})
+        for name, table in data.texts.items():
+            write_table(directory / name, table)
+        if dropped is not None:
+            with atomic_write(directory / "dropped.tsv") as handle:
+                handle.writelines(f"{utt}\t{reason}\n" for utt, reason in sorted(dropped.items()))
+
+
+def subset(data: DataDir, *, hours: float | None = None, n_utts: int | None = None, seed: int = 0) -> DataDir:
+    """Take a seeded, speaker-balanced part of a data directory.
+
+    Utterances are ranked once, always taking the next one from the speaker with the least speech so far, and
+    the ranking is cut at the size asked for: with one seed, a smaller subset lies within every larger one.
+
+    Args:
+        data: the whole, with durations.
+        hours: the most speech to take (at least one utterance is taken), or
+        n_utts: the number of utterances to take.
+        seed: which subset.
+
+    Raises:
+        ConfigError: not exactly one size is given, or it is more than there is.
+        DataError: there are no durations.
+    """
+    if (hours is None) == (n_utts is None):
+        raise ConfigError("a subset takes either hours or a number of utterances")
+    if not data.utt2dur:
+        raise DataError(f"{data.path}/utt2dur: no such file; a subset needs durations")
+    if (n_utts or 0) > len(data) or (hours or 0) > data.hours + 1e-6:
+        raise ConfigError(f"{data.path}: a subset of {f'{hours} h' if n_utts is None else f'{n_utts} utterances'} is "
+                          f"more than there is ({data.hours:.3f} h, {len(data)} utterances)")
+    ranking = _ranking(data, seed)
+    if n_utts is None:
+        assert hours is not None
+        n_utts, seconds = 0, 0.0
+        for utt in ranking:
+            seconds += data.utt2dur[utt]
+            if seconds > hours * 3600 + 1e-6 and n_utts:
+                break
+            n_utts += 1
+    return data.select(sorted(ranking[:n_utts]))
+
+
+def _ranking(data: DataDir, seed: int) -> list[str]:
+    def order(name: str) -> str:  # a hash, so that one utterance more or less does not reshuffle the others
+        return hashlib.sha256(f"{seed} {name}".encode()).hexdigest()
+
+    queues = {spk: sorted(utts, key=order, reverse=True) for spk, utts in data.spk2utt.items()}
+    heap = [(0.0, order(spk), spk) for spk in queues]
+    heapq.heapify(heap)
+    ranking = []
+    while heap:
+        seconds, tie, spk = heapq.heappop(heap)
+        utt = queues[spk].pop()
+        ranking.append(utt)
+        if queues[spk]:
+            heapq.heappush(heap, (seconds + data.utt2dur[utt], tie, spk))
+    return ranking
