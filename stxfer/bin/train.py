@@ -1,0 +1,33 @@
+"""Stages 7-9: train the systems of one kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stxfer.bin._cli import add_stage_options, make_parser, run
+from stxfer.config import KINDS, load_experiment
+from stxfer.train import train_systems
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse arguments and train."""
+    parser = make_parser("train", "Train systems: source ASR, speech translation (ST) or target ASR. Systems that do "
+                         "not depend on each other train side by side. A killed training goes on at its last epoch.")
+    parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
+    parser.add_argument("--kind", choices=KINDS, required=True, help="which kind of system")
+    parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of features and vocabularies")
+    parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of experiments")
+    parser.add_argument("--systems", default="", help="names of systems; none: all that the experiment declares")
+    parser.add_argument("--seeds", default="", help="random seeds; none: those of the experiment")
+    parser.add_argument("--nj", type=int, default=2, help="processor cores to use")
+    add_stage_options(parser)
+    args = parser.parse_args(argv)
+    trained = train_systems(load_experiment(args.config), args.config, args.kind, args.dump, args.exp,
+                            systems=args.systems.split(), seeds=[int(seed) for seed in args.seeds.split()], nj=args.nj,
+                            force=args.force, allow_stale=args.allow_stale)
+    print(f"trained now: {', '.join(trained) if trained else 'nothing, all is up to date'}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,30 @@
+"""Train one system with one seed (what ``train`` starts for each; useful alone on a cluster)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stxfer.bin._cli import add_stage_options, make_parser, run
+from stxfer.config import load_experiment
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse arguments and train one system."""
+    parser = make_parser("train_system", "Train one system with one seed in this process.")
+    parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
+    parser.add_argument("--system", required=True, help="the system's name")
+    parser.add_argument("--seed", type=int, default=1, help="random seed")
+    parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of features and vocabularies")
+    parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of experiments")
+    add_stage_options(parser)
+    args = parser.parse_args(argv)
+    experiment = load_experiment(args.config)
+    (system,) = experiment.select([args.system])
+    from stxfer.model.fit_system import fit_system  # espnet: seconds to import
+
+    fit_system(experiment, system, args.seed, args.dump, args.exp, force=args.force, allow_stale=args.allow_stale)
+
+
+if __name__ == "__main__":
+    run(main)

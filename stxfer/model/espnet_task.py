@@ -1,0 +1,71 @@
+"""ESPnet's tasks with this project's classes registered, and models built from their configurations."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import stxfer.model.espnet_fast  # noqa: F401  (before espnet)
+
+with contextlib.redirect_stdout(io.StringIO()):  # espnet prints that flash_attn is absent
+    from espnet2.tasks import asr as _asr
+    from espnet2.tasks import mt as _mt
+
+    from stxfer.model.encoder import S2TTransformerEncoder
+
+# A subclass of ASRTask with choices of its own does not work: build_model reads the module's.
+_asr.encoder_choices.classes["s2t_transformer"] = S2TTransformerEncoder
+
+ASRTask = _asr.ASRTask
+MTTask = _mt.MTTask
+
+
+def task_class(task: str) -> Any:
+    """Return ESPnet's task for ``asr``, ``st`` (the same) or ``mt``."""
+    return MTTask if task == "mt" else ASRTask
+
+
+def build_model(task: str, config: Mapping[str, Any]) -> torch.nn.Module:
+    """Build a model from an ESPnet training configuration; what it does not name has ESPnet's default."""
+    cls = task_class(task)
+    args = argparse.Namespace(**{**cls.get_default_config(), **config})
+    level = logging.getLogger().level
+    logging.getLogger().setLevel(logging.WARNING)
+    try:
+        return cls.build_model(args)
+    finally:
+        logging.getLogger().setLevel(level)
+
+
+@contextlib.contextmanager
+def atomic_torch_save() -> Iterator[None]:
+    """Within the block ``torch.save`` to a path writes beside it and renames.
+
+    ESPnet's trainer writes ``checkpoint.pth`` in place: a kill in that moment leaves a file that
+    stops every later resume.
+    """
+    plain = torch.save
+
+    def save(value: Any, target: Any, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(target, (str, os.PathLike)):
+            return plain(value, target, *args, **kwargs)
+        temporary = Path(f"{target}.tmp{os.getpid()}")
+        try:
+            plain(value, temporary, *args, **kwargs)
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    torch.save = save
+    try:
+        yield
+    finally:
+        torch.save = plain

@@ -1,0 +1,198 @@
+"""Train one model: initial parameters, phases, averaged result. The one entry point of ASR, ST and MT."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from stxfer.config import Phase
+from stxfer.errors import DataError, StxferError
+from stxfer.fileio import atomic_write, write_json
+from stxfer.kaldi.table import iter_table
+from stxfer.model.espnet_config import Text, model_config, training_config
+from stxfer.model.espnet_task import atomic_torch_save, build_model, task_class
+from stxfer.model.transfer import TransferReport, load_state, transfer
+
+MODEL, CONFIG, INFO, LOG = "model.pth", "config.yaml", "model.json", "train.log"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What one set gives to training: data name (``speech``, ``text``, ``src_text``) to table, and lengths.
+
+    ``lengths`` is a table ``utt T``: frames, or words of the source side for MT.
+    """
+
+    tables: Mapping[str, Path]
+    lengths: Path
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Everything that decides what a trained model is.
+
+    ``init`` is (model directory, parts) of the model to start from, or None.
+    """
+
+    task: str
+    out: Path
+    train: Corpus
+    dev: Corpus
+    target: Text
+    phases: Sequence[Phase]
+    model: Mapping[str, Any] = field(default_factory=dict)
+    source: Text | None = None
+    init: tuple[Path, tuple[str, ...]] | None = None
+    seed: int = 1
+
+
+def fit(spec: Fit) -> dict[str, Any]:
+    """Train, or go on training where a killed run stopped; return the contents of ``model.json``.
+
+    Leaves in ``spec.out``: ``model.pth`` (parameters), ``config.yaml`` (ESPnet's, opens with
+    ``Speech2Text``), ``model.json``, ``transfer.json`` and, from each phase, ESPnet's log of epochs.
+
+    Raises:
+        StxferError: training cannot start or the loss is not finite.
+    """
+    out = Path(spec.out).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    shapes = tuple(_shape_file(corpus, out / f"{name}_shape", 1 if spec.task == "mt" else 80)
+                   for name, corpus in (("train", spec.train), ("dev", spec.dev)))
+    report = None
+    state: Path | None = None
+    for number, phase in enumerate(spec.phases, 1):
+        directory = out / f"phase{number}"
+        config = model_config(spec.task, spec.model, phase, spec.target, spec.source)
+        start = directory / "init.pth"
+        if not start.exists():
+            directory.mkdir(parents=True, exist_ok=True)
+            report = _initial(spec, config, state, start, out)
+        if report is not None:
+            print(report.summary(), flush=True)
+        config |= training_config(spec.task, phase, train=_absolute(spec.train), dev=_absolute(spec.dev),
+                                  shapes=(shapes[0], shapes[1]), init=start, out=directory, seed=spec.seed)
+        state = _run_phase(spec.task, config, directory, phase)
+        report = None
+    assert state is not None
+    _check_finite(state)
+    info = {"task": spec.task, "seed": spec.seed, "vocab": str(spec.target.vocab), "epochs": _curve(sorted(out.glob("phase*")))}
+    shutil.copyfile(state, out / f".{MODEL}.tmp")
+    (out / f".{MODEL}.tmp").replace(out / MODEL)
+    shutil.copyfile(state.parent / CONFIG, out / CONFIG)
+    write_json(out / INFO, info)
+    for checkpoint in out.glob("phase*/*.pth"):
+        checkpoint.unlink()  # tens of times the model's size; the curve and logs stay
+    return info
+
+
+def _initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, start: Path,
+             out: Path) -> TransferReport | None:
+    """Write the complete parameters that a phase starts from."""
+    torch.manual_seed(spec.seed)
+    model = build_model(spec.task, config)
+    report = None
+    if previous is not None:
+        report = transfer(model, load_state(previous), ["all"], source=f"{out.parent.name} {previous.parent.name}",
+                          same_vocabulary=True)
+    elif spec.init is not None:
+        directory, parts = spec.init
+        source = f"{directory.parent.name}/{directory.name}"
+        theirs = _vocabulary(directory)
+        ours = spec.target.tokens
+        report = transfer(model, load_state(directory / MODEL), parts, source=source, same_vocabulary=theirs == ours)
+        write_json(out / "transfer.json", report.to_json())
+    with atomic_torch_save():
+        torch.save(model.state_dict(), start)
+    return report
+
+
+def _vocabulary(directory: Path) -> list[str]:
+    try:
+        return list(yaml.safe_load((directory / CONFIG).read_text(encoding="utf-8"))["token_list"])
+    except FileNotFoundError:
+        raise DataError(f"{directory / CONFIG}: no such file; train that system first") from None
+
+
+def _run_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Phase) -> Path:
+    """Train with ESPnet's trainer; return the averaged parameters' file."""
+    result = directory / f"valid.acc.ave_{phase.average}best.pth" if phase.average > 1 else directory / "valid.acc.best.pth"
+    done = directory / "done"
+    if done.exists():
+        return result
+    _mend_checkpoint(directory)
+    with atomic_write(directory / "train.yaml") as handle:
+        yaml.safe_dump(dict(config), handle, allow_unicode=True, sort_keys=False)
+    with atomic_torch_save():
+        task_class(task).main(cmd=["--config", str(directory / "train.yaml")])
+    if not result.exists():
+        raise StxferError(f"{directory}: training left no model; see {LOG}")
+    done.touch()
+    return result
+
+
+def _mend_checkpoint(directory: Path) -> None:
+    """Restore an epoch's model that a kill kept from being written after its checkpoint.
+
+    ESPnet writes ``checkpoint.pth`` first and ``<n>epoch.pth`` second, and averaging needs the latter.
+    """
+    checkpoint = directory / "checkpoint.pth"
+    if not checkpoint.exists():
+        return
+    model = directory / f"{_reporter(checkpoint)['epoch']}epoch.pth"
+    if not model.exists():
+        with atomic_torch_save(), torch.serialization.safe_globals([datetime.timedelta]):
+            torch.save(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"], model)
+
+
+def _shape_file(corpus: Corpus, path: Path, columns: int) -> Path:
+    """Write ``utt T[,80]`` of the utterances that every table of the corpus holds."""
+    lengths = dict(iter_table(corpus.lengths, empty_values=False))
+    keys = set(lengths)
+    for table in corpus.tables.values():
+        keys &= {key for key, value in iter_table(table) if value}
+    if not keys:
+        raise DataError(f"{corpus.lengths}: no utterance is in all of {', '.join(map(str, corpus.tables.values()))}")
+    suffix = f",{columns}" if columns > 1 else ""
+    with atomic_write(path) as handle:
+        handle.writelines(f"{key} {lengths[key]}{suffix}\n" for key in sorted(keys, key=str.encode))
+    return path
+
+
+def _absolute(corpus: Corpus) -> dict[str, Path]:
+    return {name: Path(path).resolve() for name, path in corpus.tables.items()}
+
+
+def _check_finite(state: Path) -> None:
+    bad = [name for name, tensor in load_state(state).items()
+           if tensor.is_floating_point() and not torch.isfinite(tensor).all()]
+    if bad:
+        raise StxferError(f"{state}: {bad[0]} holds values that are not finite: training diverged; lower 'lr'")
+
+
+def _reporter(checkpoint: Path) -> dict[str, Any]:
+    """Return ESPnet's reporter state (epoch and figures) of a checkpoint, without running code from it."""
+    with torch.serialization.safe_globals([datetime.timedelta]):
+        return torch.load(checkpoint, map_location="cpu", weights_only=True)["reporter"]
+
+
+def _curve(phases: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return the figures of each epoch of each phase: losses and accuracies of training and dev set."""
+    rows = []
+    for directory in phases:
+        for epoch, stats in sorted(_reporter(directory / "checkpoint.pth")["stats"].items()):
+            row: dict[str, Any] = {"phase": directory.name, "epoch": epoch}
+            for part in ("train", "valid"):
+                row |= {f"{part}_{key}": round(value, 5) for key, value in stats[part].items()
+                        if isinstance(value, float) and key.partition("_")[0] in ("loss", "acc")}
+            rows.append(row)
+    return rows

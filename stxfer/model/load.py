@@ -1,0 +1,55 @@
+"""Open a trained model for decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sentencepiece as spm
+import yaml
+
+from stxfer.errors import DataError
+from stxfer.fileio import read_json
+from stxfer.model.espnet_task import build_model
+from stxfer.model.fit import CONFIG, INFO, MODEL
+from stxfer.model.transfer import load_state
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in evaluation mode with its vocabularies (``source_tokenizer`` for MT alone)."""
+
+    model: Any
+    tokens: list[str]
+    tokenizer: spm.SentencePieceProcessor
+    config: Mapping[str, Any]
+    task: str
+    source_tokens: list[str] | None = None
+    source_tokenizer: spm.SentencePieceProcessor | None = None
+
+
+def load_model(directory: Path) -> LoadedModel:
+    """Open the model of a system's directory.
+
+    Raises:
+        DataError: the directory holds no finished model, or its vocabulary has been removed.
+        TransferError: the parameters cannot be read or do not fit the configuration.
+    """
+    task = read_json(directory / INFO)["task"]
+    config = yaml.safe_load((directory / CONFIG).read_text(encoding="utf-8"))
+    model = build_model(task, config)
+    model.load_state_dict(load_state(directory / MODEL), strict=True)
+    model.eval()
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    source = config.get("src_bpemodel")
+    return LoadedModel(model, list(config["token_list"]), _tokenizer(config["bpemodel"]), config, task,
+                       list(config["src_token_list"]) if source else None, _tokenizer(source) if source else None)
+
+
+def _tokenizer(path: str) -> spm.SentencePieceProcessor:
+    if not Path(path).exists():
+        raise DataError(f"{path}: no such file; the model needs the vocabulary it was trained with")
+    return spm.SentencePieceProcessor(model_file=path)

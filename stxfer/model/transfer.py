@@ -1,0 +1,148 @@
+"""Strict transfer of parameters by named parts: what was asked for is loaded, or it is an error.
+
+ESPnet's ``--init_param`` loads nothing when a key is wrong and says nothing. Here every tensor of
+the new model is accounted for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stxfer.errors import TransferError
+
+VOCABULARY_TENSORS = ("decoder.embed.", "decoder.output_layer.", "ctc.")
+
+
+@dataclass(frozen=True)
+class TensorReport:
+    """What became of one tensor of the new model."""
+
+    name: str
+    shape: tuple[int, ...]
+    loaded: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class TransferReport:
+    """What a transfer loaded.
+
+    ``share`` is the share of the new model's parameters (numbers, not tensors) that were loaded.
+    """
+
+    source: str
+    parts: tuple[str, ...]
+    tensors: tuple[TensorReport, ...]
+
+    @property
+    def share(self) -> float:
+        total = sum(_count(t.shape) for t in self.tensors)
+        return sum(_count(t.shape) for t in self.tensors if t.loaded) / max(1, total)
+
+    def summary(self) -> str:
+        """Return one line a module: how many tensors and parameters were loaded, or why not."""
+        lines = [f"transfer from {self.source}, parts {' '.join(self.parts)}: "
+                 f"{sum(t.loaded for t in self.tensors)}/{len(self.tensors)} tensors, "
+                 f"{100 * self.share:.1f} % of the parameters"]
+        groups: dict[tuple[str, bool, str], list[TensorReport]] = {}
+        for tensor in self.tensors:
+            module = ".".join(tensor.name.split(".")[:2])
+            groups.setdefault((module, tensor.loaded, tensor.reason), []).append(tensor)
+        for (module, loaded, reason), tensors in groups.items():
+            count = sum(_count(t.shape) for t in tensors)
+            lines.append(f"  {'loaded' if loaded else 'new':7}{module:26}{len(tensors):4} tensors {count:10,} "
+                         f"parameters  {reason}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON-able data."""
+        return {"source": self.source, "parts": list(self.parts), "share": self.share,
+                "tensors": [asdict(t) for t in self.tensors]}
+
+
+def transfer(model: torch.nn.Module, state: Mapping[str, torch.Tensor], parts: Sequence[str], *, source: str,
+             same_vocabulary: bool) -> TransferReport:
+    """Copy the tensors of ``parts`` from ``state`` into ``model``, in place.
+
+    Args:
+        model: the new model, freshly initialised.
+        state: the source model's state dict.
+        parts: of ``encoder``, ``decoder``, ``decoder_body`` (without embedding and output layer), ``ctc``, ``all``.
+        source: how the report calls the source.
+        same_vocabulary: whether both models have one vocabulary (by fingerprint, not by size).
+
+    Raises:
+        TransferError: a tensor asked for is absent or has another shape, a part that holds one row a
+            vocabulary piece is asked for across vocabularies, or nothing would be loaded.
+    """
+    own = model.state_dict()
+    loaded: dict[str, torch.Tensor] = {}
+    reports = []
+    no_ctc = not any(name.startswith("ctc.") for name in state)
+    for name, tensor in own.items():
+        part = _part_of(name, parts)
+        reason = f"part {part}"
+        if part is None:
+            reason = "not among the parts asked for"
+        elif part == "all" and name.startswith("ctc.") and no_ctc:
+            part, reason = None, "the source has no CTC branch"
+        elif name.startswith(VOCABULARY_TENSORS) and not same_vocabulary:
+            raise TransferError(f"{source}: {name} has a row for each piece of another vocabulary; "
+                                "transfer 'decoder_body' instead of 'decoder' or 'all', or share the vocabulary")
+        elif name not in state:
+            raise TransferError(f"{source}: has no tensor {name}, which part '{part}' needs; "
+                                "do both models have the same configuration?")
+        elif state[name].shape != tensor.shape:
+            raise TransferError(f"{source}: {name} is {tuple(state[name].shape)} there and {tuple(tensor.shape)} "
+                                "here; both models must have the same configuration")
+        if part is not None:
+            loaded[name] = state[name]
+        reports.append(TensorReport(name, tuple(tensor.shape), part is not None, reason))
+    if not loaded:
+        raise TransferError(f"{source}: no tensor belongs to the parts {' '.join(parts)}: nothing would be transferred")
+    model.load_state_dict({**own, **loaded}, strict=True)
+    return TransferReport(source, tuple(parts), tuple(reports))
+
+
+def load_state(path: Path) -> dict[str, torch.Tensor]:
+    """Load a state dict without running code from it.
+
+    Raises:
+        TransferError: the file is absent or is not a plain state dict (a trainer's checkpoint.pth, say).
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise TransferError(f"{path}: no such model; train the system it belongs to first") from None
+    except Exception as error:  # torch raises several kinds for damaged or unsafe files
+        raise TransferError(f"{path}: cannot be read as model parameters: {str(error).splitlines()[0]}") from None
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise TransferError(f"{path}: not a model's parameters (a trainer's checkpoint? give the model file)")
+    return state
+
+
+def _part_of(name: str, parts: Sequence[str]) -> str | None:
+    if "all" in parts:
+        return "all"
+    if name.startswith("encoder.") and "encoder" in parts:
+        return "encoder"
+    if name.startswith("decoder."):
+        if "decoder" in parts:
+            return "decoder"
+        if "decoder_body" in parts and not name.startswith(VOCABULARY_TENSORS):
+            return "decoder_body"
+    if name.startswith("ctc.") and "ctc" in parts:
+        return "ctc"
+    return None
+
+
+def _count(shape: Sequence[int]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count

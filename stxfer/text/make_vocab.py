@@ -1,0 +1,57 @@
+"""Stage 6: make the vocabularies that an experiment declares."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from stxfer.config import Experiment
+from stxfer.errors import ConfigError
+from stxfer.kaldi.table import iter_table
+from stxfer.stage import Stage
+from stxfer.text.vocab import MODEL, TOKENS, train_vocab
+
+log = logging.getLogger(__name__)
+
+
+def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
+                allow_stale: bool = False) -> dict[str, int]:
+    """Make ``dump/vocab/{source,target}``; return the number of tokens of each.
+
+    Texts are named ``<set>`` (its transcript), ``<set>/text.<lang>.<label>`` or ``bitext`` (the side of
+    the MT training data in the vocabulary's language). Test and dev text never enters.
+
+    Raises:
+        ConfigError: a text named is of a test or dev set.
+    """
+    sizes = {}
+    for name, vocab in experiment.vocab.items():
+        language = experiment.source_lang if name == "source" else experiment.target_lang
+        paths = [_path(text, language, dump) for text in vocab.text]
+        out = dump / "vocab" / name
+        stage = Stage(f"vocab {name}", out, paths, {"size": vocab.size, "type": vocab.type})
+        if stage.needed(force=force, allow_stale=allow_stale):
+            out.mkdir(parents=True, exist_ok=True)
+            train_vocab(_sentences(paths), vocab.size, vocab.type, out)
+            stage.finish([out / MODEL, out / TOKENS])
+        sizes[name] = sum(1 for _ in open(out / TOKENS, encoding="utf-8"))
+    return sizes
+
+
+def _path(text: str, language: str, dump: Path) -> Path:
+    if text == "bitext":
+        return dump / "data" / "bitext" / f"train.{language}"
+    directory, _, name = text.partition("/")
+    if not directory.endswith("_train"):
+        raise ConfigError(f"vocab text {text!r}: only training sets may be used (src_train, tgt_train, bitext)")
+    return dump / "fbank" / directory / (name or "text")
+
+
+def _sentences(paths: list[Path]) -> Iterator[str]:
+    for path in paths:
+        if path.parent.name == "bitext":
+            with open(path, encoding="utf-8") as handle:
+                yield from (line.rstrip("\n") for line in handle)
+        else:
+            yield from (value for _, value in iter_table(path))
