@@ -1,0 +1,1 @@
+"""Text: normalisation and what is particular to a language."""
