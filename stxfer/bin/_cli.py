@@ -24,6 +24,21 @@ def add_stage_options(parser: argparse.ArgumentParser) -> None:
                         help="use inputs although what they were made from has changed since")
 
 
+def add_selection_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--systems`` (a list of names) and ``--seeds`` (a list of integers); empty: all of the config."""
+    parser.add_argument("--systems", type=str.split, default="", metavar="'A B'",
+                        help="systems, separated by spaces; empty: all")
+    parser.add_argument("--seeds", type=_integers, default="", metavar="'1 2'",
+                        help="training seeds, separated by spaces; empty: those of the config")
+
+
+def _integers(text: str) -> list[int]:
+    try:
+        return [int(word) for word in text.split()]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: whole numbers separated by spaces are needed") from None
+
+
 def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> None:
     """Call ``main`` and turn errors a user can mend into one line and exit status 1."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S",

@@ -1,0 +1,1 @@
+"""Scores of decoded sets: error rates, translation scores, and whether a difference is real."""

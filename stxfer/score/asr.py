@@ -1,0 +1,113 @@
+"""Word and character error rates with counts, through jiwer.
+
+Alignments are Levenshtein's (unit costs). NIST's sclite aligns with costs 4/3/3, so in rare cases it
+splits errors otherwise; the rate never exceeds sclite's. Characters are code points, and the space
+between two words is one of them, as in ESPnet's and sclite's CER (``<space>`` tokens).
+Texts are compared as they are: normalise both sides first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import jiwer
+
+import stxfer
+from stxfer.errors import DataError
+
+METRICS = ("wer", "cer")
+
+
+@dataclass(frozen=True)
+class ErrorCounts:
+    """Errors of a hypothesis against ``n_ref`` reference words or characters of ``n_utts`` utterances."""
+
+    n_utts: int
+    n_ref: int
+    sub: int
+    del_: int
+    ins: int
+
+    @property
+    def errors(self) -> int:
+        return self.sub + self.del_ + self.ins
+
+    @property
+    def rate(self) -> float:
+        """Errors in percent of the reference; may exceed 100. Against an empty reference: 0 or infinite."""
+        if self.n_ref == 0:
+            return float("inf") if self.errors else 0.0
+        return 100.0 * self.errors / self.n_ref
+
+    def __add__(self, other: ErrorCounts) -> ErrorCounts:
+        return ErrorCounts(self.n_utts + other.n_utts, self.n_ref + other.n_ref, self.sub + other.sub,
+                           self.del_ + other.del_, self.ins + other.ins)
+
+    def as_json(self) -> dict[str, int]:
+        return {"n_utts": self.n_utts, "n_ref": self.n_ref, "sub": self.sub, "del": self.del_, "ins": self.ins}
+
+
+@dataclass(frozen=True)
+class ErrorRate:
+    """Counts of a set and of each of its utterances (in the order of the references)."""
+
+    total: ErrorCounts
+    utts: Mapping[str, ErrorCounts]
+    signature: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"value": self.total.rate, **self.total.as_json(), "signature": self.signature}
+
+
+def pair(refs: Mapping[str, str], hyps: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return a hypothesis for every reference (empty where there is none), and who had none.
+
+    Raises:
+        DataError: there is no reference, or a hypothesis is for an utterance that has none.
+    """
+    if not any(ref.strip() for ref in refs.values()):
+        raise DataError("no reference holds a word; nothing can be scored against it")
+    for utt in hyps:
+        if utt not in refs:
+            raise DataError(f"a hypothesis for utterance {utt!r}, which the references ({len(refs)} utterances) "
+                            "do not have; decode the set that is scored")
+    return {utt: hyps.get(utt, "") for utt in refs}, [utt for utt in refs if utt not in hyps]
+
+
+def word_errors(refs: Mapping[str, str], hyps: Mapping[str, str], norm: str) -> ErrorRate:
+    """Return the word error rate of ``hyps`` (utterance -> words); a missing one is all deletions.
+
+    Args:
+        norm: identity of the normalisation that both sides went through, for the signature.
+
+    Raises:
+        DataError: see :func:`pair`.
+    """
+    paired, _ = pair(refs, hyps)
+    output = jiwer.process_words(list(refs.values()), list(paired.values()))
+    return _error_rate(list(refs), output.alignments, f"wer|norm:{norm}")
+
+
+def char_errors(refs: Mapping[str, str], hyps: Mapping[str, str], norm: str) -> ErrorRate:
+    """Return the character error rate, spaces between words counted; see :func:`word_errors`."""
+    paired, _ = pair(refs, hyps)
+    output = jiwer.process_characters([" ".join(ref.split()) for ref in refs.values()],
+                                      [" ".join(hyp.split()) for hyp in paired.values()])
+    return _error_rate(list(refs), output.alignments, f"cer|space:counted|norm:{norm}")
+
+
+def _error_rate(utts: Sequence[str], alignments: Sequence[Sequence[jiwer.AlignmentChunk]], name: str) -> ErrorRate:
+    counts = {utt: _count(chunks) for utt, chunks in zip(utts, alignments, strict=True)}
+    signature = f"{name}|jiwer:{version('jiwer')}|stxfer:{stxfer.__version__}"
+    return ErrorRate(sum(counts.values(), start=ErrorCounts(0, 0, 0, 0, 0)), counts, signature)
+
+
+def _count(chunks: Sequence[jiwer.AlignmentChunk]) -> ErrorCounts:
+    sums = {"equal": 0, "substitute": 0, "delete": 0, "insert": 0}
+    for chunk in chunks:
+        sums[chunk.type] += max(chunk.ref_end_idx - chunk.ref_start_idx, chunk.hyp_end_idx - chunk.hyp_start_idx)
+    return ErrorCounts(1, sums["equal"] + sums["substitute"] + sums["delete"],
+                       sums["substitute"], sums["delete"], sums["insert"])

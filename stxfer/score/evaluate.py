@@ -1,0 +1,106 @@
+"""Scores one decoded set of one system: where its files lie, and what is written beside them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stxfer.config import Experiment, System
+from stxfer.errors import DataError
+from stxfer.fileio import atomic_write, read_json, write_json
+from stxfer.kaldi.table import read_table
+from stxfer.score import asr, st
+from stxfer.stage import Stage
+from stxfer.text.normalise import Profile, normalise, profile
+
+log = logging.getLogger(__name__)
+
+
+def decode_dir(expdir: Path, system: System, seed: int) -> Path:
+    """Return where the hypotheses of a system's test set lie."""
+    return expdir / system.name / f"seed{seed}" / "decode" / system.test_set
+
+
+def score_dir(expdir: Path, system: System, seed: int) -> Path:
+    """Return where ``score.json``, ``utts.jsonl`` and their marker lie."""
+    return decode_dir(expdir, system, seed) / "score"
+
+
+def score_system(experiment: Experiment, system: System, seed: int, *, dump: Path, expdir: Path,
+                 force: bool = False, allow_stale: bool = False) -> dict[str, Any]:
+    """Score a system's decoded test set unless that is done, and return the content of ``score.json``.
+
+    ASR is scored by WER and CER against ``text``, ST by BLEU and chrF against ``text.<target>.human``
+    of ``dump/fbank/<set>``. ``score.json`` holds system, seed, set, task, train_hours, missing (utterances
+    without a hypothesis, scored as empty) and metrics; ``utts.jsonl`` one object an utterance: utt, ref,
+    hyp and, for ASR, its counts by metric.
+
+    Raises:
+        DataError: not decoded; a file is absent; references are not normalised or hypotheses do not fit.
+        StaleError: the hypotheses were decoded by a model that has changed since.
+    """
+    hyp_dir, out = decode_dir(expdir, system, seed), score_dir(expdir, system, seed)
+    what = f"{system.name} seed {seed}"
+    if not (hyp_dir / "text").exists():
+        raise DataError(f"{hyp_dir}/text: no such file; {what} is not decoded. Run stage 10 first: "
+                        f"--stage 10 --systems {system.name} --seeds {seed}")
+    is_st = system.task == "st"
+    language = experiment.source_lang if system.kind == "source" else experiment.target_lang
+    norm = profile(language)
+    ref_path = dump / "fbank" / system.test_set / (f"text.{language}.human" if is_st else "text")
+    dur_path = dump / "fbank" / system.data / "utt2dur"
+    stage = Stage(f"score {what}", out, inputs=[hyp_dir, ref_path, dur_path],
+                  options={"norm": norm.identity, "metrics": list(st.METRICS if is_st else asr.METRICS)})
+    if not stage.needed(force=force, allow_stale=allow_stale):
+        return read_json(out / "score.json")
+    refs = _read_references(ref_path, norm)
+    hyps = read_table(hyp_dir / "text")
+    try:
+        paired, missing = asr.pair(refs, hyps)
+    except DataError as error:
+        raise DataError(f"{hyp_dir}/text against {ref_path}: {error}") from None
+    if missing:
+        log.warning("%s: %d of %d utterances have no hypothesis and count as empty, e.g. %s",
+                    what, len(missing), len(refs), missing[0])
+    metrics, counts = (_score_st if is_st else _score_asr)(refs, paired, norm.identity)
+    score = {"system": system.name, "seed": seed, "set": system.test_set, "task": system.task,
+             "train_hours": _hours(dur_path), "missing": len(missing), "metrics": metrics}
+    with atomic_write(out / "utts.jsonl") as handle:
+        for utt, ref in refs.items():
+            line = {"utt": utt, "ref": ref, "hyp": paired[utt], **counts.get(utt, {})}
+            handle.write(json.dumps(line, ensure_ascii=False) + "\n")
+    write_json(out / "score.json", score)
+    stage.finish([out / "score.json", out / "utts.jsonl"])
+    return score
+
+
+def _score_asr(refs: Mapping[str, str], hyps: Mapping[str, str], norm: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    rates = {"wer": asr.word_errors(refs, hyps, norm), "cer": asr.char_errors(refs, hyps, norm)}
+    return ({metric: rate.as_json() for metric, rate in rates.items()},
+            {utt: {metric: rate.utts[utt].as_json() for metric, rate in rates.items()} for utt in refs})
+
+
+def _score_st(refs: Mapping[str, str], hyps: Mapping[str, str], norm: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    scores = st.translation_scores(list(refs.values()), [hyps[utt] for utt in refs], norm)
+    return {metric: score.as_json() for metric, score in scores.items()}, {}
+
+
+def _read_references(path: Path, norm: Profile) -> dict[str, str]:
+    if not path.exists():
+        raise DataError(f"{path}: no such file; the references come from stages 1 to 3")
+    refs = read_table(path, empty_values=False)
+    for utt, ref in refs.items():
+        if normalise(ref, norm) != ref:
+            raise DataError(f"{path}: utterance {utt!r} is not normalised text ({ref!r}); run stages 2 and 3 again")
+    return refs
+
+
+def _hours(path: Path) -> float:
+    """Return the hours of an ``utt2dur`` table."""
+    try:
+        return round(sum(float(value) for value in read_table(path, empty_values=False).values()) / 3600, 4)
+    except ValueError as error:
+        raise DataError(f"{path}: durations must be seconds ({error})") from None
