@@ -1,0 +1,107 @@
+"""CTC prefix probabilities of many hypotheses of many utterances at once.
+
+Algorithm 2 of Watanabe et al., "Hybrid CTC/Attention Architecture for End-to-End Speech
+Recognition" (IEEE JSTSP 11(8), 2017), vectorised as in Seki et al., "Vectorized Beam Search for
+CTC-Attention-Based Speech Recognition" (Interspeech 2019). Agrees with ESPnet's
+``CTCPrefixScoreTH``, also in what it gives to impossible prefixes (``LOG_ZERO``).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LOG_ZERO = -1e10
+
+
+class CtcPrefixScorer:
+    """Scores of the next token, log psi(g, c) - log psi(g), for prefixes g and tokens c.
+
+    Args:
+        log_probs: CTC's log posteriors, (B, T, V); frames from ``lens`` on are ignored.
+        lens: frames of each utterance, (B,).
+        blank: the blank's id.
+        eos: the end-of-sentence id; its score is that of the whole label sequence g.
+    """
+
+    def __init__(self, log_probs: Tensor, lens: Tensor, *, blank: int, eos: int) -> None:
+        frames = torch.arange(log_probs.size(1), device=log_probs.device)
+        padding = frames >= lens.unsqueeze(1)
+        # Padding that surely emits blank leaves every prefix probability as it is.
+        log_probs = log_probs.masked_fill(padding.unsqueeze(2), LOG_ZERO)
+        log_probs[..., blank].masked_fill_(padding, 0.0)
+        self._blank, self._eos = blank, eos
+        self._lens = lens
+        self._emissions = log_probs.transpose(0, 1).contiguous()  # (T, B, V)
+        self._length = 0
+        by_blank = self._emissions[..., blank].cumsum(0).unsqueeze(2)
+        # Forward probabilities of the prefix, ending in a label or in blank: (T, 2, B, K).
+        self._forward = torch.stack([torch.full_like(by_blank, LOG_ZERO), by_blank], dim=1)
+        self._prefix = log_probs.new_zeros(log_probs.size(0), 1)  # log psi(g): (B, K)
+
+    def score(self, last: Tensor, candidates: Tensor | None) -> Tensor:
+        """Score every next token.
+
+        Args:
+            last: the prefixes' last tokens, (B, K).
+            candidates: the tokens worth scoring, (B, K, S); ``None`` means all. The others, except
+                eos, count as impossible.
+
+        Returns:
+            Log probabilities, (B, K, V).
+        """
+        x, start = self._emissions, max(self._length, 1)
+        n_frames, n_utts, vocab = x.shape
+        width = last.size(1)
+        if candidates is None:
+            candidates = torch.arange(vocab, device=x.device).expand(n_utts, width, vocab)
+            labels = x.unsqueeze(2).expand(n_frames, n_utts, width, vocab)
+        else:
+            index = candidates.reshape(1, n_utts, -1).expand(n_frames, -1, -1)
+            labels = x.gather(2, index).view(n_frames, *candidates.shape)
+        total = torch.logsumexp(self._forward, dim=1)  # (T, B, K)
+        repeats = candidates == last.unsqueeze(2)  # the same label again needs a blank between
+        phi = torch.where(repeats, self._forward[:, 1].unsqueeze(3), total.unsqueeze(3))
+        forward = self._recursion(labels, phi, start)
+
+        psi = torch.logsumexp(phi[start - 1:-1] + labels[start:], dim=0)
+        if start <= n_frames:
+            psi = torch.logaddexp(psi, forward[start - 1, 0])
+        psi = phi.new_full((n_utts, width, vocab), LOG_ZERO).scatter_(2, candidates, psi)
+        ends = (self._lens - 1).view(1, n_utts, 1).expand(1, n_utts, width)
+        psi[..., self._eos] = total.gather(0, ends).squeeze(0)
+        if self._eos != self._blank:
+            psi[..., self._blank] = LOG_ZERO
+        self._next = candidates, forward, psi
+        return psi - self._prefix.unsqueeze(2)
+
+    def _recursion(self, labels: Tensor, phi: Tensor, start: int) -> Tensor:
+        """Return the forward probabilities of every prefix + candidate, (T, 2, B, K, S)."""
+        n_frames, shape = labels.size(0), labels.shape[1:]
+        blanks = self._emissions[..., self._blank].view(n_frames, -1, 1, 1).expand_as(labels)
+        emitted = torch.stack([labels, blanks], dim=1).unbind(0)
+        # Slots: label, phi, blank. A frame's two sums read slots 1-2 and write slots 0 and 2, so that
+        # one logaddexp and one addition do a frame: the loop over frames is what the search waits for.
+        lattice = phi.new_full((n_frames, 3, *shape), LOG_ZERO)
+        lattice[:, 1] = phi
+        if self._length == 0:
+            lattice[0, 0] = labels[0]
+        label, right, out = lattice[:, 0:1].unbind(0), lattice[:, 1:3].unbind(0), lattice[:, 0::2].unbind(0)
+        both = phi.new_empty((2, *shape))
+        for t in range(start, n_frames):
+            torch.logaddexp(label[t - 1], right[t - 1], out=both)
+            torch.add(both, emitted[t], out=out[t])
+        return lattice[:, 0::2]
+
+    def select(self, utts: Tensor, rows: Tensor, tokens: Tensor) -> None:
+        """Go on with ``tokens`` (B', K') appended to hypotheses ``rows`` (B', K') of ``utts`` (B',)."""
+        candidates, forward, psi = self._next
+        utterance = utts.unsqueeze(1)
+        column = (candidates[utterance, rows] == tokens.unsqueeze(2)).int().argmax(2)
+        self._lens = self._lens[utts]
+        n_frames = int(self._lens.max())
+        self._forward = forward[:n_frames, :, utterance, rows, column]
+        self._prefix = psi[utterance, rows, tokens]
+        if utts.numel() < self._emissions.size(1):
+            self._emissions = self._emissions[:n_frames, utts]
+        self._length += 1
