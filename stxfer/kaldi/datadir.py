@@ -86,6 +86,18 @@ def table_files(path: str | os.PathLike[str]) -> list[Path]:
     return sorted([*fixed, *(p for p in optional if p.exists()), *directory.glob("text.*")])
 
 
+def find_sets(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the data directories (those with a ``wav.scp``) in a folder, sorted.
+
+    Raises:
+        DataError: the folder is absent or holds none.
+    """
+    names = sorted(p.parent.name for p in Path(path).glob("[!.]*/wav.scp"))
+    if not names:
+        raise DataError(f"{path}: holds no data directory (a folder with a wav.scp); run the stage that makes it first")
+    return names
+
+
 def read_datadir(path: str | os.PathLike[str]) -> DataDir:
     """Read and validate a data directory.
 

@@ -6,9 +6,11 @@ between languages is data, a :class:`Profile`, not code.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 
 APOSTROPHE = "'"
@@ -59,26 +61,33 @@ def profile(lang: str) -> Profile:
 def normalise(text: str, profile: Profile) -> str:
     """Return ``text`` in Unicode NFC, lower case, without punctuation and symbols, single-spaced.
 
-    Dashes, the profile's separators, and stops and commas that join two words become spaces, other punctuation is deleted, apostrophes between
-    letters, marks or digits are kept as ``'``. Applying it twice changes nothing.
+    Dashes, the profile's separators, and stops and commas that join two words become spaces; other
+    punctuation is deleted; apostrophes between letters, marks or digits are kept as ``'``. Applying it
+    twice changes nothing.
     """
     text = unicodedata.normalize("NFC", text).lower()
     text = _FORGOTTEN_SPACE.sub(" ", unicodedata.normalize("NFC", text))
-    text = "".join(_map(char, profile) for char in text)
-    text = "".join(char for i, char in enumerate(text) if char != APOSTROPHE or
-                   (_in_word(text[i - 1:i], profile) and _in_word(text[i + 1:i + 2], profile)))
+    text = "".join(map(_mapping(profile), text))
+    if APOSTROPHE in text:
+        text = "".join(char for i, char in enumerate(text) if char != APOSTROPHE or
+                       (_in_word(text[i - 1:i], profile) and _in_word(text[i + 1:i + 2], profile)))
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
-def _map(char: str, profile: Profile) -> str:
-    if char in profile.apostrophes:
-        return APOSTROPHE
-    if char in profile.letters or char in _JOINERS:
-        return char
-    category = unicodedata.category(char)
-    if category == "Pd" or char in profile.separators or char.isspace() or char == "\u200b":
-        return " "  # U+200B parts the words of scripts written without spaces
-    return "" if category[0] in "PSC" else char
+@functools.cache
+def _mapping(profile: Profile) -> Callable[[str], str]:
+    @functools.cache  # a corpus has few distinct characters, and Unicode's tables are slow
+    def mapped(char: str) -> str:
+        if char in profile.apostrophes:
+            return APOSTROPHE
+        if char in profile.letters or char in _JOINERS:
+            return char
+        category = unicodedata.category(char)
+        if category == "Pd" or char in profile.separators or char.isspace() or char == "\u200b":
+            return " "  # U+200B parts the words of scripts written without spaces
+        return "" if category[0] in "PSC" else char
+
+    return mapped
 
 
 def _in_word(char: str, profile: Profile) -> bool:
