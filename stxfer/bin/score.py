@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stxfer.bin._cli import add_selection_options, add_stage_options, make_parser, run
 from stxfer.config import load_experiment
+from stxfer.report.table import NAMES
 from stxfer.score.evaluate import score_system
 
 
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                            force=args.force, allow_stale=args.allow_stale)
               for system in experiment.select(args.systems) for seed in seeds]
     for score in scores:
-        figures = "  ".join(f"{name.upper()} {metric['value']:.2f}" for name, metric in score["metrics"].items())
+        figures = "  ".join(f"{NAMES[name]} {metric['value']:.2f}" for name, metric in score["metrics"].items())
         print(f"{score['system']:<16} seed {score['seed']}  {score['set']:<9} {figures}")
 
 

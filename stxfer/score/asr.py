@@ -88,7 +88,7 @@ def word_errors(refs: Mapping[str, str], hyps: Mapping[str, str], norm: str) -> 
     """
     paired, _ = pair(refs, hyps)
     output = jiwer.process_words(list(refs.values()), list(paired.values()))
-    return _error_rate(list(refs), output.alignments, f"wer|norm:{norm}")
+    return _error_rate(list(refs), output.alignments, f"wer|{norm}")
 
 
 def char_errors(refs: Mapping[str, str], hyps: Mapping[str, str], norm: str) -> ErrorRate:
@@ -96,7 +96,7 @@ def char_errors(refs: Mapping[str, str], hyps: Mapping[str, str], norm: str) -> 
     paired, _ = pair(refs, hyps)
     output = jiwer.process_characters([" ".join(ref.split()) for ref in refs.values()],
                                       [" ".join(hyp.split()) for hyp in paired.values()])
-    return _error_rate(list(refs), output.alignments, f"cer|space:counted|norm:{norm}")
+    return _error_rate(list(refs), output.alignments, f"cer|space:counted|{norm}")
 
 
 def _error_rate(utts: Sequence[str], alignments: Sequence[Sequence[jiwer.AlignmentChunk]], name: str) -> ErrorRate:

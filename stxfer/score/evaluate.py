@@ -13,7 +13,7 @@ from stxfer.errors import DataError
 from stxfer.fileio import atomic_write, read_json, write_json
 from stxfer.kaldi.table import read_table
 from stxfer.score import asr, st
-from stxfer.stage import Stage
+from stxfer.stage import MARKER, Stage
 from stxfer.text.normalise import Profile, normalise, profile
 
 log = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ def score_system(experiment: Experiment, system: System, seed: int, *, dump: Pat
     """
     hyp_dir, out = decode_dir(expdir, system, seed), score_dir(expdir, system, seed)
     what = f"{system.name} seed {seed}"
-    if not (hyp_dir / "text").exists():
-        raise DataError(f"{hyp_dir}/text: no such file; {what} is not decoded. Run stage 10 first: "
+    if not (hyp_dir / MARKER).exists():
+        raise DataError(f"{hyp_dir}: {what} is not decoded. Run stage 10 first: "
                         f"--stage 10 --systems {system.name} --seeds {seed}")
     is_st = system.task == "st"
     language = experiment.source_lang if system.kind == "source" else experiment.target_lang

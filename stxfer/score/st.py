@@ -49,9 +49,9 @@ def translation_scores(refs: Sequence[str], hyps: Sequence[str], norm: str) -> d
     chrf_score = chrf.corpus_score(hyps, [refs])
     n_chars = sum(len("".join(ref.split())) for ref in refs)
     return {"bleu": TranslationScore(bleu_score.score, len(refs), bleu_score.ref_len,
-                                     f"bleu|norm:{norm}|{bleu.get_signature()}"),
+                                     f"bleu|{norm}|{bleu.get_signature()}"),
             "chrf": TranslationScore(chrf_score.score, len(refs), n_chars,
-                                     f"chrf|norm:{norm}|{chrf.get_signature()}")}
+                                     f"chrf|{norm}|{chrf.get_signature()}")}
 
 
 def sentence_statistics(metric: str, refs: Sequence[str], hyps: Sequence[str]) -> np.ndarray:

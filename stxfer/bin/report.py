@@ -1,0 +1,32 @@
+"""Stage 12: the comparison table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stxfer.bin._cli import add_selection_options, add_stage_options, make_parser, run
+from stxfer.config import load_experiment
+from stxfer.report.report import make_report
+from stxfer.report.table import plain_text
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the report and print its tables."""
+    parser = make_parser("stxfer.bin.report", "Compare the scored systems: RESULTS.md, results.json, report.png.")
+    parser.add_argument("--config", required=True, help="experiment file (YAML)")
+    parser.add_argument("--dump", type=Path, default=Path("dump"), help="not read; every stage takes it")
+    parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of the trained systems")
+    parser.add_argument("--command", default="./run.sh", help="the command that the report says reproduces it")
+    add_selection_options(parser)
+    add_stage_options(parser)
+    args = parser.parse_args(argv)
+    experiment = load_experiment(args.config)
+    report = make_report(experiment, args.exp, config=args.config, command=args.command, systems=args.systems,
+                         seeds=args.seeds, force=args.force, allow_stale=args.allow_stale)
+    print(plain_text(experiment, report.results))
+    print(f"\nWhole report: {report.path / 'RESULTS.md'}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""The comparison of the systems: tables, a figure and the JSON that tools read."""

@@ -1,0 +1,89 @@
+"""The report: RESULTS.md, results.json and report.png of an experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stxfer.config import Experiment
+from stxfer.errors import DataError
+from stxfer.fileio import atomic_write, read_json, write_json
+from stxfer.report import collect, plot, table
+from stxfer.stage import Stage
+
+FILES = ("RESULTS.md", "results.json", "report.png")
+N_SAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the report lies, and what its ``results.json`` holds."""
+
+    path: Path
+    results: dict[str, Any]
+
+
+def make_report(experiment: Experiment, expdir: Path, *, config: str, command: str, systems: Sequence[str] = (),
+                seeds: Sequence[int] = (), force: bool = False, allow_stale: bool = False) -> Report:
+    """Write ``expdir/report`` from the scores of all systems, unless that is done.
+
+    Args:
+        config, command: shown under "how to reproduce it".
+        systems, seeds: what must be in it; none: everything that the config declares.
+
+    Raises:
+        DataError: a requested system is not scored, or no target system is.
+        StaleError: scores were made from something that has changed since.
+    """
+    runs = collect.read_runs(experiment, expdir, systems=systems, seeds=seeds, allow_stale=allow_stale)
+    targets = {name: of_system for name, of_system in runs.items() if of_system[0].system.kind == "target"}
+    if not targets:
+        raise DataError(f"{expdir}: no target system is scored; a report needs at least one. Run stages 9 to 11")
+    out = expdir / "report"
+    used = {name: [run.seed for run in of_system] for name, of_system in runs.items()}
+    stage = Stage("report", out, inputs=[*(run.path for of_system in runs.values() for run in of_system),
+                                         *collect.mt_paths(expdir)],
+                  options={"name": experiment.name, "systems": used, "compare": [list(p) for p in experiment.compare],
+                           "config": config, "command": command})
+    whole = all((out / name).exists() for name in FILES)
+    if not stage.needed(force=force or not whole, allow_stale=allow_stale):
+        return Report(out, read_json(out / "results.json"))
+    results = collect.results(experiment, expdir, runs)
+    how = [("command", command), ("config", config),
+           ("seeds", " ".join(map(str, sorted({seed for of_system in used.values() for seed in of_system}))))]
+    plot.plot_report(out / "report.png", results, through_st=_through_st(experiment) & targets.keys())
+    with atomic_write(out / "RESULTS.md") as handle:
+        handle.write(table.markdown(experiment, results, samples(targets), how))
+    write_json(out / "results.json", results)
+    stage.finish([out / name for name in FILES])
+    return Report(out, results)
+
+
+def samples(runs: dict[str, list[collect.Run]], count: int = N_SAMPLES) -> list[list[tuple[str, str]]]:
+    """Return utterances at even distances, each as its (name, reference) and (system, errors and hypothesis).
+
+    Of several seeds the first is shown.
+    """
+    first = [of_system[0] for of_system in runs.values()]
+    n = len(first[0].utts)
+    chosen = sorted({round(i * (n - 1) / max(1, count - 1)) for i in range(count)})
+    return [[(first[0].utts[i]["utt"], ""), ("  REF", first[0].utts[i]["ref"]),
+             *((f"  {run.system.name}", f"{run.utts[i]['hyp']}{_errors(run.utts[i]['wer'])}") for run in first)]
+            for i in chosen]
+
+
+def _errors(counts: dict[str, int]) -> str:
+    errors = counts["sub"] + counts["del"] + counts["ins"]
+    return f"   ({errors}/{counts['n_ref']})" if errors else "   (right)"
+
+
+def _through_st(experiment: Experiment) -> set[str]:
+    """Return the systems that start, directly or through others, from a speech translation system."""
+    found: set[str] = set()
+    for system in experiment.order():
+        source = system.init.source if system.init else None
+        if source is not None and (source in found or experiment.systems[source].kind == "st"):
+            found.add(system.name)
+    return found

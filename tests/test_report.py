@@ -1,0 +1,181 @@
+"""The report of made-up scores: JSON, Markdown, figure, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from scored import CONFIG, decode, make_dump, make_experiment
+
+from stxfer.bin import report as command
+from stxfer.bin import score
+from stxfer.errors import ConfigError, DataError, StaleError
+from stxfer.report.table import headline
+
+CONFIG_OPTION = ["--config", "toy.yaml"]
+OUT = Path("exp/report")
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole scored experiment, not to be changed."""
+    root = tmp_path_factory.mktemp("scored")
+    make_experiment(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        score.main(CONFIG_OPTION)
+    return root
+
+
+@pytest.fixture
+def recipe(scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it to work in."""
+    shutil.copytree(scored, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def report(*options: str) -> dict:
+    command.main([*CONFIG_OPTION, *options])
+    return json.loads((OUT / "results.json").read_text(encoding="utf-8"))
+
+
+def test_results_hold_rows_and_comparisons(recipe):
+    results = report()
+    assert len(results["rows"]) == 2 * 7
+    for row in results["rows"]:
+        assert set(row) == {"system", "seed", "train_hours", "set", "metric", "value", "n_utts", "n_ref"}
+    direct = next(row for row in results["rows"] if (row["system"], row["metric"]) == ("direct", "wer"))
+    assert (direct["seed"], direct["train_hours"], direct["set"], direct["n_utts"], direct["n_ref"]) == \
+        (1, 0.5, "tgt_test", 40, 240)
+    values = {row["system"]: row["value"] for row in results["rows"] if row["metric"] == "wer"}
+    pairs = [(c["system"], c["baseline"]) for c in results["comparisons"] if c["metric"] == "wer"]
+    assert pairs == [("direct", "scratch"), ("xfer_human", "direct"), ("xfer_mt", "direct"), ("xfer_mt", "xfer_human")]
+    for cell in results["comparisons"]:
+        assert cell["set"] == "tgt_test" and cell["metric"] in ("wer", "cer") and cell["n_utts"] == 40
+        assert cell["ci_low"] <= cell["relative_reduction"] <= cell["ci_high"]
+        if cell["metric"] == "wer":
+            assert cell["relative_reduction"] == pytest.approx(1 - values[cell["system"]] / values[cell["baseline"]])
+    assert results["signatures"]["wer tgt_test"].startswith("wer|norm:sw")
+    assert results["name"] == "toy" and "sacrebleu" in results["versions"]
+
+
+def test_markdown_and_terminal_say_what_beat_what(recipe, capsys):
+    results = report("--command", "./run.sh --seeds 1")
+    text, out = (OUT / "RESULTS.md").read_text(encoding="utf-8"), capsys.readouterr().out
+    first = next(c for c in results["comparisons"] if (c["system"], c["baseline"]) == ("direct", "scratch"))
+    sentence = f"direct beats scratch by {100 * first['relative_reduction']:.1f} % relative WER"
+    assert f"- **{sentence}" in text and sentence in out
+    assert "xfer_mt against xfer_human: no difference that the interval confirms" in text
+    assert "| xfer_mt | st_mt (all) | 0.50 |" in text and "| st_mt | src_test | 1.00 | BLEU |" in text
+    assert "- command: `./run.sh --seeds 1`" in text and "- seeds: `1`" in text
+    sample = text.partition("## Samples")[2].partition("## How")[0]
+    assert sample.count("  REF ") == 5 and sample.count("  xfer_mt ") == 5 and "sw-0000" in sample
+    lines = out.splitlines()
+    assert lines[0].split() == ["system", "starts", "from", "hours", "WER", "%", "[95", "%]", "CER", "%", "[95", "%]"]
+    assert len({line.rindex("]") for line in lines[1:5]}) == 1, "columns are not aligned"
+
+
+def test_figure_is_a_png_and_the_report_is_reproducible(recipe):
+    report()
+    first = {name: (OUT / name).read_bytes() for name in ("results.json", "RESULTS.md", "report.png")}
+    assert first["report.png"].startswith(b"\x89PNG")
+    report("--force")
+    assert first == {name: (OUT / name).read_bytes() for name in first}
+
+
+def test_a_finished_report_is_left_until_a_score_changes(recipe):
+    report()
+    path = OUT / "results.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"name": "toy"', '"name": "kept"'), encoding="utf-8")
+    assert report()["name"] == "kept"
+    decode(recipe, "direct", error=0.3)
+    with pytest.raises(StaleError, match="direct/.*has changed"):
+        report()
+    score.main([*CONFIG_OPTION, "--systems", "direct"])
+    assert report()["name"] == "toy"
+    path.unlink()
+    assert report()["name"] == "toy"
+
+
+def test_a_requested_system_without_scores_is_named(recipe):
+    shutil.rmtree("exp/xfer_mt")
+    with pytest.raises(DataError, match="xfer_mt seed 1 is not scored.*--systems xfer_mt"):
+        report()
+    with pytest.raises(DataError, match="direct seed 7 is not scored"):
+        report("--systems", "direct", "--seeds", "7")
+    with pytest.raises(ConfigError, match="unknown system"):
+        report("--systems", "nobody")
+    assert not OUT.exists()
+
+
+def test_systems_that_were_not_requested_are_shown_if_scored(recipe, caplog):
+    shutil.rmtree("exp/xfer_mt")
+    decode(recipe, "scratch", error=0.1)  # scored before that: out of date
+    results = report("--systems", "direct")
+    assert {row["system"] for row in results["rows"]} == {"source_asr", "st_human", "st_mt", "direct", "xfer_human"}
+    assert "scratch seed 1 is left out" in caplog.text
+    assert "xfer_mt against direct: not compared" in (OUT / "RESULTS.md").read_text(encoding="utf-8")
+
+
+def test_seeds_are_pooled(tmp_path, monkeypatch):
+    make_experiment(tmp_path, seeds=(1, 2))
+    monkeypatch.chdir(tmp_path)
+    score.main(CONFIG_OPTION)
+    results = report()
+    values = [r["value"] for r in results["rows"] if (r["system"], r["metric"]) == ("direct", "wer")]
+    found = next(s for s in results["summary"] if (s["system"], s["metric"]) == ("direct", "wer"))
+    assert found["value"] == pytest.approx(sum(values) / 2) and found["seeds"] == [1, 2]
+    assert found["sd"] == pytest.approx(abs(values[0] - values[1]) / 2 ** 0.5)
+    assert f"| {found['value']:.1f} ± {found['sd']:.1f} |" in (OUT / "RESULTS.md").read_text(encoding="utf-8")
+    assert results["comparisons"][0]["n_seeds"] == results["comparisons"][0]["n_seeds_baseline"] == 2
+
+
+def test_translator_is_shown_if_scored(recipe):
+    path = Path("exp/mt/seed1/score.json")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"metrics": {"bleu": {"value": 65.8, "n_utts": 100, "n_ref": 600}}}), encoding="utf-8")
+    assert report()["mt"] == [{"seed": 1, "metric": "bleu", "value": 65.8, "n_utts": 100, "n_ref": 600}]
+    assert "| mt (seed 1) | bitext test | text only | BLEU | 65.8 |" in (OUT / "RESULTS.md").read_text("utf-8")
+
+
+def test_st_systems_compare_by_bleu_and_unlike_systems_do_not(recipe):
+    config = Path("toy.yaml")
+    config.write_text(CONFIG.replace("compare: [", "compare: [[st_human, st_mt], "), encoding="utf-8")
+    assert [c["metric"] for c in report()["comparisons"][:2]] == ["bleu", "chrf"]
+    config.write_text(CONFIG.replace("compare: [", "compare: [[direct, st_mt], "), encoding="utf-8")
+    with pytest.raises(DataError, match="direct .*st_mt .*no score in common"):
+        report()
+
+
+def test_scores_of_different_references_are_refused(recipe):
+    path = recipe / "dump/fbank/tgt_test/text"
+    path.write_text(path.read_text(encoding="utf-8").replace("mtoto", "watoto"), encoding="utf-8")
+    score.main([*CONFIG_OPTION, "--systems", "direct", "--allow-stale"])
+    with pytest.raises(DataError, match="different references"):
+        report("--allow-stale")
+
+
+def test_without_target_systems_there_is_no_report(tmp_path, monkeypatch):
+    make_dump(tmp_path)
+    (tmp_path / "toy.yaml").write_text(CONFIG, encoding="utf-8")
+    decode(tmp_path, "source_asr")
+    monkeypatch.chdir(tmp_path)
+    score.main([*CONFIG_OPTION, "--systems", "source_asr"])
+    with pytest.raises(DataError, match="no target system is scored"):
+        report("--systems", "source_asr")
+
+
+@pytest.mark.parametrize("verdict, values, sentence", [
+    ("better", (0.213, 0.17, 0.251), "a beats b by 21.3 % relative WER [17.0, 25.1]"),
+    ("worse", (-0.05, -0.08, -0.02), "a is worse than b by 5.0 % relative WER [2.0, 8.0]"),
+    ("unclear", (0.01, -0.02, 0.04),
+     "a against b: no difference that the interval confirms (+1.0 % relative WER [-2.0, +4.0])"),
+    ("unclear", (None, None, None), "a against b: no relative WER, the baseline's is 0 or nearly so"),
+])
+def test_headline(verdict, values, sentence):
+    keys = ("relative_reduction", "ci_low", "ci_high")
+    assert headline({"system": "a", "baseline": "b", "metric": "wer", "verdict": verdict,
+                     **dict(zip(keys, values, strict=True))}) == sentence
