@@ -113,10 +113,17 @@ class Decoding:
 
 
 @dataclass(frozen=True)
-class Mt:
-    """The translator trained here: pairs of the bitext used (0: all), its vocabularies and model."""
+class Label:
+    """A source of pseudo-labels: ``trained``, an MT model trained on the first ``pairs`` of the bitext (0: all)."""
 
+    translator: str = "trained"
     pairs: int = 0
+
+
+@dataclass(frozen=True)
+class Mt:
+    """The translators trained here: size of each side's vocabulary, ESPnet model, schedule."""
+
     vocab: int = 500
     model: Mapping[str, Any] = field(default_factory=dict)
     train: tuple[Phase, ...] = (Phase(),)
@@ -132,7 +139,7 @@ class Experiment:
     data: Mapping[str, Any]
     prepare: Mapping[str, Any]
     vocab: Mapping[str, Vocab]
-    labels: Mapping[str, Mapping[str, Any]]
+    labels: Mapping[str, Label]
     mt: Mt
     model: Mapping[str, Any]
     train: Mapping[str, tuple[Phase, ...]]
@@ -203,6 +210,10 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
             raise ConfigError(f"{path}: systems.{system.name}.init.from: unknown system {system.init.source!r}")
         if system.task == "st" and system.label not in (None, "human") and system.label not in raw["labels"]:
             raise ConfigError(f"{path}: systems.{system.name}.text: label {system.label!r} is not under 'labels'")
+    labels = {name: _make(Label, value, f"{path}: labels.{name}") for name, value in raw["labels"].items()}
+    for name, label in labels.items():
+        if label.translator != "trained":
+            raise ConfigError(f"{path}: labels.{name}.translator: {label.translator!r} is unknown; known: trained")
     compare = tuple((pair[0], pair[1]) for pair in raw["compare"])
     for name in (name for pair in compare for name in pair):
         if name not in systems:
@@ -211,7 +222,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
         name=raw["name"], source_lang=languages["source"], target_lang=languages["target"],
         data=raw.get("data") or {}, prepare=raw.get("prepare") or {},
         vocab={key: _make(Vocab, value, f"{path}: vocab.{key}") for key, value in raw["vocab"].items()},
-        labels=raw["labels"], mt=_make(Mt, mt, f"{path}: mt"), model=raw["model"], train=train,
+        labels=labels, mt=_make(Mt, mt, f"{path}: mt"), model=raw["model"], train=train,
         decode={kind: _make(Decoding, raw["decode"].get(kind) or {}, f"{path}: decode.{kind}")
                 for kind in (*KINDS, "mt")},
         systems=systems, compare=compare, seeds=tuple(raw["seeds"]))

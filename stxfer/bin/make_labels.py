@@ -1,0 +1,33 @@
+"""Stage 5: translate the source corpus's transcripts into pseudo-labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stxfer.bin._cli import add_stage_options, make_parser, run
+from stxfer.config import load_experiment
+from stxfer.mt.labels import evaluate_translator, make_labels
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse arguments, make labels and print the translators' quality."""
+    parser = make_parser("make_labels", "Translate the transcripts of the source corpus with each label source's "
+                         "translator, and score the translators on the bitext's test part.")
+    parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
+    parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of features and labels")
+    parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of experiments")
+    add_stage_options(parser)
+    args = parser.parse_args(argv)
+    experiment = load_experiment(args.config)
+    for name, count in make_labels(experiment, args.dump, args.exp, force=args.force,
+                                   allow_stale=args.allow_stale).items():
+        print(f"labels {name}: {count} utterances")
+    for label in experiment.labels:
+        scores = evaluate_translator(experiment, label, args.dump, args.exp, force=args.force,
+                                     allow_stale=args.allow_stale)
+        print(f"MT {label} on the bitext's test part: " + ", ".join(f"{k} {v:.1f}" for k, v in scores.items()))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""Machine translation: training, translating, labels."""

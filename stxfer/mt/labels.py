@@ -1,0 +1,88 @@
+"""Stage 5: translate the transcripts of the source corpus into labels for speech translation."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+from stxfer.config import Experiment
+from stxfer.fileio import atomic_dir, write_json
+from stxfer.kaldi.table import read_table, write_table
+from stxfer.mt.train import mt_dir
+from stxfer.stage import Stage
+
+log = logging.getLogger(__name__)
+SETS = ("src_train", "src_dev")
+
+
+def label_dir(dump: Path, label: str, name: str) -> Path:
+    """Return where the labels of one source corpus set lie."""
+    return dump / "labels" / label / name
+
+
+def make_labels(experiment: Experiment, dump: Path, exp: Path, *, force: bool = False,
+                allow_stale: bool = False) -> dict[str, int]:
+    """Make ``dump/labels/<label>/<set>/text.<lang>.<label>`` of every label source; return how many each has.
+
+    Beside each lies ``labels.json``: from which text, by which model and options, what was dropped,
+    and a sample for human eyes.
+    """
+    counts = {}
+    translator = None
+    for label in experiment.labels:
+        translator = None
+        for name in SETS:
+            text = dump / "fbank" / name / "text"
+            stage = Stage(f"labels {label} {name}", label_dir(dump, label, name), [text, mt_dir(exp, label)],
+                          {"decode": asdict(experiment.decode["mt"])})
+            table = f"text.{experiment.target_lang}.{label}"
+            if stage.needed(force=force, allow_stale=allow_stale):
+                if translator is None:
+                    from stxfer.mt.translate import TrainedTranslator
+
+                    translator = TrainedTranslator(mt_dir(exp, label), experiment.decode["mt"])
+                source = read_table(text)
+                log.info("labels %s: translating %d sentences of %s", label, len(source), name)
+                found = translator.translate(list(source.values()))
+                labels = dict(zip(source, found, strict=True))
+                empty = [key for key, translation in labels.items() if not translation.text]
+                with atomic_dir(stage.out) as out:
+                    write_table(out / table, {key: t.text for key, t in labels.items() if t.text})
+                    write_json(out / "labels.json", {
+                        "label": label, "text": str(text), "model": str(mt_dir(exp, label)),
+                        "options": asdict(experiment.decode["mt"]), "sentences": len(source),
+                        "dropped": {"empty translation": empty},
+                        "sample": [{"utt": key, "source": source[key], "label": labels[key].text,
+                                    "score": round(labels[key].score, 3)} for key in list(source)[:20]]})
+                stage.finish([stage.out / table, stage.out / "labels.json"])
+            counts[f"{label} {name}"] = sum(1 for _ in open(stage.out / table, encoding="utf-8"))
+    return counts
+
+
+def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Path, *, force: bool = False,
+                        allow_stale: bool = False) -> dict[str, float]:
+    """Translate the bitext's test part and write BLEU and chrF to ``exp/mt/<label>/score/score.json``."""
+    from stxfer.fileio import read_json
+    from stxfer.mt.train import read_bitext
+    from stxfer.score.st import translation_scores
+    from stxfer.text.normalise import profile
+
+    bitext = dump / "data" / "bitext"
+    languages = (experiment.source_lang, experiment.target_lang)
+    stage = Stage(f"score of MT {label}", mt_dir(exp, label) / "score",
+                  [mt_dir(exp, label), *(bitext / f"test.{lang}" for lang in languages)],
+                  {"decode": asdict(experiment.decode["mt"])})
+    if stage.needed(force=force, allow_stale=allow_stale):
+        from stxfer.mt.translate import TrainedTranslator
+
+        pairs = read_bitext(bitext, "test", languages)
+        found = TrainedTranslator(mt_dir(exp, label), experiment.decode["mt"]).translate([pair[0] for pair in pairs])
+        scores = translation_scores([pair[1] for pair in pairs], [t.text for t in found],
+                                    profile(experiment.target_lang).identity)
+        write_json(stage.out / "score.json", {
+            "label": label, "pairs": experiment.labels[label].pairs, "set": "bitext/test",
+            "metrics": {name: score.as_json() for name, score in scores.items()}})
+        stage.finish([stage.out / "score.json"])
+    metrics = read_json(stage.out / "score.json")["metrics"]
+    return {name: metric["value"] for name, metric in metrics.items()}

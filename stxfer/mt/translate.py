@@ -1,0 +1,85 @@
+"""Translate sentences with a model trained here."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from stxfer.config import Decoding
+from stxfer.model.load import LoadedModel, load_model
+from stxfer.search.beam import beam_search
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A translation and its score (sum of log probabilities of its tokens)."""
+
+    text: str
+    score: float
+
+
+class TrainedTranslator:
+    """A translator trained by stage 4.
+
+    Args:
+        directory: the model's directory.
+        options: beam search options; ``batch_frames`` counts source tokens.
+    """
+
+    def __init__(self, directory: Path, options: Decoding) -> None:
+        self.loaded: LoadedModel = load_model(directory)
+        self.options = options
+
+    def translate(self, sentences: Sequence[str]) -> list[Translation]:
+        """Translate sentences, batched by length; the order is the input's. An empty one stays empty."""
+        assert self.loaded.source_tokenizer is not None and self.loaded.source_tokens is not None
+        index = {token: i for i, token in enumerate(self.loaded.source_tokens)}
+        unknown = index["<unk>"]
+        ids = [[index.get(piece, unknown) for piece in self.loaded.source_tokenizer.encode(s, out_type=str)]
+               for s in sentences]
+        results: list[Translation] = [Translation("", 0.0)] * len(sentences)
+        begun = shown = time.monotonic()
+        done = 0
+        for batch in _batches(ids, self.options.batch_frames):
+            for position, translation in zip(batch, self._batch([ids[i] for i in batch]), strict=True):
+                results[position] = translation
+            done += len(batch)
+            if time.monotonic() - shown > 5:
+                shown = time.monotonic()
+                log.info("translated %d/%d sentences, %.0f/s", done, len(ids), done / (shown - begun))
+        return results
+
+    @torch.inference_mode()
+    def _batch(self, batch: Sequence[list[int]]) -> list[Translation]:
+        model, options = self.loaded.model, self.options
+        lengths = torch.tensor([len(ids) for ids in batch])
+        padded = torch.full((len(batch), int(lengths.max())), model.ignore_id)
+        for row, ids in zip(padded, batch, strict=True):
+            row[: len(ids)] = torch.tensor(ids)
+        encoded, encoded_lengths = model.encode(padded, lengths)
+        found = beam_search(encoded, encoded_lengths, model.decoder, sos=model.sos, eos=model.eos,
+                            beam_size=options.beam_size, length_bonus=options.length_bonus,
+                            maxlenratio=options.maxlenratio, minlenratio=options.minlenratio)
+        tokens = self.loaded.tokens
+        return [Translation(self.loaded.tokenizer.decode_pieces([tokens[i] for i in nbest[0].tokens]),
+                            float(nbest[0].score)) for nbest in found]
+
+
+def _batches(ids: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
+    """Yield positions of non-empty sentences, of like length together, about ``size`` tokens a batch."""
+    order = sorted((i for i, tokens in enumerate(ids) if tokens), key=lambda i: len(ids[i]))
+    batch: list[int] = []
+    for i in order:
+        if batch and (len(batch) + 1) * len(ids[i]) > size:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
