@@ -173,7 +173,7 @@ def test_without_target_systems_there_is_no_report(tmp_path, monkeypatch):
     ("worse", (-0.05, -0.08, -0.02), "a is worse than b by 5.0 % relative WER [2.0, 8.0]"),
     ("unclear", (0.01, -0.02, 0.04),
      "a against b: no difference that the interval confirms (+1.0 % relative WER [-2.0, +4.0])"),
-    ("unclear", (None, None, None), "a against b: no relative WER, the baseline's is 0 or nearly so"),
+    ("unclear", (None, None, None), "a against b: no relative WER, the score of b is 0 or nearly so"),
 ])
 def test_headline(verdict, values, sentence):
     keys = ("relative_reduction", "ci_low", "ci_high")

@@ -16,7 +16,7 @@ def headline(comparison: Cell) -> str:
     """Say in plain words what a comparison shows, e.g. ``a beats b by 21.3 % relative WER [17.0, 25.1]``."""
     system, baseline, metric = comparison["system"], comparison["baseline"], GAIN[comparison["metric"]]
     if comparison["relative_reduction"] is None:
-        return f"{system} against {baseline}: no relative {NAMES[comparison['metric']]}, the baseline's is 0 or nearly so"
+        return f"{system} against {baseline}: no {metric}, the score of {baseline} is 0 or nearly so"
     value, low, high = (100 * comparison[key] for key in ("relative_reduction", "ci_low", "ci_high"))
     if comparison["verdict"] == "better":
         return f"{system} beats {baseline} by {value:.1f} % {metric} [{low:.1f}, {high:.1f}]"
