@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# The staged driver of every recipe. A recipe's run.sh sets $recipe (its directory) and $preset, declares
+# the options of its local/data.sh and sources this file with its own arguments.
+# shellcheck disable=SC2154  # 'option NAME DEFAULT' assigns the options
+set -euo pipefail
+
+template=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=utils/parse_options.sh
+[[ $(type -t option) == function ]] || . "$template"/../../../utils/parse_options.sh
+recipe=${recipe:-$PWD}
+
+names=(data prepare features mt labels vocab source_asr st target_asr decode score report)
+titles=("corpora to data/" "normalise texts, check audio" "log-mel features" "train the translator"
+    "translate the source transcripts" "learn the vocabularies" "train source ASR" "train speech translation"
+    "train target ASR" "decode the test sets" "error rates and translation scores" "comparison table")
+
+data_options=("${option_names[@]}") # what the recipe declared goes to local/data.sh
+option stage 1 "first stage, number or name"
+option stop_stage "${#names[@]}" "last stage, number or name"
+option preset "${preset:-}" "experiment: conf/<preset>.yaml of the recipe"
+path_option config "" "experiment file, instead of a preset"
+option systems "" "train, decode and score only these systems, e.g. \"scratch direct\"; all if empty"
+option seeds "" "only these seeds, e.g. \"1 2\"; those of the experiment if empty"
+option nj 2 "parallel jobs, one thread each"
+path_option workdir "$recipe" "where data, dump and exp are"
+option expdir exp "directory of models and results, in the working directory"
+option force false "do the chosen stages again even if they are finished"
+option allow_stale false "use inputs although what they were made from has changed since"
+option python "${STXFER_PYTHON:-}" "Python of an environment of your own; tools/venv if empty"
+
+usage() {
+    local i
+    printf 'usage: %s [--option value ...]\n\nStages:\n' "$0"
+    for i in "${!names[@]}"; do printf '  %2d  %-11s %s\n' $((i + 1)) "${names[i]}" "${titles[i]}"; done
+    printf '\nA finished stage whose input has not changed is not done twice; --force true does it again.'
+}
+usage=$(usage)
+parse_options "$@"
+
+stage_number() { # stage_number OPTION VALUE: print the number of the stage that VALUE numbers or names
+    local i
+    for i in "${!names[@]}"; do
+        if [[ $2 == $((i + 1)) || ${2//-/_} == "${names[i]}" ]]; then echo $((i + 1)); return; fi
+    done
+    die -2 "$1 $2: no such stage; 1 to ${#names[@]}, or ${names[*]}"
+}
+first=$(stage_number --stage "$stage")
+last=$(stage_number --stop-stage "$stop_stage")
+((first <= last)) || die -2 "--stage $stage comes after --stop-stage $stop_stage"
+[[ $nj =~ ^[1-9][0-9]*$ ]] || die -2 "--nj $nj: must be a number of at least 1"
+again=(--config "$config") # what the report says makes it again
+if [[ -z $config ]]; then
+    again=(--preset "$preset")
+    config=$recipe/conf/$preset.yaml
+    [[ -e $config ]] || die -2 "--preset $preset: no such preset; $recipe/conf has$(
+        for file in "$recipe"/conf/*.yaml; do [[ ! -e $file ]] || printf ' %s' "$(basename "$file" .yaml)"; done)"
+fi
+[[ -e $config ]] || die -2 "--config $config: no such file"
+
+export STXFER_PYTHON=$python
+# shellcheck source=egs2/TEMPLATE/asr1/path.sh
+. "$template"/path.sh
+
+stxfer() { # stxfer COMMAND OPTIONS...
+    local command=$1; shift
+    "$STXFER_PYTHON" -m stxfer.bin."$command" --config "$config" "$@"
+}
+
+selection=()
+[[ -z $systems ]] || selection+=(--systems "$systems")
+[[ -z $seeds ]] || selection+=(--seeds "$seeds")
+flags=()
+[[ $force == false ]] || flags+=(--force)
+[[ $allow_stale == false ]] || flags+=(--allow-stale)
+stxfer check_config "${selection[@]}" || exit # a wrong name must not cost the stages before it
+
+mkdir -p "$workdir"
+cd "$workdir"
+# One run a working directory. Children inherit the lock, so what a killed run left running holds it too.
+if command -v flock >/dev/null; then
+    exec 9>>.stxfer.lock
+    flock -n 9 || die "$workdir: another run is at work here; wait for it, or give another --workdir"
+fi
+
+run_stage() {
+    local models=(--dump dump --exp "$expdir")
+    local work=("${models[@]}" "${selection[@]}" "${flags[@]}")
+    case ${names[$1 - 1]} in
+        data) run_data ;;
+        prepare) stxfer prepare --data data --out dump/data "${flags[@]}" ;;
+        features) stxfer dump_fbank --data dump/data --out dump/fbank --nj "$nj" "${flags[@]}" ;;
+        mt) stxfer train_mt "${models[@]}" --nj "$nj" "${flags[@]}" ;;
+        labels) stxfer make_labels "${models[@]}" --nj "$nj" "${flags[@]}" ;;
+        vocab) stxfer make_vocab --dump dump "${flags[@]}" ;;
+        source_asr) stxfer train --kind source --nj "$nj" "${work[@]}" ;;
+        st) stxfer train --kind st --nj "$nj" "${work[@]}" ;;
+        target_asr) stxfer train --kind target --nj "$nj" "${work[@]}" ;;
+        decode) stxfer decode --nj "$nj" "${work[@]}" ;;
+        score) stxfer score "${work[@]}" ;;
+        report) stxfer report "${work[@]}" --command "./run.sh ${again[*]}" ;;
+    esac
+}
+
+run_data() {
+    local arguments=(--config "$config" --data data --nj "$nj" --force "$force") name
+    for name in "${data_options[@]}"; do arguments+=("--$name" "${!name}"); done
+    "$recipe"/local/data.sh "${arguments[@]}"
+}
+
+duration() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
+
+SECONDS=0
+for ((number = first; number <= last; number++)); do
+    name=${names[number - 1]} began=$SECONDS
+    printf '\n=== stage %d: %s (%s), %(%H:%M:%S)T\n' "$number" "$name" "${titles[number - 1]}" -1 >&2
+    status=0
+    run_stage "$number" || status=$?
+    if ((status)); then
+        echo "stage $number ($name) failed; run again with the same command to go on" >&2
+        exit "$status"
+    fi
+    echo "--- stage $number: $name took $(duration $((SECONDS - began)))" >&2
+done
+printf '\nstages %d to %d took %s\n' "$first" "$last" "$(duration $SECONDS)" >&2
