@@ -1,0 +1,42 @@
+"""Stage 10: decode the test sets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from stxfer.bin._cli import add_selection_options, add_stage_options, make_parser, run
+from stxfer.config import load_experiment
+from stxfer.decode_systems import Job, decode_job, decode_systems
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse arguments and decode."""
+    parser = make_parser("stxfer.bin.decode", "Decode the test set of every requested system and seed: source ASR and "
+                         "ST src_test, target ASR tgt_test. Finished sets are not decoded again.")
+    parser.add_argument("--config", type=Path, required=True, help="experiment file (YAML)")
+    parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of the features")
+    parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of the trained systems")
+    parser.add_argument("--nj", type=int, default=2, help="processes, of one thread each")
+    parser.add_argument("--job", nargs=2, metavar=("SYSTEM", "SEED"),
+                        help="decode this one system in this process, done or not (what --nj starts)")
+    add_selection_options(parser)
+    add_stage_options(parser)
+    args = parser.parse_args(argv)
+    if args.nj < 1:
+        parser.error(f"--nj {args.nj}: at least 1 process is needed")
+    experiment = load_experiment(args.config)
+    if args.job:
+        logging.getLogger().setLevel(logging.WARNING)  # espnet speaks of every utterance
+        logging.getLogger("stxfer").setLevel(logging.INFO)
+        (system,) = experiment.select([args.job[0]])
+        decode_job(Job(system, int(args.job[1]), experiment.decode[system.kind], args.dump, args.exp))
+        return
+    done = decode_systems(experiment, args.config, args.dump, args.exp, systems=args.systems, seeds=args.seeds,
+                          nj=args.nj, force=args.force, allow_stale=args.allow_stale)
+    print(f"decoded now: {', '.join(name.removeprefix('decode ') for name in done) or 'nothing, all is up to date'}")
+
+
+if __name__ == "__main__":
+    run(main)
