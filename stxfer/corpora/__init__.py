@@ -1,0 +1,1 @@
+"""Corpora: a module each, which writes Kaldi data directories."""
