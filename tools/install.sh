@@ -51,23 +51,25 @@ check_disk() {
     local free_gb
     free_gb=$(df -Pk "$tools" | awk 'NR == 2 { print int($4 / 1048576) }')
     ((free_gb >= need_gb)) || die "$tools has $free_gb GB of free disk, and $need_gb GB are needed"
+    ((free_gb >= need_gb + 4)) || export PIP_NO_CACHE_DIR=1  # it would take another 3 GB
 }
 
 condense() {  # pip's output, on stdin, as a line every 10 s
-    local line status now=starting fetched=0 shown=$SECONDS
+    local line status now=starting found=0 shown=$SECONDS
     while true; do
         status=0
         read -r -t 2 line || status=$?
         ((status == 0 || status > 128)) || break  # above 128: nothing to read within 2 s
         if ((status == 0)); then
             case $line in
-                *Downloading* | *"Using cached"*) [[ $line == *.metadata* ]] || ((++fetched)); now=$line ;;
+                "Collecting "* | "Processing "*) ((++found)); now=$line ;;
+                "Downloading "* | "Using cached "*) now=$line ;;
                 *"Building wheel"*) now=$line ;;
                 "Installing collected packages"*) now="unpacking $(tr -cd , <<<"$line" | wc -c) packages" ;;
             esac
         fi
         if ((SECONDS - shown >= 10)); then
-            say "$((SECONDS - began)) s, $fetched files fetched, $(du -sh "$venv" 2>/dev/null | cut -f1) in place; ${now:0:90}"
+            say "$((SECONDS - began)) s, $found packages found, $(du -sh "$venv" 2>/dev/null | cut -f1) in place; ${now:0:90}"
             shown=$SECONDS
         fi
     done
