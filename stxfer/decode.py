@@ -134,7 +134,8 @@ def _features(utt: str, path: str, feats_scp: Path) -> Any:
     try:
         values = kaldiio.load_mat(path)
     except Exception as error:  # kaldiio raises whatever its parser stumbles over
-        raise DataError(f"{feats_scp}: cannot read utterance {utt!r} from {path} ({error}); run stage 3 again") from None
+        raise DataError(f"{feats_scp}: cannot read utterance {utt!r} from {path} ({error}); "
+                        "run stage 3 again") from None
     if not isinstance(values, np.ndarray) or values.ndim != 2 or not np.isfinite(values).all():
         raise DataError(f"{feats_scp}: utterance {utt!r} is not a matrix of finite numbers; run stage 3 again")
     return values

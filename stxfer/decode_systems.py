@@ -77,8 +77,8 @@ def decode_systems(experiment: Experiment, config: Path, dump: Path, exp: Path, 
             for system in experiment.select(systems) for seed in seeds or experiment.seeds]
     for job in jobs:
         if not (job.model / MARKER).exists():
-            raise ConfigError(f"{job.system.name} seed {job.seed} is not trained ({job.model} has no {MARKER}); run the "
-                              f"stage that trains {job.system.kind} systems first")
+            raise ConfigError(f"{job.system.name} seed {job.seed} is not trained ({job.model} has no {MARKER}); "
+                              f"run the stage that trains {job.system.kind} systems first")
     jobs = [job for job in jobs if job.stage.needed(force=force, allow_stale=allow_stale)]
     waiting, running = deque(jobs), []
     try:

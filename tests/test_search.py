@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import stxfer.model.espnet_fast  # noqa: F401  (before espnet)
+
+# isort: split
+import itertools
+import math
 from types import SimpleNamespace
 
 import pytest
-import stxfer.model.espnet_fast  # noqa: F401
 import torch
-from espnet2.asr.ctc import CTC
-from espnet2.asr.decoder.rnn_decoder import RNNDecoder
-from espnet2.asr.decoder.transformer_decoder import LightweightConvolutionTransformerDecoder, TransformerDecoder
 from espnet.nets.batch_beam_search import BatchBeamSearch
 from espnet.nets.beam_search import BeamSearch
+from espnet.nets.e2e_asr_common import end_detect
+from espnet.nets.pytorch_backend.transformer.embedding import ScaledPositionalEncoding
 from espnet.nets.scorers.ctc import CTCPrefixScorer
 from espnet.nets.scorers.length_bonus import LengthBonus
+from espnet2.asr.ctc import CTC
+from espnet2.asr.decoder.rnn_decoder import RNNDecoder
+from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
+from hypothesis import given
+from hypothesis import strategies as st
+
 from stxfer.errors import ConfigError, DataError
-from stxfer.search import beam_search
+from stxfer.search import Hypothesis, beam_search
+from stxfer.search.beam import _Utterance
+from stxfer.search.ctc import CtcPrefixScorer
 
 VOCAB, SIZE = 17, 16
 EOS = VOCAB - 1
@@ -80,11 +91,125 @@ OPTIONS = [
     {"ctc_weight": 0.5, "maxlenratio": 0.4}, {"maxlenratio": 0.5, "minlenratio": 0.2},
     {"ctc_weight": 0.3, "maxlenratio": -6.0, "minlenratio": -2.0}, {"ctc_weight": 1.0},
     {"ctc_weight": 1.0, "length_bonus": 0.5, "maxlenratio": 0.6},
-    {"ctc_weight": 0.3, "beam_size": 1, "nbest": 1}, {"ctc_weight": 0.3, "beam_size": 12},
+    {"ctc_weight": 0.3, "beam_size": 1, "nbest": 1}, {"ctc_weight": 0.3, "beam_size": 12}, {"maxlenratio": 2.0},
 ]
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda o: " ".join(f"{k}={v}" for k, v in o.items()) or "default")
 @pytest.mark.parametrize("seed", range(5))
 def test_returns_what_espnet_returns(seed, options):
-    compare(make_model(seed), seed, LENS[seed], **options)
+    results = compare(make_model(seed, eos_bias=-2.0), seed, LENS[seed], **options)
+    assert any(hypothesis.tokens for nbest in results for hypothesis in nbest)
+
+
+@pytest.mark.parametrize("options", [{}, {"length_bonus": 0.3}, {"ctc_weight": 0.3}, {"ctc_weight": 0.3, "nbest": 1}])
+def test_returns_what_espnets_search_without_batches_returns(options):
+    compare(make_model(2, eos_bias=0.0), 2, LENS[2], batched=False, **options)
+
+
+@pytest.mark.parametrize("variant", [
+    {"normalize_before": False}, {"concat_after": True}, {"normalize_before": False, "concat_after": True},
+    {"qk_norm": True}, {"pos_enc_class": ScaledPositionalEncoding}, {"num_blocks": 1, "attention_heads": 4},
+], ids=str)
+def test_every_form_of_the_decoder(variant):
+    compare(make_model(7, eos_bias=0.0, **variant), 7, [11, 8], ctc_weight=0.2)
+
+
+def test_a_batch_gives_what_its_utterances_give():
+    model, (out, lens) = make_model(11, eos_bias=0.0), encoded(11, LENS[4])
+    options = {"ctc": model.ctc, "sos": EOS, "eos": EOS, "beam_size": 4, "ctc_weight": 0.3, "nbest": 2}
+    together = beam_search(out, lens, model.decoder, **options)
+    for i, n_frames in enumerate(lens.tolist()):
+        (alone,) = beam_search(out[i:i + 1, :n_frames], lens[i:i + 1], model.decoder, **options)
+        assert [h.tokens for h in together[i]] == [h.tokens for h in alone]
+        assert [h.score for h in together[i]] == pytest.approx([h.score for h in alone], abs=1e-4)
+
+
+def test_long_outputs():
+    """Beyond the first size of the key buffers and beyond the table of positions."""
+    model = make_model(5, eos_bias=-8.0)
+    model.decoder.embed[-1].pe = model.decoder.embed[-1].pe[:, :20].clone()
+    results = compare(model, 5, [12, 9], maxlenratio=-90.0, beam_size=3)
+    assert max(len(nbest[0].tokens) for nbest in results) > 64
+
+
+def test_max_len_bounds_the_output():
+    model, (out, lens) = make_model(5, eos_bias=-8.0), encoded(5, [20, 9])
+    results = beam_search(out, lens, model.decoder, sos=EOS, eos=EOS, beam_size=3, max_len=4)
+    assert [len(nbest[0].tokens) for nbest in results] == [4, 4]
+    assert_same(results[0], espnet_search(model, out[0], beam_size=3, maxlenratio=-4.0))
+
+
+def test_minlenratio_is_lowered_until_there_is_a_result():
+    # Two steps at most: none is late enough at 0.3 and 0.2, the second is at 0.1.
+    results = compare(make_model(3), 3, [12, 15], maxlenratio=-2.0, minlenratio=0.3)
+    assert all(results)
+    assert compare(make_model(3), 3, [12], maxlenratio=-1.0, minlenratio=-3.0) == [[]]
+
+
+def test_no_frames_no_hypothesis():
+    model, (out, _) = make_model(1), encoded(1, [6, 6])
+    results = beam_search(out, torch.tensor([0, 6]), model.decoder, sos=EOS, eos=EOS, beam_size=3)
+    assert results[0] == [] and len(results[1]) == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(-400, 0)), max_size=20), st.integers(0, 12))
+def test_end_detection_is_espnets(ended, step):
+    utterance = _Utterance(maxlen=100, minlen=0)
+    for at, tenths in ended:
+        utterance.end(Hypothesis((), tenths / 10, {}), at)
+    theirs = [{"yseq": [0] * (at + 2), "score": tenths / 10} for at, tenths in ended]
+    assert utterance.end_detected(step) == end_detect(theirs, step)
+
+
+def test_ctc_prefix_scores_are_sums_over_alignments():
+    """Against Watanabe et al. 2017, eq. 44: all alignments, one by one."""
+    torch.manual_seed(0)
+    n_frames, vocab, blank, eos = 6, 4, 0, 3
+    log_probs = torch.randn(1, n_frames, vocab).log_softmax(2)
+    mass: dict[tuple[int, ...], float] = {}
+    for path in itertools.product(range(vocab), repeat=n_frames):
+        labels = tuple(token for token, _ in itertools.groupby(path) if token != blank)
+        mass[labels] = mass.get(labels, 0.0) + math.exp(sum(float(log_probs[0, t, p]) for t, p in enumerate(path)))
+
+    def prefix(labels: tuple[int, ...]) -> float:
+        return sum(value for key, value in mass.items() if key[:len(labels)] == labels)
+
+    scorer = CtcPrefixScorer(log_probs, torch.tensor([n_frames]), blank=blank, eos=eos)
+    labels: tuple[int, ...] = ()
+    one = torch.zeros(1, dtype=torch.long)
+    for token in (1, 2, 2):
+        scores = scorer.score(torch.tensor([[labels[-1] if labels else eos]]), None)[0, 0]
+        for following in (1, 2):
+            assert scores[following].item() == pytest.approx(math.log(prefix((*labels, following)) / prefix(labels)),
+                                                             abs=1e-4)
+        assert scores[eos].item() == pytest.approx(math.log(mass[labels] / prefix(labels)), abs=1e-4)
+        scorer.select(one, one.view(1, 1), torch.tensor([[token]]))
+        labels = (*labels, token)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"beam_size": VOCAB + 1}, "beam_size 18 is larger than the vocabulary"),
+    ({"beam_size": 0}, "beam_size 0"),
+    ({"beam_size": 3, "ctc_weight": 0.3}, "trained without CTC"),
+    ({"beam_size": 3, "ctc_weight": 1.3}, "must lie between 0 and 1"),
+])
+def test_wrong_options_are_named(options, message):
+    model, (out, lens) = make_model(1), encoded(1, [6])
+    with pytest.raises(ConfigError, match=message):
+        beam_search(out, lens, model.decoder, sos=EOS, eos=EOS, **options)
+
+
+def test_other_decoders_are_refused():
+    out, lens = encoded(1, [6])
+    with pytest.raises(ConfigError, match="no step for decoder class RNNDecoder"):
+        beam_search(out, lens, RNNDecoder(VOCAB, SIZE), sos=EOS, eos=EOS, beam_size=2)
+    with pytest.raises(ConfigError, match="input_layer: embed"):
+        beam_search(out, lens, make_model(1, input_layer="linear").decoder, sos=EOS, eos=EOS, beam_size=2)
+
+
+def test_broken_parameters_are_named():
+    model, (out, lens) = make_model(1), encoded(1, [6])
+    model.decoder.output_layer.bias.data[3] = math.nan
+    with pytest.raises(DataError, match="not a number"):
+        beam_search(out, lens, model.decoder, sos=EOS, eos=EOS, beam_size=2)

@@ -113,8 +113,8 @@ class TransformerStep:
 
 
 def _check(decoder: Any) -> None:
-    from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
     from espnet.nets.pytorch_backend.transformer.embedding import PositionalEncoding, ScaledPositionalEncoding
+    from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
 
     if type(decoder) is not TransformerDecoder:
         raise ConfigError(f"the search has no step for decoder class {type(decoder).__name__}; "

@@ -1,0 +1,217 @@
+"""Decoding a data set, from a model directory to tables."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+import pytest
+import sentencepiece as spm
+import torch
+import yaml
+
+from stxfer.bin import decode as decode_cli
+from stxfer.config import Decoding
+from stxfer.decode import batches, decode_batch, decode_dataset
+from stxfer.errors import ConfigError, DataError, StxferError
+from stxfer.fileio import read_json, write_json
+from stxfer.kaldi.table import read_table, write_table
+from stxfer.model.espnet_task import ASRTask, build_model
+from stxfer.model.load import load_model
+from stxfer.stage import Stage
+
+LENGTHS = {"utt-b": 120, "utt-a": 64, "utt-d": 200, "utt-c": 65}
+CONFIG = {
+    "name": "test", "languages": {"source": "en", "target": "sw"}, "seeds": [1], "compare": [], "model": {}, "mt": {},
+    "vocab": {"source": {}, "target": {}}, "labels": {}, "train": {},
+    "systems": {name: {"task": "asr", "data": "tgt_train", "text": "sw"}
+                for name in ("scratch", "broken", "untrained")},
+    "decode": {"target": {"beam_size": 3, "ctc_weight": 0.3}},
+}
+MODEL = {
+    "encoder": "s2t_transformer",
+    "encoder_conf": {"output_size": 16, "attention_heads": 2, "linear_units": 16, "num_blocks": 1, "conv_channels": 16},
+    "decoder": "transformer", "decoder_conf": {"attention_heads": 2, "linear_units": 16, "num_blocks": 1},
+    "frontend": None, "normalize": None, "input_size": 80, "token_type": "bpe",
+}
+
+
+def make_vocab(directory: Path) -> list[str]:
+    directory.mkdir(parents=True)
+    sentences = ["mtoto anasoma kitabu", "watoto wanasoma vitabu", "mama anapika chakula", "baba analima shamba"]
+    spm.SentencePieceTrainer.train(sentence_iterator=iter(sentences * 5), model_prefix=str(directory / "bpe"),
+                                   vocab_size=28, model_type="unigram", minloglevel=2)
+    pieces = spm.SentencePieceProcessor(model_file=str(directory / "bpe.model"))
+    names = [pieces.id_to_piece(i) for i in range(len(pieces))]
+    return ["<blank>", "<unk>", *(name for name in names if not name.startswith("<")), "<sos/eos>"]
+
+
+def make_model(directory: Path, vocab: Path, tokens: list[str], *, ctc_weight: float = 0.3) -> None:
+    """Write a model directory as training leaves it, with random but sharp parameters."""
+    directory.mkdir(parents=True)
+    config = {**MODEL, "token_list": tokens, "bpemodel": str(vocab / "bpe.model"),
+              "model_conf": {"ctc_weight": ctc_weight}}
+    torch.manual_seed(3)
+    model = build_model("asr", config)
+    with torch.no_grad():
+        if model.decoder is not None:
+            model.decoder.output_layer.weight.mul_(6)
+            model.decoder.output_layer.bias[-1] += 2.0
+        if model.ctc is not None:
+            model.ctc.ctc_lo.weight.mul_(6)
+    torch.save(model.state_dict(), directory / "model.pth")
+    (directory / "config.yaml").write_text(yaml.safe_dump({**ASRTask.get_default_config(), **config}))
+    write_json(directory / "model.json", {"task": "asr"})
+    outputs = [directory / name for name in ("model.pth", "config.yaml", "model.json")]
+    Stage("training", directory).finish(outputs)
+
+
+def make_set(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    rng = np.random.default_rng(5)
+    with kaldiio.WriteHelper(f"ark,scp:{directory}/feats.1.ark,{directory}/feats.scp") as writer:
+        for utt, n_frames in LENGTHS.items():
+            writer(utt, rng.standard_normal((n_frames, 80)).astype(np.float32))
+    write_table(directory / "utt2num_frames", {utt: str(n) for utt, n in LENGTHS.items()})
+    Stage("features", directory).finish([directory / "feats.scp", directory / "feats.1.ark"])
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with ``dump`` and ``exp`` as stages 3 to 9 leave them."""
+    root = tmp_path_factory.mktemp("world")
+    tokens = make_vocab(root / "vocab")
+    make_set(root / "dump/fbank/tgt_test")
+    make_model(root / "exp/scratch/seed1", root / "vocab", tokens)
+    make_model(root / "exp/broken/seed1", root / "vocab", tokens)
+    (root / "exp/broken/seed1/model.pth").write_bytes(b"half a mod")
+    (root / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    make_model(root / "exp/no_ctc", root / "vocab", tokens, ctc_weight=0.0)
+    make_model(root / "exp/only_ctc", root / "vocab", tokens, ctc_weight=1.0)
+    return root
+
+
+def decode_world(world: Path, model: str, out: Path, **options) -> dict[str, str]:
+    loaded = load_model(world / "exp" / model)
+    decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, world / "dump/fbank/tgt_test/feats.scp", out,
+                   Decoding(**options))
+    return read_table(out / "text")
+
+
+@pytest.mark.parametrize("model, options, same", [
+    ("scratch/seed1", {"ctc_weight": 0.3}, {}),
+    ("scratch/seed1", {"ctc_weight": 0.4, "maxlenratio": 0.2, "length_bonus": 0.5}, {}),
+    ("no_ctc", {"ctc_weight": 0.3, "maxlenratio": -9.0}, {"ctc_weight": 0.0}),
+    ("only_ctc", {"ctc_weight": 0.3}, {"ctc_weight": 1.0}),
+])
+def test_texts_are_those_of_speech2text(world, tmp_path, model, options, same):
+    from espnet2.bin.asr_inference import Speech2Text
+
+    texts = decode_world(world, model, tmp_path / "out", beam_size=4, batch_frames=300, **options)
+    options = {**options, **same}
+    recogniser = Speech2Text(asr_train_config=world / "exp" / model / "config.yaml",
+                             asr_model_file=world / "exp" / model / "model.pth", beam_size=4,
+                             penalty=options.pop("length_bonus", 0.0), **options)
+    tokens, scores = read_table(tmp_path / "out/token"), read_table(tmp_path / "out/score")
+    for utt, path in read_table(world / "dump/fbank/tgt_test/feats.scp").items():
+        text, pieces, _, hypothesis = recogniser(kaldiio.load_mat(path))[0]
+        pieces = [piece for piece in pieces if piece != "<sos/eos>"]  # ESPnet's last, where the length limit ends it
+        assert tokens[utt].split() == pieces
+        assert texts[utt] == " ".join(text.replace("<sos/eos>", "").split())
+        assert float(scores[utt]) == pytest.approx(float(hypothesis.score), abs=1e-3)
+    assert any(texts.values())
+
+
+def test_result_does_not_depend_on_batches(world, tmp_path):
+    first = decode_world(world, "scratch/seed1", tmp_path / "one", batch_frames=1)
+    assert list(first) == sorted(LENGTHS)
+    assert any(first.values())
+    decode_world(world, "scratch/seed1", tmp_path / "all", batch_frames=10**6)
+    for name in ("text", "token", "score"):
+        assert (tmp_path / "one" / name).read_text() == (tmp_path / "all" / name).read_text()
+
+
+def test_batches_are_bounded_and_complete():
+    frames = {f"u{i}": 10 + 7 * i % 40 for i in range(30)}
+    made = list(batches(frames, 100))
+    assert sorted(utt for batch in made for utt in batch) == sorted(frames)
+    assert all(max(frames[utt] for utt in batch) * len(batch) <= 100 for batch in made)
+    assert list(batches({"long": 500, "short": 5}, 100)) == [["long"], ["short"]]
+
+
+def test_utterance_too_short_for_the_encoder_is_empty(world, caplog):
+    config = {**MODEL, "encoder": "transformer", "token_list": load_model(world / "exp/no_ctc").tokens,
+              "encoder_conf": {"output_size": 16, "attention_heads": 2, "linear_units": 16, "num_blocks": 1}}
+    features = {"short": np.zeros((3, 80), np.float32), "long": np.ones((60, 80), np.float32)}
+    with caplog.at_level(logging.WARNING):
+        results = decode_batch(build_model("asr", config).eval(), features,
+                               Decoding(maxlenratio=-4.0, minlenratio=-3.0))
+    assert results[0] == ([], 0.0)
+    assert results[1][0]
+    assert "'short'" in caplog.text
+
+
+def broken_set(world: Path, directory: Path, **tables: str) -> Path:
+    directory.mkdir()
+    source = world / "dump/fbank/tgt_test"
+    for name in ("feats.scp", "utt2num_frames"):
+        (directory / name).write_text(tables.get(name.partition(".")[0], (source / name).read_text()))
+    return directory / "feats.scp"
+
+
+@pytest.mark.parametrize("tables, message", [
+    ({"feats": "utt-a nowhere.ark:7\n"}, "cannot read utterance 'utt-a' from nowhere.ark:7"),
+    ({"utt2num_frames": "utt-a 64\n"}, "utterance 'utt-b' of feats.scp is not in it"),
+    ({"utt2num_frames": "utt-a x\nutt-b 1\nutt-c 1\nutt-d 1\n"}, "frames must be whole numbers"),
+])
+def test_broken_tables_are_named(world, tmp_path, tables, message):
+    loaded = load_model(world / "exp/no_ctc")
+    with pytest.raises(DataError, match=message):
+        decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, broken_set(world, tmp_path / "set", **tables),
+                       tmp_path / "out", Decoding())
+    assert not (tmp_path / "out").exists()
+
+
+def test_features_that_do_not_fit_the_model_are_named(world):
+    model = load_model(world / "exp/no_ctc").model
+    with pytest.raises(DataError, match="'narrow': 30 x 40 features do not fit the model"):
+        decode_batch(model, {"narrow": np.zeros((30, 40), np.float32)}, Decoding())
+
+
+def command(world: Path, *more: str) -> list[str]:
+    return ["--config", str(world / "config.yaml"), "--dump", str(world / "dump"), "--exp", str(world / "exp"), *more]
+
+
+def test_command_decodes_once(world, tmp_path, capsys, caplog):
+    with caplog.at_level(logging.INFO):
+        decode_cli.main(command(world, "--systems", "scratch"))
+    assert capsys.readouterr().out == "decoded now: scratch seed 1 tgt_test\n"
+    assert "decode scratch seed 1 tgt_test: 4/4 utterances" in caplog.text
+    out = world / "exp/scratch/seed1/decode/tgt_test"
+    assert read_table(out / "text") == decode_world(world, "scratch/seed1", tmp_path / "out", beam_size=3)
+    assert read_json(out / "decode.json")["utterances"] == len(LENGTHS)
+    before = (out / ".stage.json").stat().st_mtime_ns
+    decode_cli.main(command(world, "--systems", "scratch"))
+    assert capsys.readouterr().out == "decoded now: nothing, all is up to date\n"
+    assert (out / ".stage.json").stat().st_mtime_ns == before
+
+
+def test_command_shows_why_a_job_failed(world, caplog):
+    with caplog.at_level(logging.INFO), pytest.raises(StxferError) as failure:
+        decode_cli.main(command(world, "--systems", "broken"))
+    assert "decode broken seed 1 tgt_test: failed (exit status 1): error: " in str(failure.value)
+    assert "model.pth" in str(failure.value)
+    assert "loading the model" in caplog.text
+    assert not (world / "exp/broken/seed1/decode/tgt_test/.stage.json").exists()
+
+
+@pytest.mark.parametrize("more, message", [
+    (["--systems", "untrained"], "untrained seed 1 is not trained"),
+    (["--systems", "scratch", "--seeds", "7"], "scratch seed 7 is not trained"),
+    (["--systems", "missing"], "unknown system 'missing'"),
+])
+def test_command_refuses_what_is_not_there(world, more, message):
+    with pytest.raises(ConfigError, match=message):
+        decode_cli.main(command(world, *more))
