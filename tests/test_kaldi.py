@@ -1,0 +1,149 @@
+"""Tables and data directories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stxfer.errors import ConfigError, DataError
+from stxfer.kaldi.datadir import DataDir, find_sets, read_datadir, subset, validate, write_datadir
+from stxfer.kaldi.table import read_table, write_table
+
+
+def make(n_spk: int = 2, n_utts: int = 3, path: Path = Path("data/src_train")) -> DataDir:
+    utts = {f"s{s}-u{u}": f"s{s}" for s in range(n_spk) for u in range(n_utts)}
+    return DataDir(path, {utt: f"/audio/{utt}.wav" for utt in utts}, {utt: f"word {utt}" for utt in utts}, utts,
+                   {utt: 1.0 + (sum(map(ord, utt)) % 7) / 4 for utt in utts},
+                   texts={"text.sw.human": {utt: f"neno {utt}" for utt in utts}})
+
+
+@given(table=st.dictionaries(
+    st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1),
+    st.text(st.characters(exclude_categories=["Zl", "Zp", "C"])).map(lambda text: " ".join(text.split()))))
+@settings(max_examples=50)
+def test_table_round_trip(tmp_path_factory: pytest.TempPathFactory, table: dict[str, str]) -> None:
+    path = tmp_path_factory.mktemp("table") / "text"
+    write_table(path, table)
+    assert read_table(path) == table
+    keys = [line.partition(b" ")[0] for line in path.read_bytes().split(b"\n")[:-1]]
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    (b"u1 a\n\nu2 b\n", "text:2: a blank line"), (b"u1 a\nu1 b\n", "text:2: duplicate key 'u1'"),
+    (b"\xef\xbb\xbfu1 a\n", "byte-order mark"), (b"u1 \xff\n", "not UTF-8")])
+def test_table_refuses(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "text").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_table(tmp_path / "text")
+
+
+def test_datadir_round_trip(tmp_path: Path) -> None:
+    data = make(path=tmp_path / "set")
+    data.utt2speed = {utt: 0.9 for utt in data.wav_scp}
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "stale").touch()
+    write_datadir(tmp_path / "set", data, dropped={"u9": "why"})
+    assert read_datadir(tmp_path / "set") == data
+    assert read_table(tmp_path / "set" / "spk2utt")["s1"] == "s1-u0 s1-u1 s1-u2"
+    assert (tmp_path / "set" / "dropped.tsv").read_text() == "u9\twhy\n"
+    assert not (tmp_path / "set" / "stale").exists()
+    assert find_sets(tmp_path) == ["set"]
+
+
+def test_write_leaves_the_old_directory_on_error(tmp_path: Path) -> None:
+    write_datadir(tmp_path / "set", make())
+    bad = make()
+    bad.text["s0-u0"] = "two\nlines"
+    with pytest.raises(DataError, match="line break"):
+        write_datadir(tmp_path / "set", bad)
+    assert read_table(tmp_path / "set" / "text") == make().text
+    assert [p.name for p in tmp_path.iterdir()] == ["set"]
+
+
+def test_read_without_durations(tmp_path: Path) -> None:
+    write_datadir(tmp_path, make())
+    (tmp_path / "utt2dur").unlink()
+    data = read_datadir(tmp_path)
+    assert data.utt2dur == {}
+    assert data.hours == 0
+    with pytest.raises(DataError, match="utt2dur: no such file"):
+        subset(data, n_utts=1)
+
+
+def spoil(data: DataDir, change: str) -> None:
+    if change == "missing":
+        del data.text["s0-u1"]
+    elif change == "extra":
+        data.texts["text.sw.human"]["s9-u9"] = "neno"
+    elif change == "pipe":
+        data.wav_scp["s0-u1"] = "sox a.wav -t wav - |"
+    elif change == "duration":
+        data.utt2dur["s0-u1"] = 0.0
+    elif change == "nan":
+        data.utt2dur["s0-u1"] = float("nan")
+    elif change == "speaker":
+        data.utt2spk["s0-u1"] = "s 0"
+    elif change == "name":
+        data.texts["text.sw"] = data.texts.pop("text.sw.human")
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ("missing", "src_train/text: lacks 1 of wav.scp's 6 utterances, the first is s0-u1"),
+    ("extra", "text.sw.human: holds 1 utterances that wav.scp lacks, the first is s9-u9"),
+    ("pipe", "wav.scp: utterance s0-u1: commands"), ("duration", "utt2dur: utterance s0-u1: 0.0 is not"),
+    ("nan", "utt2dur: utterance s0-u1"), ("speaker", "speaker id 's 0'"), ("name", "text.<language>.<label>")])
+def test_validate(change: str, message: str) -> None:
+    data = make()
+    validate(data)
+    spoil(data, change)
+    with pytest.raises(DataError, match=message):
+        validate(data)
+
+
+def test_validate_ids_and_emptiness() -> None:
+    with pytest.raises(DataError, match="holds no utterances"):
+        validate(DataDir(Path("d"), {}, {}, {}))
+    with pytest.raises(DataError, match="'u 1' is empty or holds white space"):
+        validate(DataDir(Path("d"), {"u 1": "a.wav"}, {"u 1": "a"}, {"u 1": "s"}))
+
+
+def test_refuses_segments_and_bad_numbers(tmp_path: Path) -> None:
+    write_datadir(tmp_path, make())
+    (tmp_path / "segments").touch()
+    with pytest.raises(DataError, match="segments of long recordings"):
+        read_datadir(tmp_path)
+    (tmp_path / "segments").unlink()
+    (tmp_path / "utt2dur").write_text("s0-u0 long\n")
+    with pytest.raises(DataError, match="utt2dur: utterance s0-u0: 'long' is not a number"):
+        read_datadir(tmp_path)
+
+
+@given(st.integers(1, 5), st.integers(1, 6), st.integers(0, 3), st.data())
+def test_subset_is_nested_and_balanced(n_spk: int, n_utts: int, seed: int, draw: st.DataObject) -> None:
+    data = make(n_spk, n_utts)
+    sizes = sorted(draw.draw(st.lists(st.integers(1, len(data)), min_size=2, max_size=2)))
+    small, large = (subset(data, n_utts=size, seed=seed) for size in sizes)
+    assert len(small) == sizes[0]
+    assert small.wav_scp.keys() <= large.wav_scp.keys()
+    assert small.texts["text.sw.human"].keys() == small.wav_scp.keys()
+    seconds = [sum(large.utt2dur[utt] for utt in utts) for utts in large.spk2utt.values()]
+    if sizes[1] < n_utts:  # no speaker has run out
+        assert max(seconds) - min([*seconds, *[0] * (n_spk - len(seconds))]) <= max(data.utt2dur.values())
+
+
+def test_subset_by_hours() -> None:
+    data = make(3, 20)
+    half, seconds = data.hours / 2, max(data.utt2dur.values())
+    part = subset(data, hours=half, seed=1)
+    assert half - seconds / 3600 < part.hours <= half + 1e-9
+    assert part == subset(data, hours=half, seed=1)
+    assert part.wav_scp != subset(data, hours=half, seed=2).wav_scp
+    assert subset(data, hours=data.hours).wav_scp == data.wav_scp
+    with pytest.raises(ConfigError, match="more than there is"):
+        subset(data, hours=data.hours * 1.01)
+    with pytest.raises(ConfigError, match="either hours or a number"):
+        subset(data)
