@@ -1,0 +1,116 @@
+"""The synthetic English-Swahili corpora: source speech with translations, target speech, and a bitext."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stxfer.corpora.synthetic.grammar import Pair, key, sample_pairs
+from stxfer.corpora.synthetic.speakers import split_speakers
+from stxfer.corpora.synthetic.speech import Room, speak_set
+from stxfer.errors import ConfigError
+from stxfer.fileio import atomic_dir, atomic_write
+from stxfer.stage import Stage
+
+SOURCE, TARGET = "en", "sw"
+HELD = ("src_test", "src_dev", "tgt_test", "tgt_dev", "bitext_test", "bitext_dev")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much to make: utterances of each set, sentence pairs, speakers; the seed; the rate of speech."""
+
+    src_train: int = 1200
+    src_dev: int = 100
+    src_test: int = 200
+    tgt_train: int = 1000
+    tgt_dev: int = 100
+    tgt_test: int = 300
+    bitext_train: int = 7000
+    bitext_dev: int = 300
+    bitext_test: int = 300
+    source_speakers: int = 45
+    target_speakers: int = 40
+    dev_speakers: int = 5
+    test_speakers: int = 5
+    rate: int = 150
+    seed: int = 1
+
+
+def _keys(pairs: Collection[Pair]) -> set[str]:
+    return {key(side) for pair in pairs for side in pair}
+
+
+def sample_sets(options: Options) -> dict[str, list[Pair]]:
+    """Sample all sets so that no sentence of a dev or test set, of either language, is in another set.
+
+    The bitext for training MT has no sentence of ``src_train`` either: MT translates text that is new to it.
+    A target sentence of ``tgt_train`` may be in the bitext, as a low-resource language's text may.
+    """
+    sizes = asdict(options)
+    sets: dict[str, list[Pair]] = {}
+    held: set[str] = set()
+    for name in HELD:
+        sets[name] = sample_pairs(sizes[name], f"{options.seed} {name}", held)
+        held |= _keys(sets[name])
+    for name in ("src_train", "tgt_train"):
+        sets[name] = sample_pairs(sizes[name], f"{options.seed} {name}", held)
+    sets["bitext_train"] = sample_pairs(sizes["bitext_train"], f"{options.seed} bitext_train",
+                                        held | _keys(sets["src_train"]))
+    return sets
+
+
+def write_bitext(out: str | os.PathLike[str], splits: dict[str, list[Pair]], languages: tuple[str, str], *,
+                 stage: Stage) -> None:
+    """Write ``out/{train,dev,test}.{source,target}``, aligned line by line, and the stage's marker."""
+    directory = Path(out)
+    files = []
+    with atomic_dir(directory) as folder:
+        for split, pairs in splits.items():
+            for side, language in enumerate(languages):
+                with atomic_write(folder / f"{split}.{language}") as handle:
+                    handle.writelines(f"{pair[side]}\n" for pair in pairs)
+                files.append(directory / f"{split}.{language}")
+    stage.finish(files)
+
+
+def prepare_synthetic(out: str | os.PathLike[str], options: Options = Options(), *, nj: int = 1,
+                      force: bool = False, allow_stale: bool = False) -> list[Path]:
+    """Make the Kaldi data directories ``src_*`` and ``tgt_*`` and the bitext under ``out``.
+
+    Args:
+        out: the data directory of the recipe.
+        options: how much.
+        nj: processes; the result does not depend on it.
+        force: make everything again.
+        allow_stale: see :meth:`stxfer.stage.Stage.needed`.
+
+    Returns:
+        The directories.
+
+    Raises:
+        ConfigError: a number is not positive, or too many speakers are held out.
+        StxferError: the synthesiser fails.
+    """
+    for name, value in asdict(options).items():
+        if value < 1:
+            raise ConfigError(f"synthetic corpus: {name} is {value}; it must be at least 1")
+    out = Path(out)
+    sets = sample_sets(options)
+    made = [out / "bitext"]
+    stage = Stage("synthetic bitext", made[0], options=asdict(options))
+    if stage.needed(force=force, allow_stale=allow_stale):
+        write_bitext(made[0], {split: sets[f"bitext_{split}"] for split in ("train", "dev", "test")},
+                     (SOURCE, TARGET), stage=stage)
+    for prefix, language, many in (("src", SOURCE, options.source_speakers), ("tgt", TARGET, options.target_speakers)):
+        people = split_speakers(language, many, options.dev_speakers, options.test_speakers, options.seed)
+        for split in ("train", "dev", "test"):
+            pairs = sets[f"{prefix}_{split}"]
+            english, swahili = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+            texts = {f"text.{TARGET}.human": swahili} if prefix == "src" else {}
+            made.append(speak_set(out, f"{prefix}_{split}", english if prefix == "src" else swahili, people[split],
+                                  texts=texts, room=Room(rate=options.rate), seed=options.seed, nj=nj,
+                                  force=force, allow_stale=allow_stale))
+    return made
