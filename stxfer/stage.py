@@ -80,8 +80,12 @@ class Stage:
         """Decide whether the stage has to run; logs the reason.
 
         Raises:
+            DataError: an input is not there.
             StaleError: an input is itself out of date, or ``dear`` work would be overwritten.
         """
+        for path in self.inputs:
+            if not (Path(path) / MARKER if Path(path).is_dir() else Path(path)).exists():
+                digest(path)  # raises, before anything of this stage is written
         if not allow_stale:
             for path in self.inputs:
                 check_fresh(path)

@@ -61,10 +61,7 @@ export STXFER_PYTHON=$python
 # shellcheck source=egs2/TEMPLATE/asr1/path.sh
 . "$template"/path.sh
 
-stxfer() { # stxfer COMMAND OPTIONS...
-    local command=$1; shift
-    "$STXFER_PYTHON" -m stxfer.bin."$command" --config "$config" "$@"
-}
+stxfer() { "$STXFER_PYTHON" -m stxfer.bin."$1" "${@:2}"; }
 
 selection=()
 [[ -z $systems ]] || selection+=(--systems "$systems")
@@ -72,7 +69,7 @@ selection=()
 flags=()
 [[ $force == false ]] || flags+=(--force)
 [[ $allow_stale == false ]] || flags+=(--allow-stale)
-stxfer check_config "${selection[@]}" || exit # a wrong name must not cost the stages before it
+stxfer check_config --config "$config" "${selection[@]}" || exit # a wrong name must not cost the stages before it
 
 mkdir -p "$workdir"
 cd "$workdir"
@@ -83,21 +80,20 @@ if command -v flock >/dev/null; then
 fi
 
 run_stage() {
-    local models=(--dump dump --exp "$expdir")
-    local work=("${models[@]}" "${selection[@]}" "${flags[@]}")
+    local models=(--config "$config" --dump dump --exp "$expdir" "${flags[@]}")
     case ${names[$1 - 1]} in
         data) run_data ;;
-        prepare) stxfer prepare --data data --out dump/data "${flags[@]}" ;;
-        features) stxfer dump_fbank --data dump/data --out dump/fbank --nj "$nj" "${flags[@]}" ;;
-        mt) stxfer train_mt "${models[@]}" --nj "$nj" "${flags[@]}" ;;
-        labels) stxfer make_labels "${models[@]}" --nj "$nj" "${flags[@]}" ;;
-        vocab) stxfer make_vocab --dump dump "${flags[@]}" ;;
-        source_asr) stxfer train --kind source --nj "$nj" "${work[@]}" ;;
-        st) stxfer train --kind st --nj "$nj" "${work[@]}" ;;
-        target_asr) stxfer train --kind target --nj "$nj" "${work[@]}" ;;
-        decode) stxfer decode --nj "$nj" "${work[@]}" ;;
-        score) stxfer score "${work[@]}" ;;
-        report) stxfer report "${work[@]}" --command "./run.sh ${again[*]}" ;;
+        prepare) stxfer prepare --config "$config" --data data --out dump/data "${flags[@]}" ;;
+        features) stxfer dump_fbank --config "$config" --data dump/data --out dump/fbank --nj "$nj" "${flags[@]}" ;;
+        mt) stxfer train_mt --nj "$nj" "${models[@]}" ;;
+        labels) stxfer make_labels --nj "$nj" "${models[@]}" ;;
+        vocab) stxfer make_vocab --config "$config" --dump dump "${flags[@]}" ;;
+        source_asr) stxfer train --kind source --nj "$nj" "${models[@]}" "${selection[@]}" ;;
+        st) stxfer train --kind st --nj "$nj" "${models[@]}" "${selection[@]}" ;;
+        target_asr) stxfer train --kind target --nj "$nj" "${models[@]}" "${selection[@]}" ;;
+        decode) stxfer decode --nj "$nj" "${models[@]}" "${selection[@]}" ;;
+        score) stxfer score "${models[@]}" "${selection[@]}" ;;
+        report) stxfer report "${models[@]}" "${selection[@]}" --command "./run.sh ${again[*]}" ;;
     esac
 }
 
