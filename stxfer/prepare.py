@@ -79,12 +79,11 @@ class PrepareOptions:
             if key not in fields:
                 raise ConfigError(f"{where}: unknown key {key!r}; known: {' '.join(sorted(fields))}")
             try:
-                if key == "speed_perturb":
-                    checked[key] = tuple(float(speed) for speed in value)
-                elif key == "perturb_sets":
-                    checked[key] = (value,) if isinstance(value, str) else tuple(map(str, value))
+                default = fields[key].default
+                if isinstance(default, tuple):
+                    kind = float if key == "speed_perturb" else str
+                    checked[key] = tuple(map(kind, value.split() if isinstance(value, str) else value))
                 else:
-                    default = fields[key].default
                     checked[key] = (str if default is dataclasses.MISSING else type(default))(value)
             except (TypeError, ValueError):
                 raise ConfigError(f"{where}.{key}: {value!r} has the wrong type") from None

@@ -19,8 +19,8 @@ SETTINGS = {
     "max_drop": (float, "share of a set that may be dropped before it is an error (default: 0.05)"),
     "tgt_train_hours": (float, "take a subset of this size of tgt_train; 0: all of it (default: 0)"),
     "seed": (int, "of the subset (default: 1)"),
-    "speed_perturb": (str.split, "speed factors, in quotes, e.g. '0.9 1.0 1.1' (default: the audio as it is)"),
-    "perturb_sets": (str.split, "sets whose speed is perturbed, in quotes (default: tgt_train)"),
+    "speed_perturb": (str, "speed factors, in quotes, e.g. '0.9 1.0 1.1' (default: the audio as it is)"),
+    "perturb_sets": (str, "sets whose speed is perturbed, in quotes (default: tgt_train)"),
 }
 
 
