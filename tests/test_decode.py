@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import kaldiio
@@ -13,8 +14,9 @@ import torch
 import yaml
 
 from stxfer.bin import decode as decode_cli
-from stxfer.config import Decoding
+from stxfer.config import Decoding, load_experiment
 from stxfer.decode import batches, decode_batch, decode_dataset
+from stxfer.decode_systems import Job, decode_job
 from stxfer.errors import ConfigError, DataError, StxferError
 from stxfer.fileio import read_json, write_json
 from stxfer.kaldi.table import read_table, write_table
@@ -198,13 +200,37 @@ def test_command_decodes_once(world, tmp_path, capsys, caplog):
     assert (out / ".stage.json").stat().st_mtime_ns == before
 
 
-def test_command_shows_why_a_job_failed(world, caplog):
-    with caplog.at_level(logging.INFO), pytest.raises(StxferError) as failure:
-        decode_cli.main(command(world, "--systems", "broken"))
-    assert "decode broken seed 1 tgt_test: failed (exit status 1): error: " in str(failure.value)
-    assert "model.pth" in str(failure.value)
-    assert "loading the model" in caplog.text
-    assert not (world / "exp/broken/seed1/decode/tgt_test/.stage.json").exists()
+def test_command_shows_why_a_job_failed(world, tmp_path, monkeypatch, caplog):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\n"
+                      "echo '12:00:00 decode broken seed 1 tgt_test: loading the model'\n"
+                      "echo 'something odd'\necho 'error: model.pth: not readable' >&2\nexit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(python))
+    with caplog.at_level(logging.INFO), pytest.raises(StxferError, match="failed .exit status 1.: error: model.pth"):
+        decode_cli.main(command(world, "--systems", "broken", "--nj", "1"))
+    assert [record.message for record in caplog.records] == [
+        "decode broken seed 1 tgt_test: loading the model",
+        "decode broken seed 1 tgt_test | 12:00:00 decode broken seed 1 tgt_test: loading the model",
+        "decode broken seed 1 tgt_test | something odd"]
+
+
+def test_broken_model_leaves_no_marker(world):
+    experiment = load_experiment(world / "config.yaml")
+    job = Job(experiment.systems["broken"], 1, experiment.decode["target"], world / "dump", world / "exp")
+    with pytest.raises(StxferError, match="model.pth"):
+        decode_job(job)
+    assert job.stage.changes() is None
+
+
+def test_changed_options_decode_again(world):
+    experiment = load_experiment(world / "config.yaml")
+    options = experiment.decode["target"]
+    job = Job(experiment.systems["scratch"], 1, options, world / "dump", world / "exp")
+    decode_job(job)
+    assert not job.stage.needed()
+    assert not replace(job, options=replace(options, batch_frames=77)).stage.needed()  # decides the speed alone
+    assert replace(job, options=replace(options, beam_size=4)).stage.needed()
 
 
 @pytest.mark.parametrize("more, message", [
