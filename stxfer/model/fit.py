@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 
@@ -150,8 +151,8 @@ def _mend_checkpoint(directory: Path) -> None:
         return
     model = directory / f"{_reporter(checkpoint)['epoch']}epoch.pth"
     if not model.exists():
-        with atomic_torch_save(), torch.serialization.safe_globals([datetime.timedelta]):
-            torch.save(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"], model)
+        with atomic_torch_save():
+            torch.save(_load_checkpoint(checkpoint)["model"], model)
 
 
 def _shape_file(corpus: Corpus, path: Path, columns: int) -> Path:
@@ -181,8 +182,15 @@ def _check_finite(state: Path) -> None:
 
 def _reporter(checkpoint: Path) -> dict[str, Any]:
     """Return ESPnet's reporter state (epoch and figures) of a checkpoint, without running code from it."""
-    with torch.serialization.safe_globals([datetime.timedelta]):
-        return torch.load(checkpoint, map_location="cpu", weights_only=True)["reporter"]
+    return _load_checkpoint(checkpoint)["reporter"]
+
+
+def _load_checkpoint(path: Path) -> dict[str, Any]:
+    # What ESPnet's reporter holds beside tensors: durations and numpy numbers.
+    harmless = [datetime.timedelta, np.dtype, type(np.dtype("float32")), type(np.dtype("float64")),
+                type(np.dtype("int64")), np.float64(0).__reduce__()[0]]
+    with torch.serialization.safe_globals(harmless):
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _curve(phases: Sequence[Path]) -> list[dict[str, Any]]:

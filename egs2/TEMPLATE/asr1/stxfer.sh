@@ -73,6 +73,7 @@ stxfer check_config --config "$config" "${selection[@]}" || exit # a wrong name 
 
 mkdir -p "$workdir"
 cd "$workdir"
+config=${config#"$PWD"/} # the report names it
 # One run a working directory. Children inherit the lock, so what a killed run left running holds it too.
 if command -v flock >/dev/null; then
     exec 9>>.stxfer.lock
@@ -84,7 +85,7 @@ run_stage() {
     case ${names[$1 - 1]} in
         data) run_data ;;
         prepare) stxfer prepare --config "$config" --data data --out dump/data "${flags[@]}" ;;
-        features) stxfer dump_fbank --config "$config" --data dump/data --out dump/fbank --nj "$nj" "${flags[@]}" ;;
+        features) stxfer dump_fbank --data dump/data --out dump/fbank --nj "$nj" "${flags[@]}" ;;
         mt) stxfer train_mt --nj "$nj" "${models[@]}" ;;
         labels) stxfer make_labels --nj "$nj" "${models[@]}" ;;
         vocab) stxfer make_vocab --config "$config" --dump dump "${flags[@]}" ;;
