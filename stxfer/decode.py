@@ -97,7 +97,7 @@ def decode_batch(model: Any, features: dict[str, Any], options: Decoding) -> lis
     encoded = [_encode(model, utt, values) for utt, values in features.items()]
     lens = torch.tensor([len(frames) for frames in encoded])
     padded = torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True)
-    results = beam_search(padded, lens.to(padded.device), model.decoder, ctc=ctc, sos=model.sos, eos=model.eos,
+    results = beam_search(padded, lens, model.decoder, ctc=ctc, sos=model.sos, eos=model.eos,
                           beam_size=options.beam_size, ctc_weight=weight, length_bonus=options.length_bonus,
                           maxlenratio=options.maxlenratio, minlenratio=options.minlenratio)
     return [([token for token in nbest[0].tokens if token != BLANK], nbest[0].score) if nbest else ([], 0.0)

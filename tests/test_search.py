@@ -91,7 +91,8 @@ OPTIONS = [
     {"ctc_weight": 0.5, "maxlenratio": 0.4}, {"maxlenratio": 0.5, "minlenratio": 0.2},
     {"ctc_weight": 0.3, "maxlenratio": -6.0, "minlenratio": -2.0}, {"ctc_weight": 1.0},
     {"ctc_weight": 1.0, "length_bonus": 0.5, "maxlenratio": 0.6},
-    {"beam_size": 1}, {"ctc_weight": 0.3, "beam_size": 2, "nbest": 2}, {"ctc_weight": 0.3, "beam_size": 12}, {"maxlenratio": 2.0},
+    {"beam_size": 1}, {"ctc_weight": 0.3, "beam_size": 2, "nbest": 2}, {"ctc_weight": 0.3, "beam_size": 12},
+    {"maxlenratio": 2.0},
 ]
 
 

@@ -122,6 +122,7 @@ def beam_search(encoder_out: Tensor, encoder_lens: Tensor, decoder: Any, *, sos:
     options = _Search(sos=sos, eos=eos, beam_size=beam_size, maxlenratio=maxlenratio, max_len=max_len, nbest=nbest,
                       weights={name: weight for name, weight in weights.items() if weight != 0.0})
     results: list[list[Hypothesis]] = [[] for _ in range(len(encoder_out))]
+    encoder_lens = encoder_lens.to(encoder_out.device)
     left = [i for i, frames in enumerate(encoder_lens.tolist()) if frames > 0]
     while left:
         lens = encoder_lens[left]
