@@ -103,6 +103,7 @@ def test_returns_what_espnet_returns(seed, options):
     assert any(hypothesis.tokens for nbest in results for hypothesis in nbest)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered in logaddexp:RuntimeWarning")  # ESPnet's
 @pytest.mark.parametrize("options", [{}, {"length_bonus": 0.3}, {"ctc_weight": 0.3}, {"ctc_weight": 0.3, "nbest": 1}])
 def test_returns_what_espnets_search_without_batches_returns(options):
     compare(make_model(2, eos_bias=0.0), 2, LENS[2], batched=False, **options)

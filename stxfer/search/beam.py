@@ -2,7 +2,10 @@
 
 ``espnet.nets.batch_beam_search.BatchBeamSearch``, as ``espnet2.bin.asr_inference.Speech2Text`` and
 ``espnet2.bin.mt_inference.Text2Text`` construct it, searches one utterance; its rules are kept to the
-letter, the pre-selection of candidates for CTC, the length limits and the end detection included.
+letter, the pre-selection of candidates for CTC, the length limits and the end detection included. Three
+things differ. A search stops as soon as no running hypothesis can enter the n-best list. The eos that
+ESPnet appends at the length limit is not among the tokens. Which of several hypotheses that CTC rules
+out (scores of -1e10) comes first is chance, there and here.
 """
 
 from __future__ import annotations
