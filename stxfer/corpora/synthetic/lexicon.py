@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+_SETS = ("towards", "nowhere", "needs_place", "stative", "roles", "masculine", "feminine")
 PLURAL_CLASS = {1: 2, 3: 4, 5: 6, 7: 8, 9: 10, 11: 10}
 
 
@@ -77,14 +78,14 @@ class Lexicon:
     manner: dict[str, list[tuple[str, str]]]  # by English verb
     numerals: list[tuple[str, str]]
     synonyms: dict[str, str]
-    sets: dict[str, frozenset[str]]  # towards, nowhere, needs_place, stative, roles: English words
+    sets: dict[str, frozenset[str]]  # English words, by the names of _SETS
 
     def with_kinds(self, kinds: frozenset[str]) -> list[Noun]:
         """Return the nouns of any of these kinds."""
         return _with_kinds(kinds)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _with_kinds(kinds: frozenset[str]) -> list[Noun]:
     return [noun for noun in lexicon().nouns if noun.kinds & kinds]
 
@@ -115,5 +116,5 @@ def lexicon() -> Lexicon:
         numerals=[tuple(row) for row in raw["numerals"]],
         synonyms=raw["synonyms"],
         sets={name: frozenset(raw[name].split())
-              for name in ("towards", "nowhere", "needs_place", "stative", "roles")},
+              for name in _SETS},
     )

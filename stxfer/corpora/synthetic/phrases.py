@@ -15,6 +15,7 @@ T = TypeVar("T")
 PRONOUNS = [("I", "me", "1s", "first", "mimi"), ("you", "you", "2s", "other", "wewe"),
             ("he", "him", 1, english.THIRD, "yeye"), ("she", "her", 1, english.THIRD, "yeye"),
             ("we", "us", "1p", "other", "sisi"), ("they", "them", 2, "other", "wao")]
+_HUMAN = frozenset("h")
 _OWNERS = ["my", "your", "his", "her", "our", "their", "your.pl"]
 _OWNER_WEIGHTS = [5, 3, 3, 3, 3, 2, 1]
 
@@ -67,111 +68,150 @@ def modifier(adjective: Adjective, noun_class: int) -> str:
     return morphology.adjective(word, noun_class)
 
 
-def pronoun(choose: Chooser, *, third_only: bool = False) -> Phrase:
+def pronoun(choose: Chooser) -> Phrase:
     """Return a subject pronoun; Swahili has only the verb's prefix."""
-    subject, _, who, person, _ = choose.one(PRONOUNS[2:4] + PRONOUNS[5:] if third_only else PRONOUNS)
+    subject, _, who, person, _ = choose.one(PRONOUNS)
     if subject == "you" and choose.chance(0.15):
         who = "2p"
     return Phrase(subject, "", who, person, plural=person == "other" and who != "2s")
 
 
-def noun_phrase(choose: Chooser, kinds: frozenset[str], *, simple: bool = False, plural: bool | None = None,
-                indefinite: bool = False) -> Phrase:
-    """Return a noun with determiner, and perhaps adjective, numeral and owner.
+@dataclass(frozen=True)
+class NounSpec:
+    """A noun phrase before it is put into words.
+
+    ``determiner`` is the, a, this, that, all, every, a possessive (my, your, your.pl, ...) or "".
+    ``number`` is an English numeral, many or "". ``owner`` and its own possessive ("" for the) stand
+    for the determiner: my teacher's big book.
+    """
+
+    noun: Noun
+    plural: bool = False
+    determiner: str = "the"
+    adjective: Adjective | None = None
+    number: str = ""
+    owner: Noun | None = None
+    owners_owner: str = ""
+    number_last: bool = False  # vitabu vikubwa viwili beside vitabu viwili vikubwa: both are heard
+
+
+def realise(spec: NounSpec) -> Phrase:
+    """Put a noun phrase into English and Swahili words.
+
+    Swahili's order is noun, possessive, numeral, adjective, demonstrative, genitive.
+    """
+    noun, plural = spec.noun, spec.plural
+    agreement = noun.agreement(plural)
+    concord = morphology.CONCORD[agreement]
+    words = join(spec.number, spec.adjective.english if spec.adjective else "", noun.english[plural])
+    determiner = spec.determiner
+    if spec.owner is not None:
+        words = f"{spec.owners_owner or 'the'} {spec.owner.english[0]}'s {words}"
+    elif determiner == "a":
+        words = english.with_article(words)
+    elif determiner == "all":
+        words = f"all the {words}"
+    elif determiner in ("this", "that") and plural:
+        words = f"{'these' if determiner == 'this' else 'those'} {words}"
+    else:
+        words = join(determiner.removesuffix(".pl"), words)
+    sw = ["kila"] if determiner == "every" else []
+    sw.append(noun.swahili[plural])
+    if determiner in morphology.POSSESSIVE and spec.owner is None:
+        sw.append(morphology.possessive(determiner, noun.owned(plural)))
+    count = [_count(spec.number, agreement)] if spec.number else []
+    quality = [modifier(spec.adjective, agreement)] if spec.adjective else []
+    sw += quality + count if spec.number_last else count + quality
+    if determiner == "all":
+        sw.append(morphology.every(agreement))
+    elif determiner in ("this", "that"):
+        sw.append(concord.this if determiner == "this" else concord.that)
+    if spec.owner is not None:
+        sw += [morphology.genitive(agreement), spec.owner.swahili[0]]
+        sw += [morphology.possessive(spec.owners_owner, spec.owner.owned(False))] if spec.owners_owner else []
+    return Phrase(words, " ".join(sw), agreement, "other" if plural else english.THIRD, noun, plural)
+
+
+def _count(number: str, agreement: int) -> str:
+    if number == "many":
+        return morphology.adjective("ingi", agreement)
+    return morphology.numeral(dict(lexicon().numerals)[number], agreement)
+
+
+def noun_phrase(choose: Chooser, kinds: frozenset[str], *, simple: bool = False, indefinite: bool = False) -> Phrase:
+    """Choose a noun with a determiner, and perhaps an adjective, a numeral and an owner.
 
     Args:
         choose: the source of choices.
         kinds: kinds of noun that fit.
         simple: no adjective and no owner that is a noun.
-        plural: the number, or None for either.
         indefinite: a, a number, many or nothing, as "there is" and "have" take.
     """
     noun = choose.one(lexicon().with_kinds(kinds))
-    many = not noun.mass and (choose.chance(0.35) if plural is None else plural)
-    agreement = noun.agreement(many)
-    adjective = None
-    fitting = [a for a in lexicon().adjectives if a.kinds & noun.kinds]
-    if fitting and not simple and choose.chance(0.35):
-        adjective = choose.one(fitting)
-    head = noun.english[many]
-    words = f"{adjective.english} {head}" if adjective else head
-    after = [modifier(adjective, agreement)] if adjective else []
-    sw = [noun.swahili[many]]
-    determiner = _determiner(choose, noun, many, indefinite, linked=bool(adjective) and adjective.swahili[0] == "-",
-                             simple=simple)
-    if determiner == "owner":
-        owner = choose.one(_OWNERS, _OWNER_WEIGHTS)
-        words = f"{owner.removesuffix('.pl')} {words}"
-        sw.append(morphology.possessive(owner, noun.owned(many)))
-    elif determiner in ("number", "many"):
-        number, stem = choose.one(lexicon().numerals) if determiner == "number" else ("many", "")
-        count = morphology.numeral(stem, agreement) if stem else morphology.adjective("ingi", agreement)
-        words = f"{number} {words}" if indefinite or choose.chance(0.6) or not stem else f"the {number} {words}"
-        # Both orders are heard; the numeral first is the commoner here.
-        after = after + [count] if after and choose.chance(0.2) else [count, *after]
-    elif determiner == "all":
-        words = f"all the {words}"
-        after.append(morphology.every(agreement))
-    elif determiner == "every":
-        words = f"every {words}"
-        sw.insert(0, "kila")
-    elif determiner in ("this", "that"):
-        near = determiner == "this"
-        words = f"{({'this': 'these', 'that': 'those'}[determiner]) if many else determiner} {words}"
-        after.append(morphology.CONCORD[agreement].this if near else morphology.CONCORD[agreement].that)
+    plural = not noun.mass and "s" not in noun.kinds and choose.chance(0.35)
+    fitting = [adjective for adjective in lexicon().adjectives if adjective.kinds & noun.kinds]
+    adjective = choose.one(fitting) if fitting and not simple and choose.chance(0.35) else None
+    linked = adjective is not None and adjective.swahili.startswith("-")
+    determiner = _determiner(choose, noun, plural, indefinite, linked=linked, simple=simple)
+    number, owner, owners_owner = "", None, ""
+    if determiner == "number":
+        number = choose.one(lexicon().numerals)[0]
+        determiner = "" if indefinite or choose.chance(0.6) else "the"
+    elif determiner == "many":
+        determiner, number = "", "many"
+    elif determiner == "owner":
+        determiner = choose.one(_OWNERS, _OWNER_WEIGHTS)
     elif determiner == "genitive":
-        human = [n for n in lexicon().with_kinds(frozenset("h")) if n is not noun and "k" not in n.kinds]
-        owner_noun = choose.one(human)
-        mine = choose.one(["my", "our", ""], [1, 1, 6])
-        words = f"{mine or 'the'} {owner_noun.english[0]}'s {words}"
-        after += [morphology.genitive(agreement), owner_noun.swahili[0]]
-        after += [morphology.possessive(mine, 1)] if mine else []
-    elif determiner == "a":
-        words = english.with_article(words)
-    elif determiner == "the":
-        words = f"the {words}"
-    return Phrase(words, " ".join([*sw, *after]), agreement, "other" if many else english.THIRD, noun, many)
+        owner = choose.one([other for other in lexicon().with_kinds(_HUMAN)
+                            if other is not noun and "k" not in other.kinds])
+        owners_owner = choose.one(["my", "our", ""], [1, 1, 6])
+    return realise(NounSpec(noun, plural, determiner, adjective, number, owner, owners_owner,
+                            number_last=choose.chance(0.2)))
 
 
-def _determiner(choose: Chooser, noun: Noun, many: bool, indefinite: bool, *, linked: bool, simple: bool) -> str:
+def _determiner(choose: Chooser, noun: Noun, plural: bool, indefinite: bool, *, linked: bool, simple: bool) -> str:
     if indefinite:
         if noun.mass:
             return ""
-        return choose.one(["number", "many", ""], [4, 2, 1]) if many else "a"
+        return choose.one(["number", "many", ""], [4, 2, 1]) if plural else "a"
+    if "k" in noun.kinds:
+        return choose.one(["owner", "the"], [10, 1])
     weights: dict[str, float] = {"the": 9, "owner": 4, "genitive": 0 if simple else 1.5}
-    if not linked:
+    if not linked:  # an -a phrase between noun and demonstrative would be heavy
         weights |= {"this": 2, "that": 1}
     if noun.mass:
         weights[""] = 6
-    elif many:
+    elif plural:
         weights |= {"number": 4, "many": 1.5, "all": 0 if linked else 1}
     else:
         weights |= {"a": 4, "every": 0.4 if noun.animate else 0}
-    if "k" in noun.kinds:
-        weights = {"owner": 10, "the": 1}
-        if many:
-            weights["number"] = 1
     return choose.one(list(weights), list(weights.values()))
 
 
 def object_phrase(choose: Chooser, verb: Verb, subject: Phrase | None, *, simple: bool = False) -> Phrase:
-    """Return an object that fits the verb: a noun phrase, or a pronoun other than the subject."""
-    if verb.objects & {"h", "a"} and "h" in verb.objects and choose.chance(0.35):
-        taken = subject.who if subject else "2s"
-        for _ in range(20):
-            _, name, who, person, _ = choose.one(PRONOUNS)
-            if who != taken and not {who, taken} <= {"1s", "1p"} and not {who, taken} <= {"2s", "2p"}:
-                return Phrase(name, "", who, person)
-    for _ in range(20):
+    """Return an object that fits the verb: a pronoun or a noun phrase, other than the subject."""
+    if "h" in verb.objects and choose.chance(0.35):
+        if subject is None:
+            taken: object = "2"  # a command's
+        else:  # another "he" than the subject's would be ambiguous; "the teacher helped him" is not
+            taken = _participant(subject.who) if subject.noun is None else None
+        fitting = [entry for entry in PRONOUNS if _participant(entry[2]) != taken]
+        _, name, who, person, _ = choose.one(fitting)
+        return Phrase(name, "", who, person)
+    while True:
         phrase = noun_phrase(choose, verb.objects, simple=simple)
         if subject is None or phrase.noun is not subject.noun:
-            break
-    return phrase
+            return phrase
+
+
+def _participant(who: morphology.Agreement) -> object:
+    """Return who speaks or hears, whatever their number: I see us and you see you are not said."""
+    return who[0] if isinstance(who, str) else who
 
 
 def human(choose: Chooser, *, simple: bool = False) -> Phrase:
     """Return a person or a pronoun as subject."""
-    return pronoun(choose) if choose.chance(0.3) else noun_phrase(choose, frozenset("h"), simple=simple)
+    return pronoun(choose) if choose.chance(0.3) else noun_phrase(choose, _HUMAN, simple=simple)
 
 
 def join(*parts: str) -> str:

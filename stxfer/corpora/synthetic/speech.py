@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import multiprocessing
 import multiprocessing.connection
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -109,7 +110,17 @@ def _start_worker() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _record_all(name: str, jobs: Sequence[Job], nj: int) -> dict[str, float]:
+@contextlib.contextmanager
+def speech_pool(nj: int) -> Iterator[Executor | None]:
+    """Yield ``nj`` processes for :func:`speak_set`, started by the first job; None for one process."""
+    if nj <= 1:
+        yield None
+        return
+    with ProcessPoolExecutor(nj, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker) as pool:
+        yield pool
+
+
+def _record_all(name: str, jobs: Sequence[Job], pool: Executor | None) -> dict[str, float]:
     progress = Progress(f"speak {name}", len(jobs))
     shards = [jobs[k:k + _SHARD] for k in range(0, len(jobs), _SHARD)]
     durations: dict[str, float] = {}
@@ -118,27 +129,26 @@ def _record_all(name: str, jobs: Sequence[Job], nj: int) -> dict[str, float]:
         durations.update(shard)
         progress.add(len(shard), sum(seconds for _, seconds in shard))
 
-    if nj <= 1:
+    if pool is None:
         for shard in shards:
             done(_record(shard))
         return durations
-    with ProcessPoolExecutor(min(nj, len(shards)), mp_context=multiprocessing.get_context("spawn"),
-                             initializer=_start_worker) as pool:
-        futures: list[Future[list[tuple[str, float]]]] = [pool.submit(_record, shard) for shard in shards]
-        try:
-            for future in as_completed(futures):
-                done(future.result())
-        except BrokenProcessPool:
-            raise StxferError(f"speak {name}: a worker process was killed; run again, with a smaller --nj "
-                              "if memory was short") from None
-        finally:
-            for future in futures:
-                future.cancel()
+    futures: list[Future[list[tuple[str, float]]]] = [pool.submit(_record, shard) for shard in shards]
+    try:
+        for future in as_completed(futures):
+            done(future.result())
+    except BrokenProcessPool:
+        raise StxferError(f"speak {name}: a worker process was killed, most likely for memory; "
+                          "run again with a smaller --nj") from None
+    finally:
+        for future in futures:
+            future.cancel()
     return durations
 
 
 def speak_set(out: str | os.PathLike[str], name: str, sentences: Sequence[str], speakers: Sequence[Speaker], *,
-              texts: Mapping[str, Sequence[str]] | None = None, room: Room = Room(), seed: int = 1, nj: int = 1,
+              texts: Mapping[str, Sequence[str]] | None = None, room: Room = Room(), seed: int = 1,
+              pool: Executor | None = None,
               inputs: Iterable[str | os.PathLike[str]] = (), options: Mapping[str, Any] | None = None,
               force: bool = False, allow_stale: bool = False) -> Path:
     """Make ``out/<name>``, a Kaldi data directory, and its audio ``out/audio/<name>/*.flac``.
@@ -153,7 +163,7 @@ def speak_set(out: str | os.PathLike[str], name: str, sentences: Sequence[str], 
         texts: further tables by file name (``text.sw.human``), parallel to ``sentences``.
         room: rate and noise.
         seed: of what differs between utterances.
-        nj: processes; the result does not depend on it.
+        pool: processes of :func:`speech_pool`; the result does not depend on it.
         inputs: files that the sentences come from, for the marker.
         options: further options that the sentences come from, for the marker.
         force: make it again.
@@ -175,7 +185,7 @@ def speak_set(out: str | os.PathLike[str], name: str, sentences: Sequence[str], 
     with atomic_dir(audio) as folder:
         jobs = [Job(utt, text, speakers[k % len(speakers)], str(folder / f"{utt}.flac"), room, seed)
                 for k, (utt, text) in enumerate(zip(utts, sentences, strict=True))]
-        durations = _record_all(name, jobs, nj)
+        durations = _record_all(name, jobs, pool)
     write_datadir(directory, DataDir(
         path=directory, wav_scp={utt: str(audio / f"{utt}.flac") for utt in utts},
         text=dict(zip(utts, sentences, strict=True)), utt2spk={job.utt: job.speaker.id for job in jobs},

@@ -1,0 +1,51 @@
+"""Stage 1: source speech from parallel text, its short sentences spoken by espeak-ng; the other pairs stay for MT."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stxfer.bin._cli import add_stage_options, make_parser, run
+from stxfer.bin._dataclass_options import add_options, read_options
+from stxfer.corpora.synthetic.spoken_bitext import Options, speak_bitext
+from stxfer.errors import ConfigError
+
+HELP = {f"{part}_sentences": f"spoken sentences of {part}, at most" for part in ("train", "dev", "test")}
+HELP |= {"min_words": "words of a spoken sentence, at least", "max_words": "words of a spoken sentence, at most",
+         "max_chars": "characters of either side, at most", "rate": "words a minute, as espeak-ng counts them",
+         "speakers": "speakers of src_train", "dev_speakers": "speakers of src_dev",
+         "test_speakers": "speakers of src_test", "seed": "of sentences and voices"}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write ``<out>/src_{train,dev,test}``, ``<out>/audio`` and ``<out>/bitext``."""
+    parser = make_parser("speak_bitext", __doc__ or "")
+    parser.add_argument("--bitext", type=Path, required=True, help="folder of {train,dev,test}.<language>, aligned")
+    parser.add_argument("--out", type=Path, default=Path("data"), help="folder of data directories")
+    parser.add_argument("--config", type=Path,
+                        help="experiment file; its 'languages' and 'data.speak_bitext' give the options below")
+    parser.add_argument("--lang", help="source language: the bitext's suffix and espeak-ng's voice (default: of the "
+                                       "configuration)")
+    parser.add_argument("--target-lang", help="target language: the bitext's suffix (default: of the configuration)")
+    add_options(parser, Options, HELP)
+    parser.add_argument("--nj", type=int, default=2, help="processes")
+    add_stage_options(parser)
+    args = parser.parse_args(argv)
+    configured, source, target = {}, args.lang, args.target_lang
+    if args.config:
+        from stxfer.config import load_experiment
+
+        experiment = load_experiment(args.config)
+        configured = dict(experiment.data.get("speak_bitext") or {})
+        source, target = source or experiment.source_lang, target or experiment.target_lang
+    if not source or not target:
+        raise ConfigError("--lang and --target-lang are needed, or --config")
+    options = read_options(args, Options, configured, f"{args.config}: data.speak_bitext")
+    counts = speak_bitext(args.bitext, args.out, (source, target), options, nj=args.nj, force=args.force,
+                          allow_stale=args.allow_stale)
+    print(f"spoken from {args.bitext}: " + ", ".join(f"src_{part} {counts[part]}" for part in ("train", "dev", "test"))
+          + f" utterances; {counts['bitext']} pairs left for MT in {args.out / 'bitext'}")
+
+
+if __name__ == "__main__":
+    run(main)

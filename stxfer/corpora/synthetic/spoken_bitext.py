@@ -1,0 +1,174 @@
+"""Source speech from parallel text: its short, clean sentences, spoken; the other pairs stay for MT."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stxfer.corpora.bitext import PARTS, Pair, bitext_files, read_pairs, write_pairs
+from stxfer.corpora.synthetic.speakers import split_speakers
+from stxfer.corpora.synthetic.speech import Room, speak_set, speech_pool
+from stxfer.errors import ConfigError, DataError
+from stxfer.fileio import atomic_dir
+from stxfer.stage import Stage
+from stxfer.text.normalise import normalise, profile
+
+log = logging.getLogger(__name__)
+_NOT_PROSE = re.compile(r"https?:|www\.|\w\.(?:com|org|net)\b|[@#<>{}\[\]|\\_*=~^$%&+/]|\.\.\.|\u2026")
+_PUNCTUATION = frozenset(" .,;:!?'\"()-\u2010\u2011\u2012\u2013\u2014\u2018\u2019\u201c\u201d\u00ab\u00bb")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which sentences are spoken, how many, by whom.
+
+    Attributes:
+        train_sentences, dev_sentences, test_sentences: at most this many of each part.
+        min_words, max_words: of the source side.
+        max_chars: of either side.
+        rate: words a minute of an average speaker.
+        speakers, dev_speakers, test_speakers: of each set.
+        seed: of the choice of sentences and voices.
+    """
+
+    train_sentences: int = 5000
+    dev_sentences: int = 150
+    test_sentences: int = 150
+    min_words: int = 4
+    max_words: int = 14
+    max_chars: int = 90
+    rate: int = 120
+    speakers: int = 45
+    dev_speakers: int = 5
+    test_speakers: int = 5
+    seed: int = 1
+
+
+def is_speakable(pair: Pair, options: Options) -> bool:
+    """Tell whether a pair is a short, clean sentence that a synthesiser reads as it is written.
+
+    Letters are Latin; there are no addresses, signs or symbols but plain punctuation, no words in capitals
+    (they are spelt or not, who knows); the sides are not the same and not very different in length.
+    """
+    source, target = pair
+    if not options.min_words <= len(source.split()) <= options.max_words:
+        return False
+    if max(len(source), len(target)) > options.max_chars or source == target:
+        return False
+    if not 0.5 <= len(target) / len(source) <= 2.0 or len(target.split()) < 2:
+        return False
+    return all(_is_prose(side) for side in pair)
+
+
+def _is_prose(text: str) -> bool:
+    if _NOT_PROSE.search(text) or any(len(word) > 1 and word.isupper() for word in text.split()):
+        return False
+    letters = [c for c in text if c.isalpha()]
+    if len(letters) < 0.7 * len(text):
+        return False
+    if not all(unicodedata.name(c, "").startswith("LATIN") for c in letters):
+        return False
+    return all(c.isalnum() or c in _PUNCTUATION for c in text)
+
+
+def split_bitext(parts: dict[str, list[Pair]], languages: Sequence[str], options: Options
+                 ) -> tuple[dict[str, list[Pair]], list[Pair]]:
+    """Choose the pairs to be spoken, and those that are left to train MT on.
+
+    No normalised sentence of dev or test, of either side, is spoken in train or left for MT; no sentence
+    spoken in train is left for MT.
+
+    Args:
+        parts: train, dev and test of the bitext.
+        languages: codes of source and target.
+        options: how many, how long.
+
+    Returns:
+        The spoken pairs by part, and the rest of train.
+    """
+    rules = [profile(lang) for lang in languages]
+
+    def sides(pair: Pair) -> Pair:
+        return normalise(pair[0], rules[0]), normalise(pair[1], rules[1])
+
+    held = {side for part in ("dev", "test") for pair in parts[part] for side in sides(pair)}
+    spoken: dict[str, list[Pair]] = {}
+    for part, wanted in (("test", options.test_sentences), ("dev", options.dev_sentences),
+                         ("train", options.train_sentences)):
+        taken = held if part == "train" else {side for pair in spoken.get("test", []) for side in sides(pair)}
+        fitting = list(_new_sentences((pair for pair in parts[part] if is_speakable(pair, options)), sides, taken))
+        chosen = sorted(random.Random(f"{options.seed} {part}").sample(range(len(fitting)),
+                                                                       min(wanted, len(fitting))))
+        spoken[part] = [fitting[k] for k in chosen]
+        if len(fitting) < wanted:
+            log.info("bitext %s: %d of %d pairs are short and clean, fewer than the %d asked for", part,
+                     len(fitting), len(parts[part]), wanted)
+    used = held | {side for pair in spoken["train"] for side in sides(pair)}
+    rest = [pair for pair in parts["train"] if used.isdisjoint(sides(pair))]
+    return spoken, rest
+
+
+def _new_sentences(pairs: Iterable[Pair], sides: Callable[[Pair], Pair], taken: set[str]) -> Iterator[Pair]:
+    seen = set(taken)
+    for pair in pairs:
+        both = sides(pair)
+        if seen.isdisjoint(both):
+            seen.update(both)
+            yield pair
+
+
+def speak_bitext(bitext: str | os.PathLike[str], out: str | os.PathLike[str], languages: tuple[str, str],
+                 options: Options = Options(), *, nj: int = 1, force: bool = False,
+                 allow_stale: bool = False) -> dict[str, int]:
+    """Make ``out/src_{train,dev,test}`` with ``text.<target>.human``, and ``out/bitext`` of the other pairs.
+
+    Args:
+        bitext: folder of ``{train,dev,test}.<lang>``.
+        out: the data directory of the recipe.
+        languages: codes of source (one that espeak-ng speaks) and target.
+        options: which sentences, how many, by whom.
+        nj: processes; the result does not depend on it.
+        force: make everything again.
+        allow_stale: see :meth:`stxfer.stage.Stage.needed`.
+
+    Returns:
+        The number of spoken utterances by part, and of pairs left for MT (``bitext``).
+
+    Raises:
+        ConfigError: an option is not positive, or the limits exclude each other.
+        DataError: the bitext is absent or malformed, or has no short, clean sentence.
+        StxferError: the synthesiser fails.
+    """
+    for name, value in asdict(options).items():
+        if value < 1:
+            raise ConfigError(f"speak_bitext: {name} is {value}; it must be at least 1")
+    if options.min_words > options.max_words:
+        raise ConfigError(f"speak_bitext: min_words {options.min_words} is above max_words {options.max_words}")
+    files = bitext_files(bitext, languages)
+    parts = {part: read_pairs(bitext, part, languages) for part in PARTS}
+    spoken, rest = split_bitext(parts, languages, options)
+    for part, pairs in {**spoken, "train, for MT,": rest}.items():
+        if not pairs:
+            raise DataError(f"{bitext}: no pair of {part} is left after choosing sentences of {options.min_words} to "
+                            f"{options.max_words} words and {options.max_chars} characters; widen these limits")
+    out = Path(out)
+    stage = Stage("rest of the spoken bitext", out / "bitext", files, {"languages": list(languages), **asdict(options)})
+    if stage.needed(force=force, allow_stale=allow_stale):
+        with atomic_dir(out / "bitext") as folder:
+            for part in PARTS:
+                write_pairs(folder, part, languages, rest if part == "train" else parts[part])
+        stage.finish(bitext_files(out / "bitext", languages))
+    people = split_speakers(languages[0], options.speakers, options.dev_speakers, options.test_speakers, options.seed)
+    with speech_pool(nj) as pool:
+        for part in PARTS:
+            speak_set(out, f"src_{part}", [pair[0] for pair in spoken[part]], people[part],
+                      texts={f"text.{languages[1]}.human": [pair[1] for pair in spoken[part]]},
+                      room=Room(rate=options.rate), seed=options.seed, pool=pool, inputs=files, force=force,
+                      allow_stale=allow_stale)
+    return {**{part: len(pairs) for part, pairs in spoken.items()}, "bitext": len(rest)}
