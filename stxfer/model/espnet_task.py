@@ -7,6 +7,7 @@ import contextlib
 import io
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,14 @@ def task_class(task: str) -> Any:
 def build_model(task: str, config: Mapping[str, Any]) -> torch.nn.Module:
     """Build a model from an ESPnet training configuration; what it does not name has ESPnet's default."""
     cls = task_class(task)
-    args = argparse.Namespace(**{**cls.get_default_config(), **config})
-    level = logging.getLogger().level
+    level, argv = logging.getLogger().level, sys.argv
     logging.getLogger().setLevel(logging.WARNING)
+    sys.argv = argv[:1]  # get_default_config reads a --config from the command line
     try:
-        return cls.build_model(args)
+        return cls.build_model(argparse.Namespace(**{**cls.get_default_config(), **config}))
     finally:
         logging.getLogger().setLevel(level)
+        sys.argv = argv
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import torch
 
 from stxfer.config import Decoding
 from stxfer.model.load import LoadedModel, load_model
-from stxfer.search.beam import beam_search
+from stxfer.search.beam import Hypothesis, beam_search
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +67,12 @@ class TrainedTranslator:
         found = beam_search(encoded, encoded_lengths, model.decoder, sos=model.sos, eos=model.eos,
                             beam_size=options.beam_size, length_bonus=options.length_bonus,
                             maxlenratio=options.maxlenratio, minlenratio=options.minlenratio)
-        tokens = self.loaded.tokens
-        return [Translation(self.loaded.tokenizer.decode_pieces([tokens[i] for i in nbest[0].tokens]),
-                            float(nbest[0].score)) for nbest in found]
+        return [self._translation(nbest[0]) if nbest else Translation("", 0.0) for nbest in found]
+
+    def _translation(self, best: Hypothesis) -> Translation:
+        # Nothing keeps an attention decoder from CTC's blank, id 0, which it never saw in training.
+        pieces = [self.loaded.tokens[i] for i in best.tokens if i != 0]
+        return Translation(self.loaded.tokenizer.decode_pieces(pieces), float(best.score))
 
 
 def _batches(ids: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
