@@ -159,7 +159,7 @@ def test_stages_run_in_order_with_a_heading_each(recipe: Recipe) -> None:
         (str(number), name) for number, name in enumerate(STAGES, start=1)]
     assert re.search(r"^stages 1 to 12 took 0 min \d\d s$", result.stderr, re.MULTILINE)
     config = recipe.directory / "conf" / "small.yaml"
-    assert all(f"--config {config} " in call + " " for call in recipe.recorded())
+    assert all(f"--config {config} " in call + " " for call in recipe.recorded() if not call.startswith("dump_fbank"))
 
 
 @pytest.mark.parametrize(("first", "last"), [("3", "6"), ("features", "vocab"), ("source-asr", "source_asr")])

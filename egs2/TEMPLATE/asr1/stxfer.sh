@@ -84,7 +84,7 @@ run_stage() {
     local models=(--config "$config" --dump dump --exp "$expdir" "${flags[@]}")
     case ${names[$1 - 1]} in
         data) run_data ;;
-        prepare) stxfer prepare --config "$config" --data data --out dump/data "${flags[@]}" ;;
+        prepare) stxfer prepare --config "$config" --data data --out dump/data --nj "$nj" "${flags[@]}" ;;
         features) stxfer dump_fbank --data dump/data --out dump/fbank --nj "$nj" "${flags[@]}" ;;
         mt) stxfer train_mt --nj "$nj" "${models[@]}" ;;
         labels) stxfer make_labels --nj "$nj" "${models[@]}" ;;

@@ -31,12 +31,12 @@ need "--mafand-en-sw (or MAFAND_EN_SW)" "$mafand_en_sw" {train,dev,test}.{en,sw}
 . "$template"/path.sh
 flags=()
 [[ $force == false ]] || flags+=(--force)
-stxfer() { "$STXFER_PYTHON" -m stxfer.bin."$1" --config "$config" --out "$data" "${@:2}" "${flags[@]}"; }
+stxfer() { "$STXFER_PYTHON" -m stxfer.bin."$1" "${@:2}" "${flags[@]}"; }
 
-stxfer prepare_common_voice --corpus "$voa_sw" --prefix tgt
-stxfer prepare_bitext --bitext "$mafand_en_sw"
+stxfer prepare_common_voice --corpus "$voa_sw" --prefix tgt --out "$data"
+stxfer prepare_bitext --corpus "$mafand_en_sw" --source-lang en --target-lang sw --out "$data"/bitext
 if [[ -n $source_corpus ]]; then
-    stxfer prepare_common_voice --corpus "$source_corpus" --prefix src
+    stxfer prepare_common_voice --corpus "$source_corpus" --prefix src --out "$data"
 else
-    stxfer speak_bitext --bitext "$mafand_en_sw" --nj "$nj"
+    stxfer speak_bitext --config "$config" --bitext "$data"/bitext --out "$data" --nj "$nj"
 fi

@@ -1,0 +1,129 @@
+"""egs2/mini_sw/asr1 with its smallest preset, from nothing to the table: complete, repeatable, killable."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).resolve().parents[1] / "egs2" / "mini_sw" / "asr1" / "run.sh"
+SYSTEMS = ["source_asr", "st_human", "st_mt", "scratch", "direct", "xfer_human", "xfer_mt"]
+COMPARED = [("direct", "scratch"), ("xfer_human", "direct"), ("xfer_mt", "direct")]
+ENV = {"STXFER_PYTHON": sys.executable, **os.environ}
+
+
+def command(workdir: Path, *arguments: str) -> list[str]:
+    return [str(RUN), "--preset", "tiny", "--workdir", str(workdir), *arguments]
+
+
+def run(workdir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    result = subprocess.run(command(workdir, *arguments), env=ENV, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result
+
+
+def run_and_kill(workdir: Path, when: Callable[[str], bool], *arguments: str) -> None:
+    """Start the recipe and kill it, with all its processes, once ``when(what it has said)`` is true."""
+    log = workdir.parent / "killed.log"
+    with open(log, "w") as handle:
+        process = subprocess.Popen(command(workdir, *arguments), env=ENV, stderr=handle, stdout=handle,
+                                   start_new_session=True)
+    try:
+        while not when(log.read_text()):
+            assert process.poll() is None, f"it ended before it could be killed:\n{log.read_text()[-2000:]}"
+            time.sleep(0.05)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in sorted(directory.rglob("*"))
+            if path.is_file() and path.suffix != ".log"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workdir = tmp_path_factory.mktemp("finished") / "work"
+    run(workdir)
+    return workdir
+
+
+def test_results_hold_every_system_and_comparison(finished: Path) -> None:
+    results = json.loads((finished / "exp/report/results.json").read_text())
+    rows = results["rows"]
+    assert {row["system"] for row in rows} == set(SYSTEMS)
+    for row in rows:
+        assert row.keys() >= {"system", "seed", "train_hours", "set", "metric", "value", "n_utts", "n_ref"}
+        assert row["set"] == ("tgt_test" if row["system"] in ("scratch", "direct", "xfer_human", "xfer_mt")
+                              else "src_test")
+        assert row["metric"] in (("bleu", "chrf") if row["system"].startswith("st_") else ("wer", "cer"))
+        assert row["train_hours"] > 0 and row["value"] >= 0 and row["n_utts"] > 0 and row["n_ref"] >= row["n_utts"]
+    assert len({(row["system"], row["seed"], row["metric"]) for row in rows}) == len(rows) == 2 * len(SYSTEMS)
+    comparisons = results["comparisons"]
+    assert {(c["system"], c["baseline"]) for c in comparisons} >= set(COMPARED)
+    for comparison in comparisons:
+        assert comparison.keys() >= {"system", "baseline", "set", "metric", "relative_reduction", "ci_low", "ci_high"}
+        if comparison["relative_reduction"] is not None:
+            assert comparison["ci_low"] <= comparison["relative_reduction"] <= comparison["ci_high"]
+
+
+def test_the_table_names_every_system(finished: Path) -> None:
+    table = (finished / "exp/report/RESULTS.md").read_text()
+    assert all(f"| {system} |" in table for system in SYSTEMS)
+
+
+def test_test_sentences_and_speakers_are_in_no_training_set(finished: Path) -> None:
+    def column(name: str, column: int, *sets: str) -> set[str]:
+        return {line.split(maxsplit=1)[column].strip() for part in sets
+                for line in (finished / "data" / part / name).read_text().splitlines()}
+
+    for side in ("src", "tgt"):
+        assert not column("text", 1, f"{side}_test") & column("text", 1, f"{side}_train", f"{side}_dev")
+        assert not column("utt2spk", 1, f"{side}_test") & column("utt2spk", 1, f"{side}_train")
+    target_test = column("text", 1, "tgt_test")
+    assert not target_test & column("text.sw.human", 1, "src_train", "src_dev")
+    bitext = set((finished / "data/bitext/train.sw").read_text().splitlines())
+    assert bitext and not {sentence.casefold() for sentence in bitext} & {text.casefold() for text in target_test}
+
+
+def test_a_finished_run_is_not_done_again(finished: Path) -> None:
+    def state() -> dict[Path, tuple[int, int]]:
+        return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in finished.rglob("*")
+                if path.is_file() and path.name != ".stxfer.lock"}
+
+    before = state()
+    run(finished)
+    assert state() == before
+
+
+def test_killed_in_training_it_goes_on_to_the_same_result(finished: Path, tmp_path: Path) -> None:
+    workdir = tmp_path / "work"
+    shutil.copytree(finished, workdir)
+    shutil.rmtree(workdir / "exp" / "xfer_mt")
+    shutil.rmtree(workdir / "exp" / "report")
+    run_and_kill(workdir, lambda said: "xfer_mt seed 1: epoch 1" in said)
+    assert not (workdir / "exp/xfer_mt/seed1/.stage.json").exists()
+    run(workdir)
+    results = [json.loads((directory / "exp/report/results.json").read_text()) for directory in (finished, workdir)]
+    assert results[0] == results[1]
+
+
+def test_killed_in_each_stage_of_data_it_reaches_the_same_data(finished: Path, tmp_path: Path) -> None:
+    workdir = tmp_path / "work"
+    for stage in ("data", "prepare", "features", "labels", "vocab"):
+        run_and_kill(workdir, lambda said, stage=stage: f": {stage} (" in said, "--stop-stage", stage)
+    run(workdir, "--stop-stage", "vocab")
+    for part in ("data", "dump"):
+        assert contents(workdir / part).keys() == contents(finished / part).keys()
+        different = [name for name, content in contents(workdir / part).items()
+                     if contents(finished / part)[name] != content]
+        assert not different
