@@ -17,14 +17,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
     parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of features and labels")
     parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of experiments")
+    parser.add_argument("--nj", type=int, default=2, help="processor cores to use")
     add_stage_options(parser)
     args = parser.parse_args(argv)
     experiment = load_experiment(args.config)
-    for name, count in make_labels(experiment, args.dump, args.exp, force=args.force,
+    for name, count in make_labels(experiment, args.dump, args.exp, threads=args.nj, force=args.force,
                                    allow_stale=args.allow_stale).items():
         print(f"labels {name}: {count} utterances")
     for label in experiment.labels:
-        scores = evaluate_translator(experiment, label, args.dump, args.exp, force=args.force,
+        scores = evaluate_translator(experiment, label, args.dump, args.exp, threads=args.nj, force=args.force,
                                      allow_stale=args.allow_stale)
         print(f"MT {label} on the bitext's test part: " + ", ".join(f"{k} {v:.1f}" for k, v in scores.items()))
 

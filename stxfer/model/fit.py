@@ -86,7 +86,8 @@ def fit(spec: Fit) -> dict[str, Any]:
         report = None
     assert state is not None
     _check_finite(state)
-    info = {"task": spec.task, "seed": spec.seed, "vocab": str(spec.target.vocab), "epochs": _curve(sorted(out.glob("phase*")))}
+    info = {"task": spec.task, "seed": spec.seed, "vocab": str(spec.target.vocab),
+            "epochs": _curve(sorted(out.glob("phase*")))}
     shutil.copyfile(state, out / f".{MODEL}.tmp")
     (out / f".{MODEL}.tmp").replace(out / MODEL)
     shutil.copyfile(state.parent / CONFIG, out / CONFIG)
@@ -126,7 +127,8 @@ def _vocabulary(directory: Path) -> list[str]:
 
 def _run_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Phase) -> Path:
     """Train with ESPnet's trainer; return the averaged parameters' file."""
-    result = directory / f"valid.acc.ave_{phase.average}best.pth" if phase.average > 1 else directory / "valid.acc.best.pth"
+    best = f"ave_{phase.average}best" if phase.average > 1 else "best"
+    result = directory / f"valid.acc.{best}.pth"
     done = directory / "done"
     if done.exists():
         return result

@@ -21,7 +21,7 @@ def label_dir(dump: Path, label: str, name: str) -> Path:
     return dump / "labels" / label / name
 
 
-def make_labels(experiment: Experiment, dump: Path, exp: Path, *, force: bool = False,
+def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int = 1, force: bool = False,
                 allow_stale: bool = False) -> dict[str, int]:
     """Make ``dump/labels/<label>/<set>/text.<lang>.<label>`` of every label source; return how many each has.
 
@@ -29,7 +29,6 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, force: bool = 
     and a sample for human eyes.
     """
     counts = {}
-    translator = None
     for label in experiment.labels:
         translator = None
         for name in SETS:
@@ -41,7 +40,7 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, force: bool = 
                 if translator is None:
                     from stxfer.mt.translate import TrainedTranslator
 
-                    translator = TrainedTranslator(mt_dir(exp, label), experiment.decode["mt"])
+                    translator = TrainedTranslator(mt_dir(exp, label), experiment.decode["mt"], threads)
                 source = read_table(text)
                 log.info("labels %s: translating %d sentences of %s", label, len(source), name)
                 found = translator.translate(list(source.values()))
@@ -56,12 +55,12 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, force: bool = 
                         "sample": [{"utt": key, "source": source[key], "label": labels[key].text,
                                     "score": round(labels[key].score, 3)} for key in list(source)[:20]]})
                 stage.finish([stage.out / table, stage.out / "labels.json"])
-            counts[f"{label} {name}"] = sum(1 for _ in open(stage.out / table, encoding="utf-8"))
+            counts[f"{label} {name}"] = len(read_table(stage.out / table))
     return counts
 
 
-def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Path, *, force: bool = False,
-                        allow_stale: bool = False) -> dict[str, float]:
+def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Path, *, threads: int = 1,
+                        force: bool = False, allow_stale: bool = False) -> dict[str, float]:
     """Translate the bitext's test part and write BLEU and chrF to ``exp/mt/<label>/score/score.json``."""
     from stxfer.fileio import read_json
     from stxfer.mt.train import read_bitext
@@ -77,7 +76,8 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
         from stxfer.mt.translate import TrainedTranslator
 
         pairs = read_bitext(bitext, "test", languages)
-        found = TrainedTranslator(mt_dir(exp, label), experiment.decode["mt"]).translate([pair[0] for pair in pairs])
+        translator = TrainedTranslator(mt_dir(exp, label), experiment.decode["mt"], threads)
+        found = translator.translate([pair[0] for pair in pairs])
         scores = translation_scores([pair[1] for pair in pairs], [t.text for t in found],
                                     profile(experiment.target_lang).identity)
         write_json(stage.out / "score.json", {

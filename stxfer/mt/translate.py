@@ -31,9 +31,11 @@ class TrainedTranslator:
     Args:
         directory: the model's directory.
         options: beam search options; ``batch_frames`` counts source tokens.
+        threads: processor cores to use.
     """
 
-    def __init__(self, directory: Path, options: Decoding) -> None:
+    def __init__(self, directory: Path, options: Decoding, threads: int = 1) -> None:
+        torch.set_num_threads(threads)
         self.loaded: LoadedModel = load_model(directory)
         self.options = options
 

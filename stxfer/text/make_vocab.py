@@ -35,7 +35,7 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
             out.mkdir(parents=True, exist_ok=True)
             train_vocab(_sentences(paths), vocab.size, vocab.type, out)
             stage.finish([out / MODEL, out / TOKENS])
-        sizes[name] = sum(1 for _ in open(out / TOKENS, encoding="utf-8"))
+        sizes[name] = len((out / TOKENS).read_text(encoding="utf-8").splitlines())
     return sizes
 
 
