@@ -34,9 +34,9 @@ flags=()
 stxfer() { "$STXFER_PYTHON" -m stxfer.bin."$1" "${@:2}" "${flags[@]}"; }
 
 stxfer prepare_common_voice --corpus "$voa_sw" --prefix tgt --out "$data"
-stxfer prepare_bitext --corpus "$mafand_en_sw" --source-lang en --target-lang sw --out "$data"/bitext
 if [[ -n $source_corpus ]]; then
     stxfer prepare_common_voice --corpus "$source_corpus" --prefix src --out "$data"
-else
-    stxfer speak_bitext --config "$config" --bitext "$data"/bitext --out "$data" --nj "$nj"
+    stxfer prepare_bitext --corpus "$mafand_en_sw" --source-lang en --target-lang sw --out "$data"/bitext
+else # speaks some of the pairs, leaves the others in data/bitext for the translator
+    stxfer speak_bitext --config "$config" --bitext "$mafand_en_sw" --out "$data" --nj "$nj"
 fi
