@@ -15,7 +15,7 @@ T = TypeVar("T")
 PRONOUNS = [("I", "me", "1s", "first", "mimi"), ("you", "you", "2s", "other", "wewe"),
             ("he", "him", 1, english.THIRD, "yeye"), ("she", "her", 1, english.THIRD, "yeye"),
             ("we", "us", "1p", "other", "sisi"), ("they", "them", 2, "other", "wao")]
-_HUMAN = frozenset("h")
+HUMAN = frozenset("h")
 _OWNERS = ["my", "your", "his", "her", "our", "their", "your.pl"]
 _OWNER_WEIGHTS = [5, 3, 3, 3, 3, 2, 1]
 
@@ -162,7 +162,7 @@ def noun_phrase(choose: Chooser, kinds: frozenset[str], *, simple: bool = False,
     elif determiner == "owner":
         determiner = choose.one(_OWNERS, _OWNER_WEIGHTS)
     elif determiner == "genitive":
-        owner = choose.one([other for other in lexicon().with_kinds(_HUMAN)
+        owner = choose.one([other for other in lexicon().with_kinds(HUMAN)
                             if other is not noun and "k" not in other.kinds])
         owners_owner = choose.one(["my", "our", ""], [1, 1, 6])
     return realise(NounSpec(noun, plural, determiner, adjective, number, owner, owners_owner,
@@ -211,7 +211,7 @@ def _participant(who: morphology.Agreement) -> object:
 
 def human(choose: Chooser, *, simple: bool = False) -> Phrase:
     """Return a person or a pronoun as subject."""
-    return pronoun(choose) if choose.chance(0.3) else noun_phrase(choose, _HUMAN, simple=simple)
+    return pronoun(choose) if choose.chance(0.3) else noun_phrase(choose, HUMAN, simple=simple)
 
 
 def join(*parts: str) -> str:

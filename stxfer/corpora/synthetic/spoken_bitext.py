@@ -70,7 +70,7 @@ def _is_prose(text: str) -> bool:
     if _NOT_PROSE.search(text) or any(len(word) > 1 and word.isupper() for word in text.split()):
         return False
     letters = [c for c in text if c.isalpha()]
-    if len(letters) < 0.7 * len(text):
+    if len(letters) < 0.7 * len("".join(text.split())):
         return False
     if not all(unicodedata.name(c, "").startswith("LATIN") for c in letters):
         return False
