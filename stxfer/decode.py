@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BLANK = 0
-OUTPUTS = ("text", "token", "score")
+OUTPUTS = ("text", "token", "logprob")
 EVERY = 5.0  # seconds between two progress lines
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
         log.warning("%s: %d of %d hypotheses are empty", name, empty, len(text))
     write_table(out / "text", text)
     write_table(out / "token", {utt: " ".join(pieces) for utt, (pieces, _) in found.items()})
-    write_table(out / "score", {utt: f"{score:.4f}" for utt, (_, score) in found.items()})
+    write_table(out / "logprob", {utt: f"{score:.4f}" for utt, (_, score) in found.items()})
     seconds = time.monotonic() - started
     report = {"utterances": len(found), "empty": empty, "seconds": round(seconds, 2),
               "utterances_per_second": round(len(found) / max(seconds, 1e-3), 2), "options": asdict(options)}

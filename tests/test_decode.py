@@ -131,7 +131,7 @@ def test_result_does_not_depend_on_batches(world, tmp_path):
     assert list(first) == sorted(LENGTHS)
     assert any(first.values())
     decode_world(world, "scratch/seed1", tmp_path / "all", batch_frames=10**6)
-    for name in ("text", "token", "score"):
+    for name in ("text", "token", "logprob"):
         assert (tmp_path / "one" / name).read_text() == (tmp_path / "all" / name).read_text()
 
 
