@@ -58,6 +58,21 @@ def test_unknown_voice_and_empty_text() -> None:
         render(Job("u1", " ", Speaker("s", "en+f1", 1.0, 50, 50, -23.0, 0.1), "", Room(), 1))
 
 
+def test_deep_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """espeak-ng itself takes no data path above 160 bytes."""
+    import espeakng_loader
+
+    usual = synthesise("Hello.", "en+f1")
+    deep = tmp_path / ("d" * 90) / ("e" * 90)
+    deep.parent.mkdir()
+    deep.symlink_to(espeakng_loader.get_data_path())
+    monkeypatch.setattr(espeakng_loader, "get_data_path", lambda: str(deep))
+    assert np.array_equal(synthesise("Hello.", "en+f1"), usual)
+    monkeypatch.setattr(espeakng_loader, "get_data_path", lambda: str(tmp_path))
+    with pytest.raises(SynthesisError, match="does not start with its data in"):
+        synthesise("Hello.", "en+f1")
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_voice_speaks(variant: str) -> None:
     """No silence, no clipping, and no variant that espeak ignores because its file is absent."""

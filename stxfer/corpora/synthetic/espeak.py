@@ -9,6 +9,8 @@ from __future__ import annotations
 import _ctypes
 import contextlib
 import ctypes
+import os
+import tempfile
 import threading
 from collections.abc import Iterator
 
@@ -31,6 +33,18 @@ class SynthesisError(StxferError):
 
 
 @contextlib.contextmanager
+def _short_path(path: str) -> Iterator[str]:
+    """Give a long path a short name while it is used: espeak-ng's buffer for it holds 160 bytes."""
+    if len(os.fsencode(path)) < 140:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = os.path.join(folder, "data")
+        os.symlink(path, link)
+        yield link
+
+
+@contextlib.contextmanager
 def _library() -> Iterator[ctypes.CDLL]:
     """Load and start espeak-ng, and unload it at the end.
 
@@ -41,7 +55,7 @@ def _library() -> Iterator[ctypes.CDLL]:
         import espeakng_loader
 
         library = ctypes.CDLL(espeakng_loader.get_library_path())
-        data = espeakng_loader.get_data_path()
+        data = str(espeakng_loader.get_data_path())
     except (ImportError, OSError) as error:
         raise SynthesisError(f"espeak-ng is not usable ({error}); run `pip install espeakng-loader`") from None
     library.espeak_Initialize.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
@@ -51,13 +65,14 @@ def _library() -> Iterator[ctypes.CDLL]:
     library.espeak_SetParameter.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int]
     library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
     try:
-        rate = library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, str(data).encode(), _DONT_EXIT)
-        if rate != SAMPLE_RATE:
-            raise SynthesisError(f"espeak-ng does not start with its data in {data} (sample rate {rate}); "
-                                 "reinstall it: `pip install --force-reinstall espeakng-loader`")
-        library.espeak_ng_SetRandSeed(1)  # it would take the time of day
-        yield library
-        library.espeak_Terminate()
+        with _short_path(data) as path:
+            rate = library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, os.fsencode(path), _DONT_EXIT)
+            if rate != SAMPLE_RATE:
+                raise SynthesisError(f"espeak-ng does not start with its data in {data} (sample rate {rate}); "
+                                     "reinstall it: `pip install --force-reinstall espeakng-loader`")
+            library.espeak_ng_SetRandSeed(1)  # it would take the time of day
+            yield library
+            library.espeak_Terminate()
     finally:
         _ctypes.dlclose(library._handle)
 
