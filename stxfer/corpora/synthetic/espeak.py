@@ -71,6 +71,7 @@ def _library() -> Iterator[ctypes.CDLL]:
                 raise SynthesisError(f"espeak-ng does not start with its data in {data} (sample rate {rate}); "
                                      "reinstall it: `pip install --force-reinstall espeakng-loader`")
             library.espeak_ng_SetRandSeed(1)  # it would take the time of day
+            ctypes.CDLL(None).srand(1)  # the breath of some voices comes from the C library's rand
             yield library
             library.espeak_Terminate()
     finally:
