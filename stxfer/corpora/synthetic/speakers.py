@@ -19,6 +19,7 @@ VARIANTS = (
 # Accents as espeak's voices; a language without an entry has one.
 ACCENTS = {"en": ("en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029",
                   "en-us-nyc")}
+_TURNS = (0, -20, 20, -10, 10)  # pitch of the second, third ... speaker of a variant
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def speakers(lang: str, n: int, seed: int, exclude: Collection[str] = frozenset(
 
     Args:
         lang: language code of espeak.
-        n: how many; above the number of variants, a variant serves two speakers of different pitch and rate.
+        n: how many; above the number of variants, a variant serves several, of different pitch, rate and accent.
         seed: of the choice.
         exclude: variants that none may have.
         first: number of the first, in the ids.
@@ -72,7 +73,7 @@ def speakers(lang: str, n: int, seed: int, exclude: Collection[str] = frozenset(
         variant, turn = pool[k % len(pool)], k // len(pool)
         made.append(Speaker(
             id=f"{lang}{first + k:03d}{variant.lower()}", voice=f"{accents[choose.randrange(len(accents))]}+{variant}",
-            rate=choose.uniform(0.88, 1.14) * (1 + 0.06 * turn), pitch=max(5, choose.randint(35, 65) - 15 * turn),
+            rate=choose.uniform(0.88, 1.14), pitch=choose.randint(35, 65) + _TURNS[turn % len(_TURNS)],
             pitch_range=choose.randint(35, 65), level=choose.uniform(-29, -20), tilt=choose.uniform(-0.25, 0.25)))
     return made
 
