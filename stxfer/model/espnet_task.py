@@ -20,13 +20,33 @@ with contextlib.redirect_stdout(io.StringIO()):  # espnet prints that flash_attn
     from espnet2.tasks import asr as _asr
     from espnet2.tasks import mt as _mt
 
+    from stxfer.model.dropout import use_byte_dropout
     from stxfer.model.encoder import S2TTransformerEncoder
 
 # A subclass of ASRTask with choices of its own does not work: build_model reads the module's.
 _asr.encoder_choices.classes["s2t_transformer"] = S2TTransformerEncoder
 
-ASRTask = _asr.ASRTask
-MTTask = _mt.MTTask
+
+class ASRTask(_asr.ASRTask):
+    """ESPnet's ASR task; training on a CPU is faster."""
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> torch.nn.Module:
+        """Build ESPnet's model from its arguments."""
+        model = super().build_model(args)
+        use_byte_dropout(model)
+        return model
+
+
+class MTTask(_mt.MTTask):
+    """ESPnet's MT task; training on a CPU is faster."""
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> torch.nn.Module:
+        """Build ESPnet's model from its arguments."""
+        model = super().build_model(args)
+        use_byte_dropout(model)
+        return model
 
 
 def task_class(task: str) -> Any:
