@@ -10,8 +10,8 @@ from typing import Any
 
 from stxfer.config import Phase
 
-SPECAUG = {"apply_time_warp": False, "apply_freq_mask": True, "freq_mask_width_range": [0, 20], "num_freq_mask": 2,
-           "apply_time_mask": True, "time_mask_width_ratio_range": [0.0, 0.05], "num_time_mask": 4}
+SPECAUG = {"apply_time_warp": False, "apply_freq_mask": True, "freq_mask_width_range": [0, 16], "num_freq_mask": 2,
+           "apply_time_mask": True, "time_mask_width_ratio_range": [0.0, 0.05], "num_time_mask": 2}
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,11 @@ with contextlib.redirect_stdout(io.StringIO()):  # espnet prints that flash_attn
     from espnet2.tasks import mt as _mt
 
     from stxfer.model.dropout import use_byte_dropout
-    from stxfer.model.encoder import S2TTransformerEncoder
+    from stxfer.model.encoder import S2TConformerEncoder, S2TTransformerEncoder
 
 # A subclass of ASRTask with choices of its own does not work: build_model reads the module's.
 _asr.encoder_choices.classes["s2t_transformer"] = S2TTransformerEncoder
+_asr.encoder_choices.classes["s2t_conformer"] = S2TConformerEncoder
 
 
 class ASRTask(_asr.ASRTask):
