@@ -1,7 +1,7 @@
 """Dropout that costs a fifth of PyTorch's on a CPU, where a Transformer's training spends a quarter on it.
 
 PyTorch draws each element by itself from its generator; here one 64-bit draw decides eight elements.
-``tools/bench/dropout.py`` measures both.
+``tools/bench/train_step.py`` measures both.
 """
 
 from __future__ import annotations
