@@ -29,7 +29,8 @@ def test_language_marks_are_replaced(tmp_path: Path) -> None:
     experiment = load_experiment(write(tmp_path))
     assert experiment.systems["st_mt"].text == "sw.mt"
     assert experiment.systems["source_asr"].text == "en"
-    assert [s.kind for s in map(experiment.systems.get, ("source_asr", "st_mt", "direct"))] == ["source", "st", "target"]
+    kinds = [experiment.systems[name].kind for name in ("source_asr", "st_mt", "direct")]
+    assert kinds == ["source", "st", "target"]
 
 
 def test_phases_take_the_defaults_and_numbers_written_as_strings(tmp_path: Path) -> None:

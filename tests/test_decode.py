@@ -116,7 +116,7 @@ def test_texts_are_those_of_speech2text(world, tmp_path, model, options, same):
     recogniser = Speech2Text(asr_train_config=world / "exp" / model / "config.yaml",
                              asr_model_file=world / "exp" / model / "model.pth", beam_size=4,
                              penalty=options.pop("length_bonus", 0.0), **options)
-    tokens, scores = read_table(tmp_path / "out/token"), read_table(tmp_path / "out/score")
+    tokens, scores = read_table(tmp_path / "out/token"), read_table(tmp_path / "out/logprob")
     for utt, path in read_table(world / "dump/fbank/tgt_test/feats.scp").items():
         text, pieces, _, hypothesis = recogniser(kaldiio.load_mat(path))[0]
         pieces = [piece for piece in pieces if piece != "<sos/eos>"]  # ESPnet's last, where the length limit ends it

@@ -25,6 +25,11 @@ class Text:
         return (self.vocab / "tokens.txt").read_text(encoding="utf-8").splitlines()
 
 
+def averaged(phase: Phase) -> int:
+    """Return how many of a phase's best epochs are averaged."""
+    return min(phase.average, phase.epochs)
+
+
 def model_config(task: str, model: Mapping[str, Any], phase: Phase, target: Text,
                  source: Text | None = None) -> dict[str, Any]:
     """Return the part of an ESPnet configuration that defines the model.
@@ -83,7 +88,7 @@ def training_config(task: str, phase: Phase, *, train: dict[str, Path], dev: dic
         "scheduler_conf": {"max_lr": phase.lr, "total_steps": total + 1, "pct_start": phase.warmup,
                            "cycle_momentum": False},
         "grad_clip": phase.clip, "freeze_param": list(phase.freeze),
-        "best_model_criterion": [["valid", "acc", "max"]], "keep_nbest_models": [phase.average],
+        "best_model_criterion": [["valid", "acc", "max"]], "keep_nbest_models": [averaged(phase)],
         "num_workers": 0, "num_att_plot": 0, "use_matplotlib": False, "use_tensorboard": False,
         "log_interval": max(1, phase.steps // 4),
     }

@@ -18,7 +18,7 @@ from stxfer.config import Phase
 from stxfer.errors import DataError, StxferError
 from stxfer.fileio import atomic_write, write_json
 from stxfer.kaldi.table import iter_table
-from stxfer.model.espnet_config import Text, model_config, training_config
+from stxfer.model.espnet_config import Text, averaged, model_config, training_config
 from stxfer.model.espnet_task import atomic_torch_save, build_model, task_class
 from stxfer.model.transfer import TransferReport, load_state, transfer
 
@@ -127,7 +127,7 @@ def _vocabulary(directory: Path) -> list[str]:
 
 def _run_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Phase) -> Path:
     """Train with ESPnet's trainer; return the averaged parameters' file."""
-    best = f"ave_{phase.average}best" if phase.average > 1 else "best"
+    best = f"ave_{averaged(phase)}best" if averaged(phase) > 1 else "best"
     result = directory / f"valid.acc.{best}.pth"
     done = directory / "done"
     if done.exists():

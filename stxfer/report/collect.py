@@ -133,12 +133,12 @@ def results(experiment: Experiment, expdir: Path, runs: dict[str, list[Run]]) ->
 
 def mt_paths(expdir: Path) -> list[Path]:
     """Return the score files of the translators trained here."""
-    return sorted(expdir.glob("mt/seed*/score.json"))
+    return sorted(expdir.glob("mt/*/score/score.json"))
 
 
 def mt_scores(expdir: Path) -> list[dict[str, Any]]:
-    """Return the translators' own test scores: seed, metric, value, n_utts, n_ref."""
-    return [{"seed": int(path.parent.name.removeprefix("seed")), "metric": metric, "value": value["value"],
+    """Return the translators' own test scores: label, metric, value, n_utts, n_ref."""
+    return [{"label": path.parent.parent.name, "metric": metric, "value": value["value"],
              "n_utts": value["n_utts"], "n_ref": value["n_ref"]}
             for path in mt_paths(expdir) for metric, value in read_json(path)["metrics"].items()]
 

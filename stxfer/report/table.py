@@ -56,7 +56,7 @@ def supporting_table(results: Cell) -> list[list[str]]:
         for metric, cell in metrics.items():
             table.append([name, cell["set"], f"{cell['train_hours']:.2f}", NAMES[metric], *_score(cell)])
     for cell in results["mt"]:
-        table.append([f"mt (seed {cell['seed']})", "bitext test", "text only", NAMES[cell["metric"]],
+        table.append([f"translator of label {cell['label']}", "bitext test", "text only", NAMES[cell["metric"]],
                       f"{cell['value']:.1f}", ""])
     return table
 
