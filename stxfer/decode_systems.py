@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
 import sys
-import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from stxfer.config import Decoding, Experiment, System
 from stxfer.decode import OUTPUTS, decode_dataset
-from stxfer.errors import ConfigError, StxferError
+from stxfer.errors import ConfigError
+from stxfer.jobs import Job as ProcessJob
+from stxfer.jobs import run_jobs
 from stxfer.stage import MARKER, Stage
 from stxfer.train import system_dir
 
@@ -79,56 +77,15 @@ def decode_systems(experiment: Experiment, config: Path, dump: Path, exp: Path, 
         if not (job.model / MARKER).exists():
             raise ConfigError(f"{job.system.name} seed {job.seed} is not trained ({job.model} has no {MARKER}); "
                               f"run the stage that trains {job.system.kind} systems first")
-    jobs = [job for job in jobs if job.stage.needed(force=force, allow_stale=allow_stale)]
-    waiting, running = deque(jobs), []
-    try:
-        while waiting or running:
-            while waiting and len(running) < nj:
-                running.append(_Process(waiting.popleft(), config))
-            time.sleep(0.2)
-            running = [process for process in running if not process.finished()]
-    finally:
-        for process in running:
-            process.stop()
-    return [job.name for job in jobs]
+    return run_jobs([_process(job, config) for job in jobs], nj, force=force, allow_stale=allow_stale)
 
 
-class _Process:
-    """A decoding process of one thread, its log, and the lines of it that a person wants to see."""
+def _process(job: Job, config: Path) -> ProcessJob:
+    command = (sys.executable, "-m", "stxfer.bin.decode", "--config", str(config), "--dump", str(job.dump),
+               "--exp", str(job.exp), "--job", job.system.name, str(job.seed))
 
-    def __init__(self, job: Job, config: Path) -> None:
-        self.job, self.path = job, job.stage.out / LOG
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "stxfer.bin.decode", "--config", str(config), "--dump", str(job.dump),
-                   "--exp", str(job.exp), "--job", job.system.name, str(job.seed)]
-        env = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        with open(self.path, "wb") as handle:
-            self.process = subprocess.Popen(command, stdout=handle, stderr=subprocess.STDOUT,
-                                            stdin=subprocess.DEVNULL, env=env)
-        self.tail: IO[str] = open(self.path, encoding="utf-8", errors="replace")  # noqa: SIM115 (see stop)
-        self.rest = ""
+    def show(line: str) -> str | None:
+        _, found, message = line.partition(f" {job.name}: ")
+        return message if found else None
 
-    def finished(self) -> bool:
-        """Show new lines; return whether the process has ended well, raise if it has ended badly."""
-        status = self.process.poll()
-        *lines, self.rest = (self.rest + self.tail.read()).split("\n")
-        for line in lines:
-            _, found, message = line.partition(f" {self.job.name}: ")
-            if found:
-                log.info("%s: %s", self.job.name, message)
-        if status is None:
-            return False
-        if status != 0:
-            lines = [line for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines() if line]
-            for line in lines[-10:-1]:
-                log.error("%s | %s", self.job.name, line)
-            raise StxferError(f"{self.job.name}: failed (exit status {status}): {lines[-1] if lines else 'no output'}; "
-                              f"the whole log is {self.path}")
-        self.tail.close()
-        return True
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait()
-        self.tail.close()
+    return ProcessJob(job.name, job.stage, command, LOG, show)

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO
 
 from stxfer.config import Experiment, System
-from stxfer.errors import ConfigError, StxferError
+from stxfer.errors import ConfigError
+from stxfer.jobs import Job, run_jobs
 from stxfer.stage import MARKER, Stage
 
-log = logging.getLogger(__name__)
+LOG = "train.log"
 EPOCH = re.compile(r"(\d+)epoch results: \[train\] (.*?), \[valid\] (.*)$")
-FIGURE = re.compile(r"(loss|acc)=([-\d.e+]+)")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One model to train: a command in a process of its own, and the marker that says when it is done."""
-
-    name: str
-    stage: Stage
-    command: tuple[str, ...]
-    needs: tuple[Path, ...] = ()
+STEPS = re.compile(r"(\d+)epoch:train:\d+-(\d+)batch: (.*)$")
+FIGURE = re.compile(r"(?<![a-z_])(loss|acc)=([-\d.e+]+|nan|inf)")  # ESPnet leaves out some commas
 
 
 def system_dir(exp: Path, system: str, seed: int) -> Path:
@@ -47,8 +35,9 @@ def text_file(experiment: Experiment, system: System, dump: Path, dev: bool = Fa
 
 def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, exp: Path) -> Stage:
     """Return the marker of one trained system: everything that decides its parameters."""
-    inputs = [dump / "fbank" / system.data / "feats.scp", text_file(experiment, system, dump),
-              dump / "fbank" / system.dev_set / "feats.scp", text_file(experiment, system, dump, dev=True),
+    # Digests of the features themselves: feats.scp is the same for other features of the same lengths.
+    inputs = [dump / "fbank" / system.data / "feats.sha256", text_file(experiment, system, dump),
+              dump / "fbank" / system.dev_set / "feats.sha256", text_file(experiment, system, dump, dev=True),
               dump / "vocab" / system.vocab]
     options = {"system": asdict(system), "seed": seed, "model": dict(experiment.model),
                "phases": [asdict(phase) for phase in experiment.train[system.kind]]}
@@ -77,11 +66,12 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
                     raise ConfigError(f"{system.name} starts from {source.name} seed {seed}, which is not trained: "
                                       f"run the stage that trains {source.kind} systems first")
             command = (sys.executable, "-m", "stxfer.bin.train_system", "--config", str(config), "--dump", str(dump),
-                       "--exp", str(exp), "--system", system.name, "--seed", str(seed))
+                       "--exp", str(exp), "--system", system.name, "--seed", str(seed),
+                       *stage_options(force, allow_stale))
             needs = () if system.init is None else (system_dir(exp, system.init.source, seed),)
             jobs.append(Job(f"{system.name} seed {seed}", system_stage(experiment, system, seed, dump, exp),
-                            command, needs))
-    return run_jobs(jobs, nj, force=force, allow_stale=allow_stale)
+                            command, LOG, TrainingLog(), needs))
+    return run_jobs(jobs, nj, threads=threads_each(nj, len(jobs)), force=force, allow_stale=allow_stale, dear=True)
 
 
 def with_sources(experiment: Experiment, systems: Sequence[str]) -> list[System]:
@@ -93,83 +83,39 @@ def with_sources(experiment: Experiment, systems: Sequence[str]) -> list[System]
     return [system for system in experiment.order() if system.name in names]
 
 
-def run_jobs(jobs: Sequence[Job], nj: int, *, force: bool = False, allow_stale: bool = False) -> list[str]:
-    """Run jobs in ``nj`` processes, each after those it needs; cores are shared out evenly.
+def threads_each(nj: int, jobs: int) -> int:
+    """Share ``nj`` cores out among all jobs, finished or not.
 
-    How many threads a job gets depends on all the jobs, finished or not, so that a run which goes on
-    after a kill computes what an uninterrupted one computes.
+    The number of threads decides the last bits of a sum: counting the unfinished jobs alone, a run which goes
+    on after a kill would not compute what an uninterrupted one computes.
     """
-    threads = max(1, nj // max(1, min(nj, len(jobs))))
-    waiting, trained = list(jobs), []
-    running: dict[subprocess.Popen[bytes], tuple[Job, _Tail]] = {}
-    outs = {job.stage.out for job in jobs}
-    finished: set[Path] = set()
-    try:
-        while waiting or running:
-            for job in list(waiting):
-                if len(running) >= nj or any(need in outs and need not in finished for need in job.needs):
-                    continue
-                waiting.remove(job)
-                if not job.stage.needed(force=force, allow_stale=allow_stale, dear=True):
-                    finished.add(job.stage.out)
-                    continue
-                process, tail = _start(job, threads, force)
-                running[process] = (job, tail)
-                log.info("%s: started, %d thread%s, log in %s", job.name, threads, "s" * (threads > 1), tail.path)
-            if not running and waiting and any(need not in finished for job in waiting for need in job.needs):
-                continue
-            time.sleep(0.5)
-            for process, (job, tail) in list(running.items()):
-                tail.show(job.name)
-                if process.poll() is None:
-                    continue
-                tail.show(job.name)
-                del running[process]
-                if process.returncode != 0:
-                    raise StxferError(f"{job.name}: failed (exit status {process.returncode}): {tail.last_lines()}; "
-                                      f"the whole log is {tail.path}")
-                finished.add(job.stage.out)
-                trained.append(job.name)
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait()
-    return trained
+    return max(1, nj // max(1, jobs))
 
 
-def _start(job: Job, threads: int, force: bool) -> tuple[subprocess.Popen[bytes], _Tail]:
-    path = job.stage.out / "train.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    env = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    command = [*job.command, "--force"] if force else list(job.command)
-    with open(path, "ab") as handle:
-        position = handle.tell()
-        process = subprocess.Popen(command, stdout=handle, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env)
-    return process, _Tail(path, position)
+def stage_options(force: bool, allow_stale: bool) -> list[str]:
+    """Return the command-line options that pass these on to a process."""
+    return ["--force"] * force + ["--allow-stale"] * allow_stale
 
 
-class _Tail:
-    """Follows a training log and shows what a person wants to see of it."""
+class TrainingLog:
+    """Picks from a training log what a person wants to see: transfer, phases, epochs, and steps now and then."""
 
-    def __init__(self, path: Path, position: int) -> None:
-        self.path, self.start = path, position
-        self.handle: IO[str] = open(path, encoding="utf-8", errors="replace")  # noqa: SIM115 (closed with the job)
-        self.handle.seek(position)
-        self.rest = ""
+    def __init__(self, every: float = 10.0) -> None:
+        self.every, self.shown = every, time.monotonic()
 
-    def show(self, name: str) -> None:
-        *lines, self.rest = (self.rest + self.handle.read()).split("\n")
-        for line in lines:
-            epoch = EPOCH.search(line)
-            if epoch:
-                parts = [" ".join(f"{key} {float(value):.3f}" for key, value in FIGURE.findall(f", {text}"))
-                         for text in epoch.group(2, 3)]
-                log.info("%s: epoch %s: train %s, dev %s", name, epoch.group(1), *parts)
-            elif line.startswith(("transfer from", "  loaded ", "  new ")):
-                log.info("%s: %s", name, line)
+    def __call__(self, line: str) -> str | None:
+        """Return what to tell of a line, or ``None``."""
+        message = None
+        if line.startswith(("transfer from", "  loaded ", "  new ", "phase ")):
+            message = line
+        elif epoch := EPOCH.search(line):
+            message = f"epoch {epoch[1]}: train {_figures(epoch[2])}, dev {_figures(epoch[3])}"
+        elif (steps := STEPS.search(line)) and time.monotonic() - self.shown > self.every:
+            message = f"epoch {steps[1]}, step {steps[2]}: train {_figures(steps[3])}"
+        if message is not None:
+            self.shown = time.monotonic()
+        return message
 
-    def last_lines(self) -> str:
-        text = self.path.read_text(encoding="utf-8", errors="replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return lines[-1] if lines else "no output"
+
+def _figures(text: str) -> str:
+    return " ".join(f"{name} {float(value):.3f}" for name, value in FIGURE.findall(text))

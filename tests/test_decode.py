@@ -204,15 +204,15 @@ def test_command_shows_why_a_job_failed(world, tmp_path, monkeypatch, caplog):
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\n"
                       "echo '12:00:00 decode broken seed 1 tgt_test: loading the model'\n"
-                      "echo 'something odd'\necho 'error: model.pth: not readable' >&2\nexit 1\n")
+                      "echo 'Traceback: something odd'\necho 'OSError: model.pth: not readable' >&2\nexit 1\n")
     python.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(python))
-    with caplog.at_level(logging.INFO), pytest.raises(StxferError, match="failed .exit status 1.: error: model.pth"):
+    with caplog.at_level(logging.INFO), pytest.raises(StxferError, match="failed .exit status 1.: OSError: model.pth"):
         decode_cli.main(command(world, "--systems", "broken", "--nj", "1"))
-    assert [record.message for record in caplog.records] == [
+    assert [record.message for record in caplog.records][1:] == [
         "decode broken seed 1 tgt_test: loading the model",
         "decode broken seed 1 tgt_test | 12:00:00 decode broken seed 1 tgt_test: loading the model",
-        "decode broken seed 1 tgt_test | something odd"]
+        "decode broken seed 1 tgt_test | Traceback: something odd"]
 
 
 def test_broken_model_leaves_no_marker(world):

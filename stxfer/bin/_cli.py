@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from stxfer.errors import StxferError
+from stxfer.jobs import follow_parent
 
 
 def make_parser(module: str, description: str) -> argparse.ArgumentParser:
@@ -32,6 +33,13 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
                         help="training seeds, separated by spaces; empty: those of the config")
 
 
+def cores(text: str) -> int:
+    """Return the value of ``--nj``, an argparse type."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: a whole number of at least 1 is needed")
+    return int(text)
+
+
 def _integers(text: str) -> list[int]:
     try:
         return [int(word) for word in text.split()]
@@ -43,6 +51,7 @@ def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None
     """Call ``main`` and turn errors a user can mend into one line and exit status 1."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S",
                         stream=sys.stderr, force=True)
+    follow_parent()
     try:
         main(argv)
     except StxferError as error:

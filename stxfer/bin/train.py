@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stxfer.bin._cli import add_stage_options, make_parser, run
+from stxfer.bin._cli import add_selection_options, add_stage_options, cores, make_parser, run
 from stxfer.config import KINDS, load_experiment
 from stxfer.train import train_systems
 
@@ -18,14 +18,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--kind", choices=KINDS, required=True, help="which kind of system")
     parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of features and vocabularies")
     parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of experiments")
-    parser.add_argument("--systems", default="", help="names of systems; none: all that the experiment declares")
-    parser.add_argument("--seeds", default="", help="random seeds; none: those of the experiment")
-    parser.add_argument("--nj", type=int, default=2, help="processor cores to use")
+    parser.add_argument("--nj", type=cores, default=2, help="processor cores to use")
+    add_selection_options(parser)
     add_stage_options(parser)
     args = parser.parse_args(argv)
     trained = train_systems(load_experiment(args.config), args.config, args.kind, args.dump, args.exp,
-                            systems=args.systems.split(), seeds=[int(seed) for seed in args.seeds.split()], nj=args.nj,
-                            force=args.force, allow_stale=args.allow_stale)
+                            systems=args.systems, seeds=args.seeds, nj=args.nj, force=args.force,
+                            allow_stale=args.allow_stale)
     print(f"trained now: {', '.join(trained) if trained else 'nothing, all is up to date'}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stxfer.bin._cli import add_stage_options, make_parser, run
+from stxfer.bin._cli import add_stage_options, cores, make_parser, run
 from stxfer.config import load_experiment
 from stxfer.mt.train import train_translator, train_translators
 
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of prepared data")
     parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of experiments")
     parser.add_argument("--label", default="", help="train this label's translator alone, in this process")
-    parser.add_argument("--nj", type=int, default=2, help="processor cores to use")
+    parser.add_argument("--nj", type=cores, default=2, help="processor cores to use")
     add_stage_options(parser)
     args = parser.parse_args(argv)
     experiment = load_experiment(args.config)

@@ -10,10 +10,11 @@ from pathlib import Path
 from stxfer.config import Experiment
 from stxfer.errors import ConfigError, DataError
 from stxfer.fileio import atomic_dir
+from stxfer.jobs import Job, run_jobs
 from stxfer.kaldi.table import write_table
 from stxfer.stage import Stage
 from stxfer.text.vocab import train_vocab
-from stxfer.train import Job, run_jobs
+from stxfer.train import LOG, TrainingLog, stage_options, threads_each
 
 SEED = 1  # labels are data: every seed of the systems learns the same ones
 
@@ -38,9 +39,9 @@ def train_translators(experiment: Experiment, config: Path, dump: Path, exp: Pat
     """Train the translators of all label sources, side by side; return those trained now."""
     jobs = [Job(f"MT {label}", mt_stage(experiment, label, dump, exp),
                 (sys.executable, "-m", "stxfer.bin.train_mt", "--config", str(config), "--dump", str(dump),
-                 "--exp", str(exp), "--label", label))
+                 "--exp", str(exp), "--label", label, *stage_options(force, allow_stale)), LOG, TrainingLog())
             for label in experiment.labels]
-    return run_jobs(jobs, nj, force=force, allow_stale=allow_stale)
+    return run_jobs(jobs, nj, threads=threads_each(nj, len(jobs)), force=force, allow_stale=allow_stale, dear=True)
 
 
 def train_translator(experiment: Experiment, label: str, dump: Path, exp: Path, *, force: bool = False,
@@ -93,7 +94,12 @@ def read_bitext(directory: Path, part: str, languages: Sequence[str]) -> list[tu
         path = directory / f"{part}.{language}"
         if not path.exists():
             raise DataError(f"{path}: no such file; a label source 'trained' needs a bitext")
-        sides.append(path.read_text(encoding="utf-8").splitlines())
+        try:
+            with open(path, encoding="utf-8", newline="\n") as handle:  # str.splitlines would split at U+2028 too
+                sides.append([line.strip() for line in handle])
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); "
+                            "convert it with iconv") from None
     if len(sides[0]) != len(sides[1]):
         raise DataError(f"{directory / part}: {len(sides[0])} lines in .{languages[0]} but {len(sides[1])} in "
                         f".{languages[1]}; the sides must be aligned line by line")

@@ -74,10 +74,11 @@ stxfer check_config --config "$config" "${selection[@]}" || exit # a wrong name 
 mkdir -p "$workdir"
 cd "$workdir"
 config=${config#"$PWD"/} # the report names it
-# One run a working directory. Children inherit the lock, so what a killed run left running holds it too.
+# One run a working directory. What a killed run left running ends when it sees that, and has the lock until then.
+export STXFER_PARENT=$$
 if command -v flock >/dev/null; then
     exec 9>>.stxfer.lock
-    flock -n 9 || die "$workdir: another run is at work here; wait for it, or give another --workdir"
+    flock -w 3 9 || die "$workdir: another run is at work here; wait for it, or give another --workdir"
 fi
 
 run_stage() {
