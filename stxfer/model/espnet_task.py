@@ -8,7 +8,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,14 @@ _asr.encoder_choices.classes["s2t_transformer"] = S2TTransformerEncoder
 _asr.encoder_choices.classes["s2t_conformer"] = S2TConformerEncoder
 
 
+def _keep_statistics(model: torch.nn.Module, frozen: Sequence[str]) -> None:
+    """Keep frozen parts' batch normalisation from updating its statistics: ESPnet freezes parameters alone."""
+    for name in frozen:
+        for module in model.get_submodule(name).modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.track_running_stats = False
+
+
 class ASRTask(_asr.ASRTask):
     """ESPnet's ASR task; training on a CPU is faster."""
 
@@ -36,6 +44,7 @@ class ASRTask(_asr.ASRTask):
         """Build ESPnet's model from its arguments."""
         model = super().build_model(args)
         use_byte_dropout(model)
+        _keep_statistics(model, args.freeze_param)
         return model
 
 
@@ -47,6 +56,7 @@ class MTTask(_mt.MTTask):
         """Build ESPnet's model from its arguments."""
         model = super().build_model(args)
         use_byte_dropout(model)
+        _keep_statistics(model, args.freeze_param)
         return model
 
 
