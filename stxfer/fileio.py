@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from stxfer.errors import DataError
+from stxfer.errors import DataError, StxferError
 
 
 @contextlib.contextmanager
@@ -59,6 +60,22 @@ def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(directory: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep a directory, made if it is not there, to this process within the block; a kill releases it.
+
+    Raises:
+        StxferError: another process has it.
+    """
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    with open(Path(directory) / ".lock", "a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StxferError(f"{directory}: another process is at work here; wait for it or end it") from None
+        yield
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +16,14 @@ import torch
 import yaml
 
 from stxfer.config import Phase
-from stxfer.errors import DataError, StxferError
-from stxfer.fileio import atomic_write, write_json
+from stxfer.errors import ConfigError, DataError, StxferError
+from stxfer.fileio import atomic_write, read_json, write_json
 from stxfer.kaldi.table import iter_table
 from stxfer.model.espnet_config import Text, averaged, model_config, training_config
 from stxfer.model.espnet_task import atomic_torch_save, build_model, task_class
-from stxfer.model.transfer import TransferReport, load_state, transfer
+from stxfer.model.transfer import load_state, transfer
 
-MODEL, CONFIG, INFO, LOG = "model.pth", "config.yaml", "model.json", "train.log"
+MODEL, CONFIG, INFO = "model.pth", "config.yaml", "model.json"
 log = logging.getLogger(__name__)
 
 
@@ -63,13 +64,18 @@ def fit(spec: Fit) -> dict[str, Any]:
     ``Speech2Text``), ``model.json``, ``transfer.json`` and, from each phase, ESPnet's log of epochs.
 
     Raises:
-        StxferError: training cannot start or the loss is not finite.
+        ConfigError: a phase freezes what the model does not have.
+        DataError: no utterance has all that training needs.
+        TransferError: the parameters to start from do not fit.
+        StxferError: training diverged.
     """
     out = Path(spec.out).resolve()
     out.mkdir(parents=True, exist_ok=True)
+    if (out / INFO).exists():  # it is written last: the run was killed while it tidied up
+        _remove_checkpoints(out)
+        return read_json(out / INFO)
     shapes = tuple(_shape_file(corpus, out / f"{name}_shape", 1 if spec.task == "mt" else 80)
                    for name, corpus in (("train", spec.train), ("dev", spec.dev)))
-    report = None
     state: Path | None = None
     for number, phase in enumerate(spec.phases, 1):
         directory = out / f"phase{number}"
@@ -77,31 +83,34 @@ def fit(spec: Fit) -> dict[str, Any]:
         start = directory / "init.pth"
         if not start.exists():
             directory.mkdir(parents=True, exist_ok=True)
-            report = _initial(spec, config, state, start, out)
-        if report is not None:
-            print(report.summary(), flush=True)
+            _initial(spec, config, state, start, out)
+        print(f"phase {number} of {len(spec.phases)}: {phase.epochs} epochs of {phase.steps} steps", flush=True)
         config |= training_config(spec.task, phase, train=_absolute(spec.train), dev=_absolute(spec.dev),
                                   shapes=(shapes[0], shapes[1]), init=start, out=directory, seed=spec.seed)
         state = _run_phase(spec.task, config, directory, phase)
-        report = None
     assert state is not None
     _check_finite(state)
     info = {"task": spec.task, "seed": spec.seed, "vocab": str(spec.target.vocab),
-            "epochs": _curve(sorted(out.glob("phase*")))}
+            "epochs": _curve([out / f"phase{number}" for number in range(1, len(spec.phases) + 1)])}
     shutil.copyfile(state, out / f".{MODEL}.tmp")
     (out / f".{MODEL}.tmp").replace(out / MODEL)
     shutil.copyfile(state.parent / CONFIG, out / CONFIG)
     write_json(out / INFO, info)
-    for checkpoint in out.glob("phase*/*.pth"):
-        checkpoint.unlink()  # tens of times the model's size; the curve and logs stay
+    _remove_checkpoints(out)
     return info
 
 
+def _remove_checkpoints(out: Path) -> None:
+    for checkpoint in out.glob("phase*/*.pth*"):  # tens of times the model's size; the curve and logs stay
+        checkpoint.unlink()
+
+
 def _initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, start: Path,
-             out: Path) -> TransferReport | None:
-    """Write the complete parameters that a phase starts from."""
+             out: Path) -> None:
+    """Write the complete parameters that a phase starts from, and say what was transferred."""
     torch.manual_seed(spec.seed)
     model = build_model(spec.task, config)
+    _check_frozen(model, spec)
     report = None
     if previous is not None:
         report = transfer(model, load_state(previous), ["all"], source=f"{out.parent.name} {previous.parent.name}",
@@ -115,7 +124,8 @@ def _initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, start:
         write_json(out / "transfer.json", report.to_json())
     with atomic_torch_save():
         torch.save(model.state_dict(), start)
-    return report
+    if report is not None:
+        print(report.summary(), flush=True)
 
 
 def _vocabulary(directory: Path) -> list[str]:
@@ -125,20 +135,33 @@ def _vocabulary(directory: Path) -> list[str]:
         raise DataError(f"{directory / CONFIG}: no such file; train that system first") from None
 
 
+def _check_frozen(model: torch.nn.Module, spec: Fit) -> None:
+    """Raise ConfigError for a name to freeze that is no part of the model: ESPnet would freeze nothing and go on."""
+    modules = {name for name, module in model.named_modules() if any(True for _ in module.parameters())}
+    for name in (name for phase in spec.phases for name in phase.freeze):
+        if name not in modules:
+            raise ConfigError(f"freeze: the model has no part {name!r}; it has "
+                              f"{' '.join(sorted(name for name in modules if name and '.' not in name))}")
+
+
 def _run_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Phase) -> Path:
     """Train with ESPnet's trainer; return the averaged parameters' file."""
-    best = f"ave_{averaged(phase)}best" if averaged(phase) > 1 else "best"
-    result = directory / f"valid.acc.{best}.pth"
+    # Not valid.acc.best.pth: after a kill it may point at an epoch that is not the best one any more.
+    result = directory / f"valid.acc.ave_{averaged(phase)}best.pth"
     done = directory / "done"
     if done.exists():
         return result
     _mend_checkpoint(directory)
     with atomic_write(directory / "train.yaml") as handle:
         yaml.safe_dump(dict(config), handle, allow_unicode=True, sort_keys=False)
-    with atomic_torch_save():
+    with atomic_torch_save(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)
+        warnings.filterwarnings("ignore", "No valid stats found", UserWarning)  # of what is not measured, CER say
         task_class(task).main(cmd=["--config", str(directory / "train.yaml")])
-    if not result.exists():
-        raise StxferError(f"{directory}: training left no model; see {LOG}")
+    last = _reporter(directory / "checkpoint.pth")
+    if "grad_norm" not in last["stats"][last["epoch"]]["train"]:  # ESPnet stops, but calls it a success
+        raise StxferError(f"{directory}: no step of epoch {last['epoch']} had a finite gradient; lower 'lr', or look "
+                          "for features that are not finite")
     done.touch()
     return result
 
@@ -202,7 +225,7 @@ def _curve(phases: Sequence[Path]) -> list[dict[str, Any]]:
         for epoch, stats in sorted(_reporter(directory / "checkpoint.pth")["stats"].items()):
             row: dict[str, Any] = {"phase": directory.name, "epoch": epoch}
             for part in ("train", "valid"):
-                row |= {f"{part}_{key}": round(value, 5) for key, value in stats[part].items()
-                        if isinstance(value, float) and key.partition("_")[0] in ("loss", "acc")}
+                row |= {f"{part}_{key}": round(float(value), 5) for key, value in stats[part].items()
+                        if key in ("loss", "loss_ctc", "loss_att", "acc")}
             rows.append(row)
     return rows

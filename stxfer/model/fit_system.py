@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 
 from stxfer.config import Experiment, System
+from stxfer.errors import StaleError
+from stxfer.fileio import locked
 from stxfer.model.espnet_config import Text
 from stxfer.model.fit import CONFIG, INFO, MODEL, Corpus, Fit, fit
-from stxfer.stage import Stage
+from stxfer.stage import MARKER, Stage
 from stxfer.train import system_dir, system_stage, text_file
+
+log = logging.getLogger(__name__)
 
 
 def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, exp: Path, *, force: bool = False,
@@ -33,15 +38,29 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
 
 
 def run_fit(stage: Stage, spec: Fit) -> None:
-    """Run :func:`fit` under a marker; what another configuration left half-trained is not gone on with."""
-    begun = Stage(stage.name, Path(stage.out) / "begun", stage.inputs, stage.options)
-    if begun.changes() != []:
-        for path in (*Path(stage.out).glob("phase*"), begun.out):
-            shutil.rmtree(path, ignore_errors=True)
-        for name in (MODEL, CONFIG, INFO, "transfer.json", ".stage.json"):
-            (Path(stage.out) / name).unlink(missing_ok=True)
-        begun.out.mkdir(parents=True, exist_ok=True)
-        begun.finish([])
-    fit(spec)
-    shutil.rmtree(begun.out)
-    stage.finish([Path(stage.out) / name for name in (MODEL, CONFIG, INFO)])
+    """Run :func:`fit` under a marker; what another configuration left half-trained is not gone on with.
+
+    Raises:
+        StaleError: an input changed during the training.
+        StxferError: another process trains in the same directory, or see :func:`fit`.
+    """
+    out = Path(stage.out)
+    begun = Stage(stage.name, out / "begun", stage.inputs, stage.options)
+    with locked(out):
+        changes = begun.changes()
+        if changes != [] or stage.marker.exists():
+            if changes:
+                log.info("%s: begun with other settings, starts again: %s", stage.name, "; ".join(changes[:3]))
+            shutil.rmtree(begun.out, ignore_errors=True)
+            for name in (MARKER, MODEL, CONFIG, INFO, "transfer.json"):
+                (out / name).unlink(missing_ok=True)
+            for path in out.glob("phase*"):
+                shutil.rmtree(path)
+            begun.out.mkdir()
+            begun.finish([])
+        fit(spec)
+        changes = begun.changes()
+        if changes:
+            raise StaleError(f"{out}: changed while it trained: {'; '.join(changes)}; run the same command again")
+        stage.finish([out / name for name in (MODEL, CONFIG, INFO)])
+        shutil.rmtree(begun.out)

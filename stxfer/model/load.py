@@ -10,7 +10,7 @@ from typing import Any
 import sentencepiece as spm
 import yaml
 
-from stxfer.errors import DataError
+from stxfer.errors import DataError, TransferError
 from stxfer.fileio import read_json
 from stxfer.model.espnet_task import build_model
 from stxfer.model.fit import CONFIG, INFO, MODEL
@@ -40,7 +40,11 @@ def load_model(directory: Path) -> LoadedModel:
     task = read_json(directory / INFO)["task"]
     config = yaml.safe_load((directory / CONFIG).read_text(encoding="utf-8"))
     model = build_model(task, config)
-    model.load_state_dict(load_state(directory / MODEL), strict=True)
+    try:
+        model.load_state_dict(load_state(directory / MODEL), strict=True)
+    except RuntimeError as error:
+        raise TransferError(f"{directory / MODEL}: does not fit {CONFIG} beside it: "
+                            f"{' '.join(str(error).split())[:200]}") from None
     model.eval()
     for parameter in model.parameters():
         parameter.requires_grad_(False)

@@ -1,0 +1,262 @@
+"""Training one model: what it leaves, from where it starts, what is frozen, and kills at the worst moments."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import kaldiio
+import numpy as np
+import pytest
+import torch
+import toy
+
+from stxfer.config import Experiment
+from stxfer.errors import ConfigError, DataError, StxferError, TransferError
+from stxfer.fileio import read_json
+from stxfer.kaldi.table import read_table, write_table
+from stxfer.model import fit as fit_module
+from stxfer.model.espnet_config import Text
+from stxfer.model.fit import Corpus, Fit, fit
+from stxfer.model.load import load_model
+from stxfer.model.transfer import load_state
+
+World = tuple[Path, Experiment]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    root = tmp_path_factory.mktemp("world")
+    experiment, _ = toy.make_world(root)
+    return root, experiment
+
+
+def spec(world: World, out: Path, kind: str = "st", **changes: Any) -> Fit:
+    root, experiment = world
+    text = "text.sw.human" if kind == "st" else "text"
+
+    def corpus(name: str) -> Corpus:
+        directory = root / "dump" / "fbank" / f"{'tgt' if kind == 'target' else 'src'}_{name}"
+        return Corpus({"speech": directory / "feats.scp", "text": directory / text}, directory / "utt2num_frames")
+
+    return Fit(task="st" if kind == "st" else "asr", out=out, train=corpus("train"), dev=corpus("dev"),
+               target=Text(root / "dump" / "vocab" / ("source" if kind == "source" else "target")),
+               phases=experiment.train[kind], model=experiment.model, **changes)
+
+
+@pytest.fixture(scope="module")
+def source(world: World) -> Path:
+    """A source ASR model."""
+    fit(spec(world, world[0] / "source_asr" / "seed1", "source"))
+    return world[0] / "source_asr" / "seed1"
+
+
+@pytest.fixture(scope="module")
+def whole(world: World, source: Path) -> Fit:
+    """A translation model of two phases that started from the source ASR's encoder, trained without interruption."""
+    whole = spec(world, world[0] / "st_human" / "seed1", init=(source, ("encoder",)))
+    fit(whole)
+    return whole
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the checkpoints where they are."""
+    monkeypatch.setattr(fit_module, "_remove_checkpoints", lambda out: None)
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], prefix: str = "") -> bool:
+    # A counter that nothing reads: averaging adds it up.
+    names = [name for name in one if name.startswith(prefix) and not name.endswith(".num_batches_tracked")]
+    assert names
+    return all(torch.equal(one[name], other[name]) for name in names)
+
+
+def test_a_trained_model_opens_here_and_in_stock_espnet(world: World, source: Path,
+                                                        monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from espnet2.bin.asr_inference import Speech2Text  # stxfer.model has been imported before
+
+    monkeypatch.chdir(tmp_path)  # no path in config.yaml depends on where training ran
+    loaded = load_model(source)
+    assert loaded.tokens[0] == "<blank>" and not loaded.model.training
+    recogniser = Speech2Text(asr_train_config=source / "config.yaml", asr_model_file=source / "model.pth",
+                             beam_size=2, ctc_weight=0.3, maxlenratio=-5.0)
+    assert same(recogniser.asr_model.state_dict(), loaded.model.state_dict())
+    (utt, path), *_ = read_table(world[0] / "dump/fbank/src_dev/feats.scp").items()
+    text, tokens, ids, _ = recogniser(kaldiio.load_mat(path))[0]
+    assert isinstance(text, str) and [loaded.tokens[i] for i in ids] == tokens
+
+
+def test_the_record_of_training(whole: Fit) -> None:
+    info = read_json(whole.out / "model.json")
+    assert (info["task"], info["seed"]) == ("st", 1)
+    assert [(row["phase"], row["epoch"]) for row in info["epochs"]] == [
+        ("phase1", 1), ("phase1", 2), ("phase2", 1), ("phase2", 2), ("phase2", 3)]
+    assert all(row["train_loss"] > 0 and 0 <= row["valid_acc"] <= 1 for row in info["epochs"])
+    assert info["epochs"][-1]["train_loss"] < info["epochs"][0]["train_loss"]
+    report = read_json(whole.out / "transfer.json")
+    assert (report["source"], report["parts"]) == ("source_asr/seed1", ["encoder"])
+    assert not list(whole.out.glob("phase*/*.pth*"))
+
+
+def test_the_seed_decides_the_parameters(world: World, source: Path, whole: Fit, tmp_path: Path) -> None:
+    again, other = tmp_path / "again" / "seed1", tmp_path / "other" / "seed2"
+    fit(replace(whole, out=again))
+    fit(replace(whole, out=other, seed=2))
+    assert (again / "model.pth").read_bytes() == (whole.out / "model.pth").read_bytes()
+    assert not same(load_state(other / "model.pth"), load_state(whole.out / "model.pth"), "decoder.")
+
+
+def test_phases_follow_each_other_and_frozen_parts_stay(whole: Fit, source: Path, kept: None, tmp_path: Path) -> None:
+    out = tmp_path / "st" / "seed1"
+    fit(replace(whole, out=out))
+    start, middle = load_state(out / "phase1/init.pth"), load_state(out / "phase1/valid.acc.ave_2best.pth")
+    end = load_state(out / "model.pth")
+    assert same(start, load_state(source / "model.pth"), "encoder.")
+    assert same(middle, start, "encoder.") and not same(middle, start, "decoder.")
+    assert same(load_state(out / "phase2/init.pth"), middle)
+    assert not same(end, middle, "encoder.")
+    assert same(end, load_state(out / "phase2/valid.acc.ave_2best.pth"))
+
+
+@pytest.mark.parametrize(("kind", "parts"), [("target", ("encoder", "decoder_body")), ("source", ("all",))])
+def test_training_starts_from_what_was_transferred(world: World, source: Path, kept: None, tmp_path: Path,
+                                                   kind: str, parts: tuple[str, ...]) -> None:
+    start = replace(spec(world, tmp_path / "x" / "seed1", kind), init=(source, parts))
+    fit(start)
+    theirs, ours = load_state(source / "model.pth"), load_state(start.out / "phase1/init.pth")
+    assert same(theirs, ours, "encoder.") and same(theirs, ours, "decoder.decoders.")
+    assert same(theirs, ours) == (parts == ("all",))
+    share = read_json(start.out / "transfer.json")["share"]
+    assert share == 1 if parts == ("all",) else 0 < share < 1
+
+
+@pytest.mark.parametrize(("changes", "error", "message"), [
+    ({"parts": ("all",)}, TransferError, "a row for each piece of another vocabulary"),
+    ({"parts": ("encoder",), "blocks": 2}, TransferError, "has no tensor encoder.encoders.1."),
+    ({"freeze": ("encoder", "decoder_body")}, ConfigError, "freeze: the model has no part 'decoder_body'; it has ctc"),
+])
+def test_what_cannot_be_done_is_refused_before_training(world: World, source: Path, tmp_path: Path,
+                                                        changes: dict[str, Any], error: type, message: str) -> None:
+    start = spec(world, tmp_path / "x" / "seed1", "target")
+    if "parts" in changes:
+        start = replace(start, init=(source, changes["parts"]))
+    if "freeze" in changes:
+        start = replace(start, phases=[replace(start.phases[0], freeze=changes["freeze"])])
+    if "blocks" in changes:
+        conf = {**start.model["encoder_conf"], "num_blocks": changes["blocks"]}
+        start = replace(start, model={**start.model, "encoder_conf": conf})
+    with pytest.raises(error) as caught:
+        fit(start)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+    assert not list(start.out.rglob("*.pth"))
+
+
+def test_source_that_is_not_trained_is_named(world: World, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nothing/config.yaml: no such file; train that system first"):
+        fit(spec(world, tmp_path / "out", "target", init=(tmp_path / "nothing", ("encoder",))))
+
+
+def test_fewer_epochs_than_are_to_be_averaged(world: World, tmp_path: Path) -> None:
+    start = spec(world, tmp_path / "x" / "seed1", "target")
+    fit(replace(start, phases=[replace(start.phases[0], epochs=2, average=5)]))
+    assert load_model(start.out).tokens
+
+
+def test_only_utterances_that_have_everything_are_used(world: World, tmp_path: Path) -> None:
+    start = spec(world, tmp_path / "x" / "seed1", "target")
+    texts = read_table(start.train.tables["text"])
+    kept, empty = sorted(texts)[:12], sorted(texts)[12]
+    write_table(tmp_path / "text", {**{utt: texts[utt] for utt in kept}, empty: "", "unheard": "mbwa"})
+    fit(replace(start, train=replace(start.train, tables={**start.train.tables, "text": tmp_path / "text"})))
+    frames = read_table(start.train.lengths)
+    assert read_table(start.out / "train_shape") == {utt: f"{frames[utt]},80" for utt in kept}
+    write_table(tmp_path / "text", {"unheard": "mbwa"})
+    with pytest.raises(DataError, match="utt2num_frames: no utterance is in all of"):
+        fit(replace(start, out=tmp_path / "y",
+                    train=replace(start.train, tables={**start.train.tables, "text": tmp_path / "text"})))
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_training_without_a_finite_gradient_is_an_error(world: World, tmp_path: Path, epochs: int) -> None:
+    start = spec(world, tmp_path / "x" / "seed1", "target")
+    frames = read_table(start.train.lengths)
+    with kaldiio.WriteHelper(f"ark,scp:{tmp_path}/feats.ark,{tmp_path}/feats.scp") as writer:
+        for utt, length in frames.items():
+            writer(utt, np.full((int(length), 80), np.nan, np.float32))
+    start = replace(start, train=replace(start.train, tables={**start.train.tables, "speech": tmp_path / "feats.scp"}),
+                    phases=[replace(start.phases[0], epochs=epochs, average=1)])
+    with pytest.raises(StxferError, match="no step of epoch 1 had a finite gradient"):
+        fit(start)
+    assert not (start.out / "model.pth").exists()
+
+
+def killed(work: Callable[[], object], when: Callable[[Path], bool]) -> None:
+    """Do the work in a process that is killed once a file has appeared, or gone, for which ``when`` is true."""
+    pid = os.fork()
+    if pid == 0:
+        replace_file, remove_file = os.replace, Path.unlink
+
+        def die(path: Path) -> None:
+            if when(path):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def replace_then_die(source: Any, target: Any) -> None:
+            replace_file(source, target)
+            die(Path(target))
+
+        def remove_then_die(path: Path, missing_ok: bool = False) -> None:
+            remove_file(path, missing_ok)
+            die(path)
+
+        os.replace = replace_then_die  # every file that must be whole comes into being so
+        Path.replace = replace_then_die  # type: ignore[method-assign,assignment]
+        Path.unlink = remove_then_die  # type: ignore[method-assign]
+        try:
+            work()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status), "it was not killed"
+
+
+@pytest.mark.parametrize("last", [
+    "phase1/init.pth", "phase1/checkpoint.pth", "phase1/1epoch.pth", "phase1/valid.acc.ave_2best.pth",
+    "phase2/init.pth", "phase2/checkpoint.pth", "phase2/valid.acc.ave_2best.pth", "model.pth", "model.json",
+    "phase2/latest.pth"])
+def test_killed_and_started_again_is_the_same(whole: Fit, tmp_path: Path, last: str) -> None:
+    """``checkpoint.pth`` leaves the first epoch without its 1epoch.pth; latest.pth goes when all is tidied up."""
+    again = replace(whole, out=tmp_path / "st" / "seed1")
+    tidying = last.endswith("latest.pth")
+    killed(lambda: fit(again), lambda path: path == again.out / last and tidying <= (again.out / "model.json").exists())
+    if last.endswith("checkpoint.pth"):
+        assert not (again.out / last).with_name("1epoch.pth").exists()
+    info = fit(again)
+    assert (again.out / "model.pth").read_bytes() == (whole.out / "model.pth").read_bytes()
+    assert info["epochs"] == read_json(whole.out / "model.json")["epochs"]
+    assert not list(again.out.glob("phase*/*.pth*"))
+
+
+def test_killed_when_the_best_epoch_was_written_but_not_linked(world: World, tmp_path: Path) -> None:
+    """With one epoch to average, ESPnet's link to the best model would be left at an older epoch."""
+    start = spec(world, tmp_path / "whole" / "seed1", "target")
+    start = replace(start, phases=[replace(start.phases[0], epochs=3, average=1)])
+    again = replace(start, out=tmp_path / "killed" / "seed1")
+    fit(start)
+    for epoch in (1, 2, 3):
+        killed(lambda: fit(again), lambda path, name=f"{epoch}epoch.pth": path.name == name)
+    fit(again)
+    assert (again.out / "model.pth").read_bytes() == (start.out / "model.pth").read_bytes()
+
+
+def test_a_finished_model_is_not_trained_again(whole: Fit, caplog: pytest.LogCaptureFixture) -> None:
+    before = (whole.out / "model.pth").stat().st_mtime_ns
+    with caplog.at_level(logging.INFO):
+        assert fit(whole) == read_json(whole.out / "model.json")
+    assert (whole.out / "model.pth").stat().st_mtime_ns == before
+    assert "epoch started" not in caplog.text
