@@ -15,6 +15,7 @@ from stxfer.errors import ConfigError
 
 PARTS = ("encoder", "decoder", "decoder_body", "ctc", "all")
 KINDS = ("source", "st", "target")
+VOCAB_TYPES = ("unigram", "bpe", "char")
 T = TypeVar("T")
 
 
@@ -201,19 +202,30 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     train = {kind: _phases(raw["train"], kind, str(path)) for kind in KINDS}
     _refuse_unknown(raw["train"], {"default", *KINDS}, f"{path}: train")
     mt = dict(raw["mt"])
-    mt["train"] = tuple(_make(Phase, phase, f"{path}: mt.train") for phase in mt.get("train", [{}]))
+    mt["train"] = tuple(_phase(phase, f"{path}: mt.train") for phase in mt.get("train", [{}]))
     names = {"@source@": languages["source"], "@target@": languages["target"]}
     systems = {name: _system(name, value, names, f"{path}: systems.{name}")
                for name, value in raw["systems"].items()}
     for system in systems.values():
         if system.init is not None and system.init.source not in systems:
             raise ConfigError(f"{path}: systems.{system.name}.init.from: unknown system {system.init.source!r}")
-        if system.task == "st" and system.label not in (None, "human") and system.label not in raw["labels"]:
+        spoken = languages["source" if system.data.startswith("src_") else "target"]
+        if system.task == "asr" and system.text != spoken:
+            raise ConfigError(f"{path}: systems.{system.name}.text: {system.text!r} is not {spoken!r}, what is spoken "
+                              f"in {system.data}; a translation is learnt by task st")
+        if system.task == "st" and not system.label:
+            raise ConfigError(f"{path}: systems.{system.name}.text: {system.text!r} must name a translation, "
+                              f"'{languages['target']}.human' or '{languages['target']}.<label>'")
+        if system.task == "st" and system.label != "human" and system.label not in raw["labels"]:
             raise ConfigError(f"{path}: systems.{system.name}.text: label {system.label!r} is not under 'labels'")
     labels = {name: _make(Label, value, f"{path}: labels.{name}") for name, value in raw["labels"].items()}
     for name, label in labels.items():
         if label.translator != "trained":
             raise ConfigError(f"{path}: labels.{name}.translator: {label.translator!r} is unknown; known: trained")
+    vocab = {key: _make(Vocab, value, f"{path}: vocab.{key}") for key, value in raw["vocab"].items()}
+    for key, value in vocab.items():
+        if value.type not in VOCAB_TYPES:
+            raise ConfigError(f"{path}: vocab.{key}.type: {value.type!r} must be one of {' '.join(VOCAB_TYPES)}")
     compare = tuple((pair[0], pair[1]) for pair in raw["compare"])
     for name in (name for pair in compare for name in pair):
         if name not in systems:
@@ -221,8 +233,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     experiment = Experiment(
         name=raw["name"], source_lang=languages["source"], target_lang=languages["target"],
         data=raw.get("data") or {}, prepare=raw.get("prepare") or {},
-        vocab={key: _make(Vocab, value, f"{path}: vocab.{key}") for key, value in raw["vocab"].items()},
-        labels=labels, mt=_make(Mt, mt, f"{path}: mt"), model=raw["model"], train=train,
+        vocab=vocab, labels=labels, mt=_make(Mt, mt, f"{path}: mt"), model=raw["model"], train=train,
         decode={kind: _make(Decoding, raw["decode"].get(kind) or {}, f"{path}: decode.{kind}")
                 for kind in (*KINDS, "mt")},
         systems=systems, compare=compare, seeds=tuple(raw["seeds"]))
@@ -288,7 +299,21 @@ def _make(cls: type[T], value: Mapping[str, Any], where: str) -> T:
 def _phases(train: Mapping[str, Any], kind: str, path: str) -> tuple[Phase, ...]:
     default = train.get("default") or {}
     phases = train.get(kind) or [{}]
-    return tuple(_make(Phase, {**default, **phase}, f"{path}: train.{kind}") for phase in phases)
+    return tuple(_phase({**default, **phase}, f"{path}: train.{kind}") for phase in phases)
+
+
+def _phase(value: Mapping[str, Any], where: str) -> Phase:
+    phase = _make(Phase, value, where)
+    for key in ("epochs", "steps", "batch_frames", "average"):
+        if getattr(phase, key) < 1:
+            raise ConfigError(f"{where}.{key}: {getattr(phase, key)} must be at least 1")
+    for key in ("lr", "clip"):
+        if not getattr(phase, key) > 0:
+            raise ConfigError(f"{where}.{key}: {getattr(phase, key)} must be more than 0")
+    for key in ("warmup", "dropout", "label_smoothing", "ctc_weight"):
+        if not 0 <= getattr(phase, key) < 1:  # attention alone decides which epochs are averaged: no CTC weight of 1
+            raise ConfigError(f"{where}.{key}: {getattr(phase, key)} must be at least 0 and less than 1")
+    return phase
 
 
 def _system(name: str, value: Mapping[str, Any], languages: Mapping[str, str], where: str) -> System:
