@@ -58,6 +58,7 @@ def test_head_that_the_source_lacks_is_new_and_said() -> None:
     ({"dim": 32}, ["encoder"], True, "both models must have the same configuration"),
     ({"blocks": 2}, ["encoder"], True, "has no tensor encoder.encoders.1."),
     ({}, [], True, "nothing would be transferred"),
+    ({"ctc_weight": 0.0}, ["encoder", "ctc"], True, "no tensor belongs to part 'ctc'"),
 ])
 def test_what_does_not_fit_is_an_error(change: dict[str, int], parts: list[str], same: bool, message: str) -> None:
     target = make(**{**change, "seed": 2})

@@ -103,8 +103,9 @@ def transfer(model: torch.nn.Module, state: Mapping[str, torch.Tensor], parts: S
         if part is not None:
             loaded[name] = state[name]
         reports.append(TensorReport(name, tuple(tensor.shape), part is not None, reason))
-    if not loaded:
-        raise TransferError(f"{source}: no tensor belongs to the parts {' '.join(parts)}: nothing would be transferred")
+    for part in parts or ("none",):
+        if not any(_part_of(name, [part]) for name in loaded):
+            raise TransferError(f"{source}: no tensor belongs to part '{part}': nothing would be transferred")
     model.load_state_dict({**own, **loaded}, strict=True)
     return TransferReport(source, tuple(parts), tuple(reports))
 
