@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stxfer.config import Experiment
+from stxfer.errors import DataError
 from stxfer.fileio import atomic_dir, write_json
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.mt.train import mt_dir
@@ -27,6 +28,9 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int =
 
     Beside each lies ``labels.json``: from which text, by which model and options, what was dropped,
     and a sample for human eyes.
+
+    Raises:
+        DataError: a set has no text, or none of its sentences has a translation that is not empty.
     """
     counts = {}
     for label in experiment.labels:
@@ -46,6 +50,9 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int =
                 found = translator.translate(list(source.values()))
                 labels = dict(zip(source, found, strict=True))
                 empty = [key for key, translation in labels.items() if not translation.text]
+                if len(empty) == len(labels):
+                    raise DataError(f"{text}: label source {label!r} translates no sentence of it; its translator is "
+                                    "not trained well enough: more 'pairs' or more 'epochs'")
                 with atomic_dir(stage.out) as out:
                     write_table(out / table, {key: t.text for key, t in labels.items() if t.text})
                     write_json(out / "labels.json", {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from stxfer.config import Experiment
@@ -19,16 +19,17 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
                 allow_stale: bool = False) -> dict[str, int]:
     """Make ``dump/vocab/{source,target}``; return the number of tokens of each.
 
-    Texts are named ``<set>`` (its transcript), ``<set>/text.<lang>.<label>`` or ``bitext`` (the side of
-    the MT training data in the vocabulary's language). Test and dev text never enters.
+    Texts are named ``<set>`` (its transcript), ``<set>/text.<lang>.<label>`` (a translation of it) or
+    ``bitext`` (the side of the MT training data in the vocabulary's language). Test and dev text never enters.
 
     Raises:
         ConfigError: a text named is of a test or dev set.
+        DataError: a text is not there, or is empty.
     """
     sizes = {}
     for name, vocab in experiment.vocab.items():
         language = experiment.source_lang if name == "source" else experiment.target_lang
-        paths = [_path(text, language, dump) for text in vocab.text]
+        paths = [_path(text, language, experiment.labels, dump) for text in vocab.text]
         out = dump / "vocab" / name
         stage = Stage(f"vocab {name}", out, paths, {"size": vocab.size, "type": vocab.type})
         if stage.needed(force=force, allow_stale=allow_stale):
@@ -39,12 +40,15 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
     return sizes
 
 
-def _path(text: str, language: str, dump: Path) -> Path:
+def _path(text: str, language: str, labels: Collection[str], dump: Path) -> Path:
     if text == "bitext":
         return dump / "data" / "bitext" / f"train.{language}"
     directory, _, name = text.partition("/")
     if not directory.endswith("_train"):
         raise ConfigError(f"vocab text {text!r}: only training sets may be used (src_train, tgt_train, bitext)")
+    label = name.rpartition(".")[2]
+    if label in labels:
+        return dump / "labels" / label / directory / name
     return dump / "fbank" / directory / (name or "text")
 
 

@@ -1,0 +1,231 @@
+"""Translators and labels: training on a toy bitext, the order of translations, what labels say of themselves."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import toy
+
+from stxfer.bin import train_mt as train_mt_cli
+from stxfer.config import Decoding, Experiment
+from stxfer.errors import ConfigError, DataError, StaleError
+from stxfer.fileio import read_json
+from stxfer.kaldi.table import read_table, write_table
+from stxfer.model.load import load_model
+from stxfer.mt import translate as translate_module
+from stxfer.mt.labels import evaluate_translator, make_labels
+from stxfer.mt.train import read_bitext, train_translator
+from stxfer.mt.translate import TrainedTranslator, Translation
+
+DUMP, EXP = Path("dump"), Path("exp")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory with a dump and a translator."""
+    root = tmp_path_factory.mktemp("trained")
+    experiment, _ = toy.make_world(root)
+    here = Path.cwd()
+    os.chdir(root)
+    try:
+        train_translator(experiment, "mt", DUMP, EXP)
+    finally:
+        os.chdir(here)
+    return root
+
+
+@pytest.fixture
+def experiment(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
+    monkeypatch.chdir(trained)
+    return toy.make_experiment(trained)[0]
+
+
+def test_a_translator_opens_and_translates_the_way_espnet_does(experiment: Experiment) -> None:
+    from espnet2.bin.mt_inference import Text2Text
+
+    directory = EXP / "mt" / "mt"
+    loaded = load_model(directory)
+    assert loaded.task == "mt" and loaded.source_tokenizer is not None and loaded.source_tokens is not None
+    stock = Text2Text(mt_train_config=directory / "config.yaml", mt_model_file=directory / "model.pth", beam_size=2,
+                      maxlenratio=2.0, ctc_weight=0.0)
+    sentence = "the dog sees the house"
+    (ours,) = TrainedTranslator(directory, experiment.decode["mt"]).translate([sentence])
+    pieces = loaded.source_tokenizer.encode(sentence, out_type=str)
+    _, _, ids, hypothesis = stock(torch.tensor([loaded.source_tokens.index(piece) for piece in pieces]))[0]
+    theirs = [loaded.tokens[i] for i in ids if i not in (0, loaded.model.eos)]
+    assert ours.text == loaded.tokenizer.decode_pieces(theirs)
+    assert ours.score == pytest.approx(float(hypothesis.score), abs=1e-3)
+
+
+def test_the_first_pairs_alone_are_learnt_from(experiment: Experiment) -> None:
+    data = EXP / "mt" / "mt" / "data"
+    english = (DUMP / "data/bitext/train.en").read_text(encoding="utf-8").splitlines()
+    assert list(read_table(data / "train/src_text").values()) == english[:30]
+    assert list(read_table(data / "train/text").values()) == [toy.swahili(text) for text in english[:30]]
+    assert len(read_table(data / "dev/text")) == 6
+    info = read_json(EXP / "mt/mt/model.json")
+    assert info["epochs"][-1]["train_loss"] < info["epochs"][0]["train_loss"]
+
+
+def test_training_again_gives_the_same_translator(experiment: Experiment, tmp_path: Path) -> None:
+    train_translator(experiment, "mt", DUMP, tmp_path / "exp")
+    assert (tmp_path / "exp/mt/mt/model.pth").read_bytes() == (EXP / "mt/mt/model.pth").read_bytes()
+    before = (EXP / "mt/mt/model.pth").stat().st_mtime_ns
+    train_translator(experiment, "mt", DUMP, EXP)
+    assert (EXP / "mt/mt/model.pth").stat().st_mtime_ns == before
+    fewer, _ = toy.make_experiment(tmp_path, labels={"mt": {"pairs": 20}})
+    with pytest.raises(StaleError, match=r"exp/mt/mt: finished with other settings: option label"):
+        train_translator(fewer, "mt", DUMP, EXP)
+
+
+def test_unknown_label_and_options(experiment: Experiment, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match="unknown label 'nllb'; declared: mt"):
+        train_mt_cli.main(["--config", "toy.yaml", "--label", "nllb"])
+    train_mt_cli.main(["--config", "toy.yaml"])
+    assert capsys.readouterr().out == "trained now: nothing, all is up to date\n"
+
+
+@pytest.fixture(scope="module")
+def translator(trained: Path) -> TrainedTranslator:
+    return TrainedTranslator(trained / "exp/mt/mt", Decoding(beam_size=2, maxlenratio=2.0, batch_frames=60))
+
+
+def test_translations_keep_the_order_and_empty_stays_empty(translator: TrainedTranslator) -> None:
+    sentences = [toy.ENGLISH[i] for i in (5, 1, 40, 17)]
+    sentences = ["", sentences[0], "the", *sentences[1:], " ", " ".join(sentences), "never seen: žluť"]
+    together = translator.translate(sentences)
+    alone = [translator.translate([sentence])[0] for sentence in sentences]
+    assert [t.text for t in together] == [t.text for t in alone]
+    assert [t.score for t in together] == pytest.approx([t.score for t in alone], abs=1e-3)
+    assert together[0] == together[6] == Translation("", 0.0)
+    assert len({t.score for t in together}) > 4  # else the order could not be seen
+    assert translator.translate([]) == []
+
+
+def test_batches_are_of_like_length_and_bounded() -> None:
+    ids = [[1] * (7 * i % 23) for i in range(60)]
+    batches = list(translate_module._batches(ids, 50))
+    order = [i for batch in batches for i in batch]
+    assert sorted(order) == [i for i in range(60) if ids[i]]
+    assert order == sorted(order, key=lambda i: len(ids[i]))
+    assert all(len(batch) * max(len(ids[i]) for i in batch) <= 50 for batch in batches)
+    assert list(translate_module._batches([[1] * 99, [1]], 50)) == [[1], [0]]
+
+
+@pytest.mark.parametrize(("files", "message"), [
+    ({"train.en": "a\nb\n", "train.sw": "a\n"}, r"train: 2 lines in .en but 1 in .sw; the sides must be aligned"),
+    ({"train.en": "a\n"}, r"train.sw: no such file; a label source 'trained' needs a bitext"),
+    ({"train.en": "", "train.sw": ""}, r"train.en: empty"),
+    ({"train.en": b"caf\xe9\n", "train.sw": "a\n"}, r"train.en: not UTF-8 .*at byte 3.; convert it with iconv"),
+])
+def test_a_broken_bitext_is_named(tmp_path: Path, files: dict[str, str | bytes], message: str) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=message):
+        read_bitext(tmp_path, "train", ("en", "sw"))
+
+
+def test_a_line_is_what_ends_in_a_line_feed(tmp_path: Path) -> None:
+    (tmp_path / "train.en").write_bytes("a\u2028b\r\n\nc\x85d".encode())
+    (tmp_path / "train.sw").write_bytes(b"x\ny\nz\n")
+    assert read_bitext(tmp_path, "train", ("en", "sw")) == [("a\u2028b", "x"), ("", "y"), ("c\x85d", "z")]
+
+
+class Fake:
+    """Translates without a model; the sentences of ``silent`` come out empty, and ``fatal`` kills the process."""
+
+    silent: tuple[str, ...] = ()
+    fatal: str | None = None
+    made = 0
+
+    def __init__(self, directory: Path, options: Decoding, threads: int = 1) -> None:
+        type(self).made += 1
+
+    def translate(self, sentences: Sequence[str]) -> list[Translation]:
+        if self.fatal in sentences:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [Translation("" if s in self.silent else toy.swahili(s), -float(len(s))) for s in sentences]
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, experiment: Experiment) -> type[Fake]:
+    """A translator of dumps below the test's own directory."""
+    for name in ("src_train", "src_dev"):
+        (tmp_path / "dump/fbank" / name).mkdir(parents=True)
+        write_table(tmp_path / "dump/fbank" / name / "text", read_table(DUMP / "fbank" / name / "text"))
+
+    class Own(Fake):
+        pass
+
+    monkeypatch.setattr(translate_module, "TrainedTranslator", Own)
+    return Own
+
+
+def test_labels_are_of_the_utterances_kept(fake: type[Fake], experiment: Experiment, tmp_path: Path) -> None:
+    text = read_table(tmp_path / "dump/fbank/src_train/text")
+    fake.silent = (list(text.values())[3],)
+    lost = [utt for utt, value in text.items() if value in fake.silent]
+    counts = make_labels(experiment, tmp_path / "dump", EXP)
+    labels = tmp_path / "dump/labels/mt/src_train"
+    assert read_table(labels / "text.sw.mt") == {utt: toy.swahili(value) for utt, value in text.items()
+                                                 if utt not in lost}
+    dev = read_table(tmp_path / "dump/fbank/src_dev/text").values()
+    assert counts == {"mt src_train": 24 - len(lost), "mt src_dev": sum(s not in fake.silent for s in dev)} and lost
+    record = read_json(labels / "labels.json")
+    assert record["label"] == "mt" and record["model"] == "exp/mt/mt"
+    assert record["text"].endswith("dump/fbank/src_train/text")
+    assert record["sentences"] == 24 and record["dropped"] == {"empty translation": lost}
+    assert record["options"]["beam_size"] == 2
+    assert record["sample"][0] == {"utt": "src_train-00", "source": text["src_train-00"],
+                                   "label": toy.swahili(text["src_train-00"]),
+                                   "score": -float(len(text["src_train-00"]))}
+    assert fake.made == 1
+    assert make_labels(experiment, tmp_path / "dump", EXP) == counts
+    assert fake.made == 1
+
+
+def test_labels_killed_and_made_again(fake: type[Fake], experiment: Experiment, tmp_path: Path) -> None:
+    fake.fatal = "the cat"  # in the second set alone
+    write_table(tmp_path / "dump/fbank/src_dev/text", {"src_dev-00": fake.fatal})
+    pid = os.fork()
+    if pid == 0:
+        try:
+            make_labels(experiment, tmp_path / "dump", EXP)
+        finally:
+            os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    labels = tmp_path / "dump/labels/mt"
+    assert (labels / "src_train/.stage.json").exists() and not (labels / "src_dev").exists()
+    before = (labels / "src_train/text.sw.mt").stat().st_mtime_ns
+    fake.fatal = None
+    make_labels(experiment, tmp_path / "dump", EXP)
+    assert (labels / "src_dev/.stage.json").exists()
+    assert (labels / "src_train/text.sw.mt").stat().st_mtime_ns == before
+
+
+def test_labels_follow_their_text(fake: type[Fake], experiment: Experiment, tmp_path: Path) -> None:
+    make_labels(experiment, tmp_path / "dump", EXP)
+    write_table(tmp_path / "dump/fbank/src_dev/text", {"u1": "the cat sees the water"})
+    assert make_labels(experiment, tmp_path / "dump", EXP)["mt src_dev"] == 1
+    assert read_table(tmp_path / "dump/labels/mt/src_dev/text.sw.mt") == {"u1": "paka anaona maji"}
+    assert fake.made == 2
+
+
+def test_a_translator_that_says_nothing_is_an_error(fake: type[Fake], experiment: Experiment, tmp_path: Path) -> None:
+    fake.silent = tuple(toy.ENGLISH)
+    with pytest.raises(DataError, match="src_train/text: label source 'mt' translates no sentence of it"):
+        make_labels(experiment, tmp_path / "dump", EXP)
+    assert not (tmp_path / "dump/labels").exists()
+
+
+def test_the_translator_is_scored_on_the_test_part(experiment: Experiment) -> None:
+    scores: dict[str, Any] = evaluate_translator(experiment, "mt", DUMP, EXP)
+    assert set(scores) == {"bleu", "chrf"} and all(0 <= value <= 100 for value in scores.values())
+    record = read_json(EXP / "mt/mt/score/score.json")
+    assert record["pairs"] == 30 and record["metrics"]["bleu"]["value"] == scores["bleu"]

@@ -1,0 +1,121 @@
+"""Vocabularies: what they hold, from which texts, and when they are made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sentencepiece as spm
+import toy
+
+from stxfer.config import Experiment
+from stxfer.errors import ConfigError, DataError
+from stxfer.text.make_vocab import make_vocabs
+from stxfer.text.vocab import fingerprint, train_vocab
+
+SENTENCES = [toy.swahili(text) for text in toy.ENGLISH] + ["ng'ombe wamekula ñandú"]
+
+
+def pieces(directory: Path) -> list[str]:
+    return (directory / "tokens.txt").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
+def test_every_sentence_can_be_written(tmp_path: Path, kind: str) -> None:
+    size = train_vocab(SENTENCES, 45, kind, tmp_path)
+    tokens = pieces(tmp_path)
+    assert len(tokens) == size and len(set(tokens)) == size
+    assert tokens[:2] == ["<blank>", "<unk>"] and tokens[-1] == "<sos/eos>"
+    processor = spm.SentencePieceProcessor(model_file=str(tmp_path / "bpe.model"))
+    for sentence in SENTENCES:
+        written = processor.encode(sentence, out_type=str)
+        assert set(written) <= set(tokens[2:-1])
+        assert processor.decode_pieces(written) == sentence
+    if kind == "char":
+        assert {len(token) for token in tokens[2:-1]} == {1}
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
+def test_a_small_text_gets_as_many_as_it_allows(tmp_path: Path, kind: str) -> None:
+    assert 10 < train_vocab(["mtoto anasoma kitabu"], 5000, kind, tmp_path) < 60
+
+
+def test_the_same_text_gives_the_same_vocabulary(tmp_path: Path) -> None:
+    prints = []
+    for name, sentences, size in (("a", SENTENCES, 40), ("b", SENTENCES, 40), ("c", SENTENCES, 41),
+                                  ("d", [s.replace("mbwa", "simba") for s in SENTENCES], 40)):
+        (tmp_path / name).mkdir()
+        train_vocab(sentences, size, "bpe", tmp_path / name)
+        prints.append(fingerprint(tmp_path / name))
+    assert prints[0] == prints[1] and len(set(prints)) == 3
+
+
+@pytest.mark.parametrize(("sentences", "size", "message"), [
+    ([], 40, "no text to learn a vocabulary from"), (["", ""], 40, "no text to learn a vocabulary from"),
+    (SENTENCES, 5, "SentencePiece: "),  # fewer than there are letters
+])
+def test_what_cannot_be_learnt_leaves_nothing(tmp_path: Path, sentences: list[str], size: int, message: str) -> None:
+    with pytest.raises(DataError, match=message) as error:
+        train_vocab(sentences, size, "unigram", tmp_path)
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(DataError, match="bpe.model: no such file; make the vocabularies first"):
+        fingerprint(tmp_path)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> tuple[Path, Experiment]:
+    toy.make_dump(tmp_path)
+    return tmp_path / "dump", toy.make_experiment(tmp_path)[0]
+
+
+def test_one_vocabulary_for_each_side(world: tuple[Path, Experiment]) -> None:
+    dump, experiment = world
+    sizes = make_vocabs(experiment, dump)
+    assert sizes == {name: len(pieces(dump / "vocab" / name)) for name in ("source", "target")}
+    letters = {name: set("".join(pieces(dump / "vocab" / name)[2:-1])) for name in sizes}
+    assert letters["source"] == set("▁" + "".join(toy.ENGLISH)) - {" "}
+    assert letters["target"] == set("▁" + "".join(map(toy.swahili, toy.ENGLISH))) - {" "}
+
+
+def test_made_again_only_when_something_has_changed(world: tuple[Path, Experiment], tmp_path: Path) -> None:
+    dump, experiment = world
+    make_vocabs(experiment, dump)
+    markers = [dump / "vocab" / name / ".stage.json" for name in ("source", "target")]
+    before = [marker.stat().st_mtime_ns for marker in markers]
+    make_vocabs(experiment, dump)
+    assert [marker.stat().st_mtime_ns for marker in markers] == before
+    with open(dump / "data/bitext/train.sw", "a", encoding="utf-8") as handle:
+        handle.write("xxx\n")
+    make_vocabs(experiment, dump)
+    assert [marker.stat().st_mtime_ns > old for marker, old in zip(markers, before, strict=True)] == [False, True]
+    assert any("x" in piece for piece in pieces(dump / "vocab" / "target"))
+
+
+@pytest.mark.parametrize(("text", "error", "message"), [
+    ("tgt_test", ConfigError, "only training sets may be used"),
+    ("src_dev/text.sw.human", ConfigError, "only training sets may be used"),
+    ("src_train/text.sw.other", DataError, "src_train/text.sw.other: no such file"),
+    ("src_train/text.sw.mt", DataError, "labels/mt/src_train/text.sw.mt: no such file"),
+])
+def test_texts_that_may_not_or_cannot_be_used(world: tuple[Path, Experiment], text: str, error: type,
+                                              message: str) -> None:
+    dump, _ = world
+    vocab = {"source": {"size": 30, "text": ["src_train"]}, "target": {"size": 30, "text": [text]}}
+    experiment, _ = toy.make_experiment(dump.parent, vocab=vocab)
+    with pytest.raises(error, match=message):
+        make_vocabs(experiment, dump)
+    assert not (dump / "vocab" / "target").exists()
+
+
+def test_translations_can_be_learnt_from(world: tuple[Path, Experiment]) -> None:
+    dump, _ = world
+    labels = dump / "labels" / "mt" / "src_train"
+    labels.mkdir(parents=True)
+    (labels / "text.sw.mt").write_text("u1 zzz qqq\n")
+    experiment, _ = toy.make_experiment(dump.parent, vocab={
+        "source": {"text": ["src_train"], "type": "char"},
+        "target": {"text": ["src_train/text.sw.mt", "src_train/text.sw.human"], "type": "char"}})
+    make_vocabs(experiment, dump)
+    tokens = set(pieces(dump / "vocab" / "target"))
+    assert {"z", "q", "m"} <= tokens and "x" not in tokens
