@@ -1,0 +1,78 @@
+"""Time decoding by this project's batched search and by ESPnet's ``Speech2Text``, on one thread, in turn.
+
+    tools/venv/bin/python tools/bench/decode.py --model egs2/mini_sw/asr1/exp/xfer_mt/seed1 \\
+        --feats egs2/mini_sw/asr1/dump/fbank/tgt_test/feats.scp
+
+Cases: ``joint``, CTC weight 0.5; ``attention``, CTC weight 0. Both decode the same utterances with the same beam, and
+the texts are compared: the last line but one says how many differ. The last line is JSON: utterances a second, and
+ours / peer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+import torch
+
+from stxfer.config import Decoding
+from stxfer.decode import batches, decode_batch
+from stxfer.model.load import load_model
+
+
+def main() -> None:
+    """Run the cases and print a table and a line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True, help="directory of a trained system")
+    parser.add_argument("--feats", type=Path, required=True, help="feats.scp to decode")
+    parser.add_argument("--utterances", type=int, default=60, help="decode the first so many")
+    parser.add_argument("--beam-size", type=int, default=5, help="beam")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    table = kaldiio.load_scp(str(args.feats))
+    features = {utt: np.asarray(table[utt]) for utt in list(table)[: args.utterances]}
+    results, differing = {}, {}
+    for name, weight in (("joint", 0.5), ("attention", 0.0)):
+        options = Decoding(beam_size=args.beam_size, ctc_weight=weight)
+        ours, our_speed = decode_ours(args.model, features, options)
+        peer, peer_speed = decode_espnet(args.model, features, options)
+        differing[name] = sum(ours[utt] != peer[utt] for utt in features)
+        results[name] = {"ours": round(our_speed, 2), "peer": round(peer_speed, 2),
+                         "ratio": round(our_speed / peer_speed, 2)}
+        print(f"{name:10} ours {our_speed:7.1f} utterances/s   ESPnet {peer_speed:7.1f}   "
+              f"ratio {our_speed / peer_speed:.1f}")
+    print(f"texts that differ, of {len(features)}: {differing}")
+    print(json.dumps(results))
+
+
+def decode_ours(directory: Path, features: dict[str, np.ndarray], options: Decoding) -> tuple[dict[str, str], float]:
+    """Return the texts and the utterances a second of the batched search."""
+    loaded = load_model(directory)
+    texts = {}
+    start = time.perf_counter()
+    for batch in batches({utt: len(matrix) for utt, matrix in features.items()}, options.batch_frames):
+        found = decode_batch(loaded.model, {utt: features[utt] for utt in batch}, options)
+        for utt, (ids, _) in zip(batch, found, strict=True):
+            texts[utt] = loaded.tokenizer.decode_pieces([loaded.tokens[i] for i in ids])
+    return texts, len(features) / (time.perf_counter() - start)
+
+
+def decode_espnet(directory: Path, features: dict[str, np.ndarray], options: Decoding) -> tuple[dict[str, str], float]:
+    """Return the texts and the utterances a second of ESPnet's one search an utterance."""
+    import stxfer.model.espnet_task  # noqa: F401  (registers the encoders)
+
+    from espnet2.bin.asr_inference import Speech2Text  # isort: skip
+
+    decoder = Speech2Text(asr_train_config=str(directory / "config.yaml"), asr_model_file=str(directory / "model.pth"),
+                          beam_size=options.beam_size, ctc_weight=options.ctc_weight, penalty=options.length_bonus)
+    start = time.perf_counter()
+    texts = {utt: decoder(torch.from_numpy(np.ascontiguousarray(matrix)))[0][0] for utt, matrix in features.items()}
+    return texts, len(features) / (time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    main()
