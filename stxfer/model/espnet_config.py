@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from stxfer.config import Phase
 
 SPECAUG = {"apply_time_warp": False, "apply_freq_mask": True, "freq_mask_width_range": [0, 16], "num_freq_mask": 2,
@@ -77,7 +79,8 @@ def training_config(task: str, phase: Phase, *, train: dict[str, Path], dev: dic
     columns = 1 if task == "mt" else 80
     total = phase.epochs * phase.steps
     return {
-        "output_dir": str(out), "seed": seed, "ngpu": 0, "resume": True, "init_param": [str(init)],
+        "output_dir": str(out), "seed": seed, "ngpu": int(torch.cuda.is_available()), "resume": True,
+        "init_param": [str(init)],
         "train_data_path_and_name_and_type": [[str(path), name, kinds[name]] for name, path in train.items()],
         "valid_data_path_and_name_and_type": [[str(path), name, kinds[name]] for name, path in dev.items()],
         "train_shape_file": [str(shapes[0])], "valid_shape_file": [str(shapes[1])],
