@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stxfer.audio.perturb import perturb_speed
 from stxfer.errors import ConfigError, DataError
-from stxfer.kaldi.datadir import DataDir, find_sets, read_datadir, subset, validate, write_datadir
+from stxfer.kaldi.datadir import (
+    Audio,
+    DataDir,
+    find_sets,
+    read_datadir,
+    subset,
+    table_files,
+    validate,
+    write_datadir,
+)
+from stxfer.kaldi.segments import Segment
 from stxfer.kaldi.table import read_table, write_table
 
 
@@ -111,12 +123,73 @@ def test_validate_ids_and_emptiness() -> None:
         validate(DataDir(Path("d"), {"u 1": "a.wav"}, {"u 1": "a"}, {"u 1": "s"}))
 
 
-def test_refuses_segments_and_bad_numbers(tmp_path: Path) -> None:
-    write_datadir(tmp_path, make())
-    (tmp_path / "segments").touch()
-    with pytest.raises(DataError, match="segments of long recordings"):
+def make_segments(path: Path = Path("data/src_train")) -> DataDir:
+    """Two recordings of two speakers, cut into three utterances each."""
+    data = make(path=path)
+    data.wav_scp = {f"r{s}": f"/audio/r{s}.flac" for s in range(2)}
+    data.segments = {utt: Segment(f"r{utt[1]}", 2.5 * int(utt[-1]), 2.5 * int(utt[-1]) + data.utt2dur[utt])
+                     for utt in data.text}
+    return data
+
+
+def test_segments_round_trip_and_audio(tmp_path: Path) -> None:
+    data = make_segments(tmp_path / "set")
+    data.utt2speed = {utt: 0.9 for utt in data.text}
+    write_datadir(data.path, data)
+    assert (data.path / "segments").read_text().splitlines()[1] == "s0-u1 r0 2.5 4.25"
+    assert read_datadir(data.path) == data
+    assert "segments" in [path.name for path in table_files(data.path)]
+    assert (len(data), list(data), data.utts[0]) == (6, data.utts, "s0-u0")
+    assert data.audio("s1-u1") == Audio("/audio/r1.flac", 2.5, 2.5 + data.utt2dur["s1-u1"], 0.9)
+    assert make().audio("s1-u1") == Audio("/audio/s1-u1.wav", 0.0, None, 1.0)
+
+
+def test_select_subset_and_perturb_keep_segments() -> None:
+    data = make_segments()
+    part = data.select(["s1-u0", "s1-u2"])
+    validate(part)
+    assert (list(part.segments), part.wav_scp) == (["s1-u0", "s1-u2"], {"r1": "/audio/r1.flac"})
+    whole = perturb_speed(data, (1.0, 0.5))
+    validate(whole)
+    assert whole.wav_scp == data.wav_scp
+    assert whole.audio("sp0.5-s1-u1") == data.audio("s1-u1")._replace(speed=0.5)
+    assert whole.utt2dur["sp0.5-s1-u1"] == 2 * data.utt2dur["s1-u1"]
+    small = subset(data, n_utts=1)
+    validate(small)
+    assert len(small.wav_scp) == 1
+
+
+@pytest.mark.parametrize(("line", "message"), [
+    ("s0-u0 r0 0", "segments: utterance s0-u0: has 3 fields; a line is '<utterance> <recording> <start> <end>'"),
+    ("s0-u0 r0 0 1 2", "segments: utterance s0-u0: has 5 fields"),
+    ("s0-u0 r0 0 one", "segments: utterance s0-u0: 0 one: not two times in seconds"),
+    ("s0-u0 r0 1 1", "segments: utterance s0-u0: ends at 1 s, not after its start at 1 s"),
+    ("s0-u0 r0 -1 1", "segments: utterance s0-u0: times -1 to 1 s: must be finite and not negative"),
+    ("s0-u0 r0 0 -1", "segments: utterance s0-u0: times 0 to -1 s: must be finite"),
+    ("s0-u0 r0 0 nan", "segments: utterance s0-u0: times 0 to nan s: must be finite"),
+    ("s0-u0 r9 0 1", "segments: utterance s0-u0: recording 'r9' is not in wav.scp"),
+    ("s9-u0 r0 0 1", "text: lacks 1 of segments's 6 utterances, the first is s9-u0")])
+def test_refuses_segments(tmp_path: Path, line: str, message: str) -> None:
+    write_datadir(tmp_path, make_segments())
+    lines = (tmp_path / "segments").read_text().splitlines()
+    (tmp_path / "segments").write_text("\n".join([line, *lines[1:]]) + "\n")
+    with pytest.raises(DataError, match=re.escape(message)):
         read_datadir(tmp_path)
-    (tmp_path / "segments").unlink()
+
+
+def test_refuses_empty_segments_and_unused_recordings(tmp_path: Path) -> None:
+    data = make_segments()
+    write_datadir(tmp_path, data)
+    (tmp_path / "segments").write_text("")
+    with pytest.raises(DataError, match="segments: holds no utterances"):
+        read_datadir(tmp_path)
+    data.wav_scp["r7"] = "/audio/r7.flac"
+    with pytest.raises(DataError, match="wav.scp: holds 1 recordings that segments does not use, the first is r7"):
+        validate(data)
+
+
+def test_refuses_bad_numbers(tmp_path: Path) -> None:
+    write_datadir(tmp_path, make())
     (tmp_path / "utt2dur").write_text("s0-u0 long\n")
     with pytest.raises(DataError, match="utt2dur: utterance s0-u0: 'long' is not a number"):
         read_datadir(tmp_path)

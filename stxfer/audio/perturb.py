@@ -10,15 +10,22 @@ from stxfer.kaldi.datadir import DataDir
 def perturb_speed(data: DataDir, speeds: Sequence[float]) -> DataDir:
     """Return a copy of every utterance for each speed, as utterance ``sp<speed>-<utt>`` of a speaker so prefixed.
 
-    Speed 1 keeps its names. The audio itself is changed when features are made, as ``utt2speed`` says.
+    Speed 1 keeps its names. The audio itself is changed when features are made, as ``utt2speed`` says; copies
+    of a segment are the same part of the same recording.
     """
-    result = DataDir(data.path, {}, {}, {}, texts={file: {} for file in data.texts})
+    result = DataDir(data.path, dict(data.wav_scp) if data.segments else {}, {}, {},
+                     texts={file: {} for file in data.texts})
     for speed in speeds:
         prefix = "" if speed == 1 else f"sp{speed:g}-"
-        for utt in data.wav_scp:
+        for utt in data.text:
             new = prefix + utt
-            result.wav_scp[new], result.text[new] = data.wav_scp[utt], data.text[utt]
-            result.utt2spk[new], result.utt2dur[new] = prefix + data.utt2spk[utt], data.utt2dur[utt] / speed
+            if data.segments:
+                result.segments[new] = data.segments[utt]
+            else:
+                result.wav_scp[new] = data.wav_scp[utt]
+            result.text[new], result.utt2spk[new] = data.text[utt], prefix + data.utt2spk[utt]
+            if data.utt2dur:
+                result.utt2dur[new] = data.utt2dur[utt] / speed
             result.utt2speed[new] = speed * data.utt2speed.get(utt, 1.0)
             for file, table in data.texts.items():
                 result.texts[file][new] = table[utt]

@@ -1,7 +1,8 @@
 """Kaldi data directories: read, validate, write whole, subset.
 
 A directory holds ``wav.scp text utt2spk spk2utt utt2dur``, translations as ``text.<lang>.<label>``, and,
-after speed perturbation, ``utt2speed``. Every table has the same keys.
+after speed perturbation, ``utt2speed``. Every table has the same keys, except that ``wav.scp`` is keyed by
+recording where ``segments`` says which part of which recording each utterance is.
 """
 
 from __future__ import annotations
@@ -11,13 +12,24 @@ import heapq
 import math
 import os
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from stxfer.errors import ConfigError, DataError
 from stxfer.fileio import atomic_dir, atomic_write
+from stxfer.kaldi.segments import Segment, check_segment, read_segments, write_segments
 from stxfer.kaldi.table import read_table, write_table
+
+
+class Audio(NamedTuple):
+    """Where an utterance's audio lies: ``path`` from ``start`` to ``end`` seconds (None: its end), and its speed."""
+
+    path: str
+    start: float = 0.0
+    end: float | None = None
+    speed: float = 1.0
 
 
 @dataclass
@@ -26,12 +38,13 @@ class DataDir:
 
     Attributes:
         path: where it was read from or is to be written; error messages name it.
-        wav_scp: path of the audio file, absolute or relative to the working directory.
+        wav_scp: path of the audio file, absolute or relative to the working directory, of each recording.
         text: transcript.
         utt2spk: speaker.
         utt2dur: seconds; empty when not yet measured.
         texts: further texts by file name, ``text.<lang>.<label>``.
         utt2speed: speed factor to apply to the audio; empty when there is none.
+        segments: each utterance's part of a recording; empty when every utterance is its own recording.
     """
 
     path: Path
@@ -41,9 +54,26 @@ class DataDir:
     utt2dur: dict[str, float] = field(default_factory=dict)
     texts: dict[str, dict[str, str]] = field(default_factory=dict)
     utt2speed: dict[str, float] = field(default_factory=dict)
+    segments: dict[str, Segment] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.wav_scp)
+        return len(self.text)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.utts)
+
+    @property
+    def utts(self) -> list[str]:
+        """The utterances, sorted."""
+        return sorted(self.text)
+
+    def audio(self, utt: str) -> Audio:
+        """Return where an utterance's audio lies."""
+        speed = self.utt2speed.get(utt, 1.0)
+        if not self.segments:
+            return Audio(self.wav_scp[utt], speed=speed)
+        recording, start, end = self.segments[utt]
+        return Audio(self.wav_scp[recording], start, end, speed)
 
     @property
     def hours(self) -> float:
@@ -59,11 +89,15 @@ class DataDir:
         return dict(table)
 
     def select(self, utts: Collection[str]) -> DataDir:
-        """Return the directory with these utterances only, in their order."""
-        return DataDir(self.path, *({utt: table[utt] for utt in utts if utt in table} for table in
-                                    (self.wav_scp, self.text, self.utt2spk, self.utt2dur)),
+        """Return the directory with these utterances only, in their order, and the recordings that they need."""
+        segments = {utt: self.segments[utt] for utt in utts if utt in self.segments}
+        recordings = dict.fromkeys(segment.recording for segment in segments.values()) if self.segments else utts
+        return DataDir(self.path, {name: self.wav_scp[name] for name in recordings if name in self.wav_scp},
+                       *({utt: table[utt] for utt in utts if utt in table} for table in
+                         (self.text, self.utt2spk, self.utt2dur)),
                        texts={name: {utt: table[utt] for utt in utts} for name, table in self.texts.items()},
-                       utt2speed={utt: self.utt2speed[utt] for utt in utts if utt in self.utt2speed})
+                       utt2speed={utt: self.utt2speed[utt] for utt in utts if utt in self.utt2speed},
+                       segments=segments)
 
 
 def text_language(name: str) -> str:
@@ -82,7 +116,7 @@ def table_files(path: str | os.PathLike[str]) -> list[Path]:
     """Return the files of a data directory that :func:`read_datadir` reads, sorted."""
     directory = Path(path)
     fixed = [directory / name for name in ("wav.scp", "text", "utt2spk")]
-    optional = [directory / name for name in ("utt2dur", "utt2speed")]
+    optional = [directory / name for name in ("segments", "utt2dur", "utt2speed")]
     return sorted([*fixed, *(p for p in optional if p.exists()), *directory.glob("text.*")])
 
 
@@ -109,9 +143,6 @@ def read_datadir(path: str | os.PathLike[str]) -> DataDir:
     directory = Path(path)
     if not directory.is_dir():
         raise DataError(f"{directory}: no such directory; run the stage that makes it first")
-    if (directory / "segments").exists():
-        raise DataError(f"{directory}/segments: segments of long recordings are not supported; "
-                        "cut the audio into one file an utterance and remove this file")
     names = {p.name for p in table_files(directory)}
     data = DataDir(
         path=directory,
@@ -120,7 +151,10 @@ def read_datadir(path: str | os.PathLike[str]) -> DataDir:
         utt2spk=read_table(directory / "utt2spk", empty_values=False),
         utt2dur=_read_numbers(directory / "utt2dur") if "utt2dur" in names else {},
         texts={name: read_table(directory / name) for name in sorted(names) if name.startswith("text.")},
-        utt2speed=_read_numbers(directory / "utt2speed") if "utt2speed" in names else {})
+        utt2speed=_read_numbers(directory / "utt2speed") if "utt2speed" in names else {},
+        segments=read_segments(directory / "segments") if "segments" in names else {})
+    if "segments" in names and not data.segments:
+        raise DataError(f"{directory}/segments: holds no utterances")
     validate(data)
     return data
 
@@ -140,35 +174,56 @@ def validate(data: DataDir) -> None:
 
     Raises:
         DataError: no utterances, tables with different keys, an id with white space, a duration or speed
-            that is not positive, a ``wav.scp`` command; names the file and the utterance.
+            that is not positive, a ``wav.scp`` command, a segment of an unknown recording or of no length, a
+            recording that no segment uses; names the file and the utterance.
     """
     path = data.path
     if not data.wav_scp:
         raise DataError(f"{path}/wav.scp: holds no utterances")
+    reference, keys = ("segments", data.segments.keys()) if data.segments else ("wav.scp", data.wav_scp.keys())
     tables: dict[str, Mapping[str, object]] = {"text": data.text, "utt2spk": data.utt2spk, **data.texts}
     tables |= {name: table for name, table in (("utt2dur", data.utt2dur), ("utt2speed", data.utt2speed)) if table}
     for name, table in tables.items():
-        if missing := data.wav_scp.keys() - table.keys():
-            raise DataError(f"{path}/{name}: lacks {len(missing)} of wav.scp's {len(data)} utterances, "
+        if missing := keys - table.keys():
+            raise DataError(f"{path}/{name}: lacks {len(missing)} of {reference}'s {len(keys)} utterances, "
                             f"the first is {min(missing)}")
-        if extra := table.keys() - data.wav_scp.keys():
-            raise DataError(f"{path}/{name}: holds {len(extra)} utterances that wav.scp lacks, "
+        if extra := table.keys() - keys:
+            raise DataError(f"{path}/{name}: holds {len(extra)} utterances that {reference} lacks, "
                             f"the first is {min(extra)}")
     for name in data.texts:
         text_language(name)
-    for utt, audio in data.wav_scp.items():
-        if not utt or any(c.isspace() for c in utt):
-            raise DataError(f"{path}/wav.scp: utterance id {utt!r} is empty or holds white space")
+    _check_ids(path, "wav.scp", data.wav_scp)
+    for name, audio in data.wav_scp.items():
         if audio.endswith("|"):
-            raise DataError(f"{path}/wav.scp: utterance {utt}: commands ('... |') are not supported; "
-                            "write the audio to a file and give its path")
-        speaker = data.utt2spk[utt]
+            raise DataError(f"{path}/wav.scp: {'recording' if data.segments else 'utterance'} {name}: commands "
+                            "('... |') are not supported; write the audio to a file and give its path")
+    _check_segments(data)
+    for utt, speaker in data.utt2spk.items():
         if not speaker or any(c.isspace() for c in speaker):
             raise DataError(f"{path}/utt2spk: utterance {utt}: speaker id {speaker!r} is empty or holds white space")
     for name, numbers in (("utt2dur", data.utt2dur), ("utt2speed", data.utt2speed)):
         for utt, value in numbers.items():
             if not (value > 0 and math.isfinite(value)):
                 raise DataError(f"{path}/{name}: utterance {utt}: {value} is not a positive number")
+
+
+def _check_ids(path: Path, name: str, table: Mapping[str, object]) -> None:
+    for key in table:
+        if not key or any(c.isspace() for c in key):
+            raise DataError(f"{path}/{name}: id {key!r} is empty or holds white space")
+
+
+def _check_segments(data: DataDir) -> None:
+    path = data.path / "segments"
+    _check_ids(data.path, "segments", data.segments)
+    for utt, segment in data.segments.items():
+        if segment.recording not in data.wav_scp:
+            raise DataError(f"{path}: utterance {utt}: recording {segment.recording!r} is not in wav.scp")
+        check_segment(path, utt, segment)
+    used = {segment.recording for segment in data.segments.values()}
+    if data.segments and (unused := data.wav_scp.keys() - used):
+        raise DataError(f"{data.path}/wav.scp: holds {len(unused)} recordings that segments does not use, "
+                        f"the first is {min(unused)}")
 
 
 def write_datadir(path: str | os.PathLike[str], data: DataDir, *, dropped: Mapping[str, str] | None = None) -> None:
@@ -186,6 +241,8 @@ def write_datadir(path: str | os.PathLike[str], data: DataDir, *, dropped: Mappi
     with atomic_dir(path) as directory:
         for name, table in (("wav.scp", data.wav_scp), ("text", data.text), ("utt2spk", data.utt2spk)):
             write_table(directory / name, table)
+        if data.segments:
+            write_segments(directory / "segments", data.segments)
         write_table(directory / "spk2utt", {spk: " ".join(utts) for spk, utts in data.spk2utt.items()})
         if data.utt2dur:
             write_table(directory / "utt2dur", {utt: f"{value:.3f}" for utt, value in data.utt2dur.items()})

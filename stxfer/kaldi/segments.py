@@ -1,0 +1,65 @@
+"""Kaldi's ``segments``: which part of which recording each utterance is."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from stxfer.errors import DataError
+from stxfer.kaldi.table import iter_table, write_table
+
+DECIMALS = 6  # of written times: a microsecond, less than a sample at any rate
+
+
+class Segment(NamedTuple):
+    """A part of a recording, from ``start`` to ``end`` in seconds."""
+
+    recording: str
+    start: float
+    end: float
+
+
+def read_segments(path: str | os.PathLike[str]) -> dict[str, Segment]:
+    """Read ``<utterance> <recording> <start> <end>`` lines.
+
+    Raises:
+        DataError: a malformed line or table, or see :func:`check_segment`; names the file and the utterance.
+    """
+    segments = {}
+    for utt, value in iter_table(path, empty_values=False):
+        fields = value.split()
+        if len(fields) != 3:
+            raise DataError(f"{path}: utterance {utt}: has {len(fields) + 1} fields; "
+                            "a line is '<utterance> <recording> <start> <end>', times in seconds")
+        try:
+            segments[utt] = Segment(fields[0], float(fields[1]), float(fields[2]))
+        except ValueError:
+            raise DataError(f"{path}: utterance {utt}: {fields[1]} {fields[2]}: not two times in seconds") from None
+        check_segment(path, utt, segments[utt])
+    return segments
+
+
+def check_segment(path: str | os.PathLike[str], utt: str, segment: Segment) -> None:
+    """Check that a segment lies after its recording's begin and is longer than nothing.
+
+    Raises:
+        DataError: a negative or infinite time, or an end that is not after the start; names the file ``path``.
+    """
+    start, end = segment.start, segment.end
+    if not (math.isfinite(start) and math.isfinite(end)) or start < 0 or end < 0:
+        raise DataError(f"{path}: utterance {utt}: times {start:g} to {end:g} s: must be finite and not negative")
+    if round(end, DECIMALS) <= round(start, DECIMALS):
+        raise DataError(f"{path}: utterance {utt}: ends at {end:g} s, not after its start at {start:g} s")
+
+
+def write_segments(path: str | os.PathLike[str], segments: Mapping[str, Segment]) -> None:
+    """Write segments atomically, sorted, times to the microsecond."""
+    write_table(Path(path), {utt: f"{segment.recording} {_seconds(segment.start)} {_seconds(segment.end)}"
+                             for utt, segment in segments.items()})
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
