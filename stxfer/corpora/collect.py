@@ -1,0 +1,206 @@
+"""From the entries of a corpus to a Kaldi data directory: clips checked, what was left out counted and listed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stxfer.audio.io import duration
+from stxfer.corpora.rows import sanitise
+from stxfer.errors import DataError
+from stxfer.fileio import atomic_write, read_json
+from stxfer.kaldi.datadir import DataDir, table_files, write_datadir
+from stxfer.kaldi.segments import Segment
+from stxfer.progress import Progress
+from stxfer.stage import Stage
+
+MAX_DROP = 0.05
+OVERSHOOT = 0.5  # seconds that a segment may end after its file: cut; more: dropped, as Kaldi's extract-segments
+_BLOCK = 256  # files whose headers one task reads
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One utterance of a corpus.
+
+    Attributes:
+        utt: its id, without white space.
+        audio: path of the file.
+        text: transcript; runs of white space become one space.
+        speaker: without white space.
+        start: seconds into the file.
+        end: seconds into the file; None: its end.
+        texts: further texts by file name, ``text.<lang>.<label>``.
+        seconds: the file's duration where the corpus tells it: the file is known to exist and is not opened.
+    """
+
+    utt: str
+    audio: str
+    text: str
+    speaker: str
+    start: float = 0.0
+    end: float | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of a set."""
+
+    n_utts: int
+    n_dropped: int
+    hours: float
+
+
+def write_set(out: str | os.PathLike[str], name: str, entries: Iterable[Entry], *, dropped: Mapping[str, str],
+              inputs: Sequence[str | os.PathLike[str]], options: Mapping[str, Any], max_drop: float = MAX_DROP,
+              force: bool = False, allow_stale: bool = False, nj: int = 1) -> Counts:
+    """Write the data directory ``<out>/<name>`` and its ``dropped.tsv``, unless it is there already.
+
+    The header of each file whose duration is not given is read. Files that are absent, cannot be read or hold no
+    samples are dropped with their utterances, and so are segments that do not lie within their file.
+
+    Args:
+        out: folder of data directories.
+        name: the set.
+        entries: its utterances; not taken from when the set is up to date.
+        dropped: utterances that the corpus's module leaves out, each with ``<kind>: <detail>``; it may grow while
+            ``entries`` are taken, and is read after that.
+        inputs: files that the entries come from.
+        options: what else the entries depend on, JSON-able; includes something that stands for the audio files.
+        max_drop: the largest share of utterances that may be left out.
+        force: write it again although it is finished.
+        allow_stale: see :meth:`stxfer.stage.Stage.needed`.
+        nj: threads that read headers.
+
+    Raises:
+        DataError: two entries share an id, nothing is left, or more than ``max_drop`` is left out; the list of what
+            was left out then lies at ``<out>/<name>.dropped.tsv`` until a run succeeds.
+    """
+    directory, listing = Path(out) / name, Path(out) / f"{name}.dropped.tsv"
+    stage = Stage(f"data {name}", directory, inputs, {**options, "max_drop": max_drop})
+    if stage.needed(force=force, allow_stale=allow_stale):
+        data, left_out = _gather(directory, entries, nj)
+        left_out = {**dropped, **left_out}
+        _check_share(name, len(data.text), left_out, max_drop, listing)
+        write_datadir(directory, data, dropped=left_out)
+        stage.finish([*table_files(directory), directory / "dropped.tsv"], n_utts=len(data.text),
+                     n_dropped=len(left_out), hours=round(data.hours, 4))
+    listing.unlink(missing_ok=True)
+    marker = read_json(stage.marker)
+    return Counts(marker["n_utts"], marker["n_dropped"], marker["hours"])
+
+
+def _check_share(name: str, n_kept: int, dropped: Mapping[str, str], max_drop: float, listing: Path) -> None:
+    total = n_kept + len(dropped)
+    if not total:
+        raise DataError(f"set {name}: the corpus has no utterances for it")
+    if n_kept and len(dropped) <= max_drop * total:
+        return
+    with atomic_write(listing) as handle:
+        handle.writelines(f"{utt}\t{reason}\n" for utt, reason in sorted(dropped.items()))
+    kinds = Counter(reason.partition(":")[0] for reason in dropped.values())
+    counts = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+    limit = f"more than --max-drop {max_drop:g} allows" if n_kept else "none is left"
+    raise DataError(f"set {name}: {len(dropped)} of {total} utterances cannot be used, {limit} ({counts}); "
+                    f"e.g. {min(dropped)}: {dropped[min(dropped)]}; all are listed in {listing}")
+
+
+def _gather(path: Path, entries: Iterable[Entry], nj: int) -> tuple[DataDir, dict[str, str]]:
+    kept: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.utt in kept:
+            raise DataError(f"set {path.name}: two rows give utterance {entry.utt} ({kept[entry.utt].audio} and "
+                            f"{entry.audio}); ids must be unique")
+        kept[entry.utt] = entry
+    lengths = _measure(path.name, {entry.audio for entry in kept.values() if entry.seconds is None}, nj)
+    segmented = any(entry.start or entry.end is not None for entry in kept.values())
+    data, dropped = DataDir(path, {}, {}, {}), {}
+    for utt, entry in kept.items():
+        length = lengths[entry.audio] if entry.seconds is None else entry.seconds
+        span = _span(entry, length)
+        if isinstance(span, str):
+            dropped[utt] = span
+            continue
+        data.wav_scp[utt], data.utt2spk[utt] = entry.audio, entry.speaker
+        data.text[utt] = " ".join(entry.text.split())
+        data.utt2dur[utt] = span[1] - span[0]
+        for label, text in entry.texts.items():
+            data.texts.setdefault(label, {})[utt] = " ".join(text.split())
+        if segmented:
+            data.segments[utt] = Segment(entry.audio, *span)
+    if segmented:
+        _name_recordings(data)
+    return data, dropped
+
+
+def _span(entry: Entry, length: float | str) -> tuple[float, float] | str:
+    """Return start and end in seconds, or why the entry is left out."""
+    if isinstance(length, str):
+        return length
+    if not length > 0:
+        return f"empty: {entry.audio}: holds no samples"
+    end = length if entry.end is None else entry.end
+    if not 0 <= entry.start < end:
+        return f"segment: {entry.start:g} s to {end:g} s of {entry.audio} is not a stretch of time"
+    if end > length + OVERSHOOT or entry.start >= length:
+        return f"segment: {entry.start:g} s to {end:g} s does not lie within {entry.audio}, which lasts {length:.2f} s"
+    return entry.start, min(end, length)
+
+
+def _name_recordings(data: DataDir) -> None:
+    """Key ``wav_scp`` by recordings, named by their paths below the folder they have in common."""
+    paths = sorted(set(data.wav_scp.values()))
+    common = os.path.commonpath([os.path.dirname(path) for path in paths])
+    names = {path: sanitise(os.path.splitext(os.path.relpath(path, common))[0]) for path in paths}
+    clashes = {name for name, count in Counter(names.values()).items() if count > 1}
+    for path, name in names.items():
+        if name in clashes:
+            names[path] = f"{name}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+    data.wav_scp = {names[path]: path for path in paths}
+    data.segments = {utt: part._replace(recording=names[part.recording]) for utt, part in data.segments.items()}
+
+
+def _measure(name: str, paths: set[str], nj: int) -> dict[str, float | str]:
+    """Return each file's duration in seconds, or why it cannot be used."""
+    ordered, found = sorted(paths), {}
+    progress = Progress(f"headers {name}", len(ordered))
+    blocks = [ordered[k:k + _BLOCK] for k in range(0, len(ordered), _BLOCK)]
+    with ThreadPoolExecutor(nj) as pool:  # libsndfile runs without Python's lock
+        for block, lengths in zip(blocks, pool.map(_lengths, blocks), strict=True):
+            found.update(zip(block, lengths, strict=True))
+            progress.add(len(block), sum(length for length in lengths if not isinstance(length, str)))
+    return found
+
+
+def _lengths(paths: Sequence[str]) -> list[float | str]:
+    return list(map(_length, paths))
+
+
+def _length(path: str) -> float | str:
+    try:
+        return duration(path)
+    except DataError as error:
+        return f"{'unreadable' if os.path.exists(path) else 'missing'}: {error}"
+
+
+def list_folder(folder: str | os.PathLike[str]) -> tuple[frozenset[str], str]:
+    """Return the names of a folder's files and their digest, which stands for them in a stage's options.
+
+    One listing, however many files: a look at each of a million clips takes minutes on a network file system.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    try:
+        names = frozenset(entry.name for entry in os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"{folder}: no such folder") from None
+    return names, hashlib.sha256("\n".join(sorted(names)).encode(errors="surrogateescape")).hexdigest()

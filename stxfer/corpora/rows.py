@@ -1,0 +1,151 @@
+"""Rows of a corpus's tables: tab-separated (quotation marks are text), CSV and JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from stxfer.errors import DataError
+
+FORMS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class Row(NamedTuple):
+    """One row: the line it ends on, counted from 1, and the columns asked for."""
+
+    line: int
+    values: dict[str, str]
+
+
+def read_rows(path: str | os.PathLike[str], columns: Sequence[str], *, optional: Sequence[str] = (),
+              form: str | None = None, header: Sequence[str] | None = None) -> Iterator[Row]:
+    """Yield the rows of a table; blank lines are passed over, columns not asked for are left out.
+
+    A byte-order mark and ``\\r\\n`` line ends are accepted. In ``tsv`` nothing is quoted: a field holds neither a
+    tab nor a line break. In ``csv`` (RFC 4180) a quoted field may hold both. In ``jsonl`` each line is an object
+    whose values are strings, numbers or null (the same as absent).
+
+    Args:
+        path: a UTF-8 file.
+        columns: those that must be there.
+        optional: those that are taken where they are there, empty where not.
+        form: ``tsv``, ``csv`` or ``jsonl``; None: by the file's suffix.
+        header: the names of all columns of a ``tsv`` or ``csv`` file without a line of names.
+
+    Raises:
+        DataError: the file is absent, of an unknown form or not UTF-8, a column is missing or named twice, or a row
+            has fewer or more fields than there are columns; names file and line.
+    """
+    form = form or FORMS.get(Path(path).suffix.lower())
+    if form not in FORMS.values():
+        raise DataError(f"{path}: not a table by its name; it must end in .tsv, .csv or .jsonl")
+    if form == "jsonl":
+        yield from _objects(path, columns, optional)
+        return
+    records = _tab_separated(path) if form == "tsv" else _comma_separated(path)
+    names, first = (header, 0) if header is not None else next(((n, k) for k, n in records), ([], 1))
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError(f"{path}:{first}: two columns are named {doubled[0]!r}; rename one")
+    for name in columns:
+        if name not in names:
+            raise DataError(f"{path}:{first or 1}: no column {name!r}; its columns must include {' '.join(columns)}")
+    places = [(name, names.index(name)) for name in (*columns, *optional) if name in names]
+    absent = {name: "" for name in optional if name not in names}
+    width = len(names)
+    for line, fields in records:
+        if len(fields) != width:
+            raise DataError(f"{path}:{line}: has {len(fields)} fields, but there are {width} columns; "
+                            + _advice(form, len(fields) < width))
+        yield Row(line, {**{name: fields[k] for name, k in places}, **absent})
+
+
+def _advice(form: str, short: bool) -> str:
+    if form == "csv":
+        return "put a field that holds a comma or a quotation mark in quotation marks" if not short else \
+            "complete the row or remove it"
+    return "remove the line break within a field, or the row" if short else "remove the tab within a field"
+
+
+def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    try:
+        with open(path, "rb") as handle:
+            for number, raw in enumerate(handle, 1):  # bytes end at \n alone: U+2028 does not end a line
+                if number == 1:
+                    raw = raw.removeprefix(b"\xef\xbb\xbf")
+                line = raw.decode("utf-8").rstrip("\r\n")
+                if line:
+                    yield number, line
+    except (FileNotFoundError, IsADirectoryError):
+        raise DataError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}:{number}: not UTF-8 ({error.reason} at byte {error.start} of the line); "
+                        "convert the file with iconv") from None
+
+
+def _tab_separated(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[str]]]:
+    for number, line in _lines(path):
+        yield number, line.split("\t")
+
+
+def _comma_separated(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[str]]]:
+    last = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal last
+        for number, line in _lines(path):
+            last = number
+            yield f"{line}\n"
+
+    try:
+        for fields in csv.reader(lines(), strict=True):
+            yield last, fields
+    except csv.Error as error:
+        raise DataError(f"{path}:{last}: not CSV ({error})") from None
+
+
+def _objects(path: str | os.PathLike[str], columns: Sequence[str], optional: Sequence[str]) -> Iterator[Row]:
+    for number, line in _lines(path):
+        try:
+            found = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path}:{number}: not JSON ({error}); each line must be one object") from None
+        if not isinstance(found, dict):
+            raise DataError(f"{path}:{number}: not a JSON object; each line must be one, as {{\"text\": \"...\"}}")
+        values = {}
+        for name in (*columns, *optional):
+            value = found.get(name)
+            if value is None and name in columns:
+                raise DataError(f"{path}:{number}: no column {name!r}; each row must have {' '.join(columns)}")
+            if isinstance(value, (bool, dict, list)):
+                raise DataError(f"{path}:{number}: column {name!r} is neither text nor a number")
+            values[name] = "" if value is None else str(value)
+        yield Row(number, values)
+
+
+def sanitise(name: str) -> str:
+    """Return ``name`` fit for an id: characters other than ASCII letters, digits and ``._-`` become ``_``."""
+    return _UNSAFE.sub("_", name)
+
+
+def inside(folder: str, path: str, where: str) -> str:
+    """Return ``folder/path``, which must not lead out of the folder.
+
+    Args:
+        folder: the folder.
+        path: as a table names it.
+        where: file and line, for the message.
+
+    Raises:
+        DataError: the path is empty or absolute, has a part ``..`` or holds a NUL character.
+    """
+    if not path or "\0" in path:
+        raise DataError(f"{where}: path {path!r} names no file")
+    if path.startswith("/") or ".." in path.split("/"):
+        raise DataError(f"{where}: path {path!r} leaves {folder}; give a path within that folder")
+    return f"{folder}/{path}"
