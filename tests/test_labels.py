@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from stxfer.kaldi.table import read_table, write_table
 from stxfer.mt import translate as translate_module
 from stxfer.mt.labels import evaluate_translator, make_labels
 from stxfer.mt.train import train_translator
-from stxfer.mt.translate import Translation
+from stxfer.mt.translator import Closing, Translation
 
 DUMP, EXP = Path("dump"), Path("exp")
 
@@ -43,20 +43,22 @@ def experiment(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
     return toy.make_experiment(trained)[0]
 
 
-class Fake:
+class Fake(Closing):
     """Translates without a model; the sentences of ``silent`` come out empty, and ``fatal`` kills the process."""
 
     silent: tuple[str, ...] = ()
     fatal: str | None = None
     made = 0
 
-    def __init__(self, directory: Path, options: Decoding, threads: int = 1) -> None:
+    def __init__(self, directory: Path, options: Decoding, threads: int, identity: Mapping[str, Any]) -> None:
         type(self).made += 1
+        self.identity = identity
 
-    def translate(self, sentences: Sequence[str]) -> list[Translation]:
+    def translate(self, sentences: Sequence[str], nbest: int = 1,
+                  keys: Sequence[str] = ()) -> list[list[Translation]]:
         if self.fatal in sentences:
             os.kill(os.getpid(), signal.SIGKILL)
-        return [Translation("" if s in self.silent else toy.swahili(s), -float(len(s))) for s in sentences]
+        return [[] if s in self.silent else [Translation(toy.swahili(s), -float(len(s)))] for s in sentences]
 
 
 @pytest.fixture
@@ -84,10 +86,11 @@ def test_labels_are_of_the_utterances_kept(fake: type[Fake], experiment: Experim
     dev = read_table(tmp_path / "dump/fbank/src_dev/text").values()
     assert counts == {"mt src_train": 24 - len(lost), "mt src_dev": sum(s not in fake.silent for s in dev)} and lost
     record = read_json(labels / "labels.json")
-    assert record["label"] == "mt" and record["model"] == "exp/mt/mt"
+    assert record["label"] == "mt" and record["translator"]["kind"] == "trained"
+    assert record["translator"]["model"] == read_json(EXP / "mt/mt/.stage.json")["digest"]
     assert record["text"].endswith("dump/fbank/src_train/text")
     assert record["sentences"] == 24 and record["dropped"] == {"empty translation": lost}
-    assert record["options"]["beam_size"] == 2
+    assert record["translator"]["options"]["beam_size"] == 2
     assert record["sample"][0] == {"utt": "src_train-00", "source": text["src_train-00"],
                                    "label": toy.swahili(text["src_train-00"]),
                                    "score": -float(len(text["src_train-00"]))}

@@ -17,7 +17,7 @@ from stxfer.kaldi.table import read_table
 from stxfer.model.load import load_model
 from stxfer.mt import translate as translate_module
 from stxfer.mt.train import read_bitext, train_translator
-from stxfer.mt.translate import TrainedTranslator, Translation
+from stxfer.mt.translate import TrainedTranslator
 
 DUMP, EXP = Path("dump"), Path("exp")
 
@@ -51,7 +51,7 @@ def test_a_translator_opens_and_translates_the_way_espnet_does(experiment: Exper
     stock = Text2Text(mt_train_config=directory / "config.yaml", mt_model_file=directory / "model.pth", beam_size=2,
                       maxlenratio=2.0, ctc_weight=0.0)
     sentence = "the dog sees the house"
-    (ours,) = TrainedTranslator(directory, experiment.decode["mt"]).translate([sentence])
+    ((ours,),) = TrainedTranslator(directory, experiment.decode["mt"]).translate([sentence])
     pieces = loaded.source_tokenizer.encode(sentence, out_type=str)
     _, _, ids, hypothesis = stock(torch.tensor([loaded.source_tokens.index(piece) for piece in pieces]))[0]
     theirs = [loaded.tokens[i] for i in ids if i not in (0, loaded.model.eos)]
@@ -97,11 +97,18 @@ def test_translations_keep_the_order_and_empty_stays_empty(translator: TrainedTr
     sentences = ["", sentences[0], "the", *sentences[1:], " ", " ".join(sentences), "never seen: žluť"]
     together = translator.translate(sentences)
     alone = [translator.translate([sentence])[0] for sentence in sentences]
-    assert [t.text for t in together] == [t.text for t in alone]
-    assert [t.score for t in together] == pytest.approx([t.score for t in alone], abs=1e-3)
-    assert together[0] == together[6] == Translation("", 0.0)
-    assert len({t.score for t in together}) > 4  # else the order could not be seen
+    assert [len(best) for best in together] == [len(best) for best in alone] == [0, 1, 1, 1, 1, 1, 0, 1, 1]
+    assert [t.text for best in together for t in best] == [t.text for best in alone for t in best]
+    scores = [t.score for best in together for t in best]
+    assert scores == pytest.approx([t.score for best in alone for t in best], abs=1e-3)
+    assert len(set(scores)) > 4  # else the order could not be seen
     assert translator.translate([]) == []
+
+
+def test_n_best_translations_come_best_first(translator: TrainedTranslator) -> None:
+    (best,), (first, second) = (translator.translate([toy.ENGLISH[7]], nbest=n)[0] for n in (1, 2))
+    assert first.text == best.text and first.score == pytest.approx(best.score, abs=1e-4)
+    assert first.score > second.score and first.text != second.text
 
 
 def test_batches_are_of_like_length_and_bounded() -> None:

@@ -11,6 +11,7 @@ from stxfer.errors import DataError
 from stxfer.fileio import atomic_dir, write_json
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.mt.train import mt_dir
+from stxfer.mt.translator import Translation, open_translator, translator_identity, translator_inputs
 from stxfer.stage import Stage
 
 log = logging.getLogger(__name__)
@@ -37,18 +38,18 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int =
         translator = None
         for name in SETS:
             text = dump / "fbank" / name / "text"
-            stage = Stage(f"labels {label} {name}", label_dir(dump, label, name), [text, mt_dir(exp, label)],
-                          {"decode": asdict(experiment.decode["mt"])})
+            stage = Stage(f"labels {label} {name}", label_dir(dump, label, name),
+                          [text, *translator_inputs(label, experiment, dump, exp)],
+                          {"translator": translator_identity(label, experiment, dump, exp)})
             table = f"text.{experiment.target_lang}.{label}"
             if stage.needed(force=force, allow_stale=allow_stale):
                 if translator is None:
-                    from stxfer.mt.translate import TrainedTranslator
-
-                    translator = TrainedTranslator(mt_dir(exp, label), experiment.decode["mt"], threads)
+                    translator = open_translator(label, experiment, dump, exp, threads)
                 source = read_table(text)
                 log.info("labels %s: translating %d sentences of %s", label, len(source), name)
-                found = translator.translate(list(source.values()))
-                labels = dict(zip(source, found, strict=True))
+                found = translator.translate(list(source.values()), keys=list(source))
+                labels = {key: best[0] if best else Translation("", 0.0)
+                          for key, best in zip(source, found, strict=True)}
                 empty = [key for key, translation in labels.items() if not translation.text]
                 if len(empty) == len(labels):
                     raise DataError(f"{text}: label source {label!r} translates no sentence of it; its translator is "
@@ -56,8 +57,8 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int =
                 with atomic_dir(stage.out) as out:
                     write_table(out / table, {key: t.text for key, t in labels.items() if t.text})
                     write_json(out / "labels.json", {
-                        "label": label, "text": str(text), "model": str(mt_dir(exp, label)),
-                        "options": asdict(experiment.decode["mt"]), "sentences": len(source),
+                        "label": label, "text": str(text), "translator": dict(translator.identity),
+                        "sentences": len(source),
                         "dropped": {"empty translation": empty},
                         "sample": [{"utt": key, "source": source[key], "label": labels[key].text,
                                     "score": round(labels[key].score, 3)} for key in list(source)[:20]]})
@@ -80,12 +81,10 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
                   [mt_dir(exp, label), *(bitext / f"test.{lang}" for lang in languages)],
                   {"decode": asdict(experiment.decode["mt"])})
     if stage.needed(force=force, allow_stale=allow_stale):
-        from stxfer.mt.translate import TrainedTranslator
-
         pairs = read_bitext(bitext, "test", languages)
-        translator = TrainedTranslator(mt_dir(exp, label), experiment.decode["mt"], threads)
-        found = translator.translate([pair[0] for pair in pairs])
-        scores = translation_scores([pair[1] for pair in pairs], [t.text for t in found],
+        with open_translator(label, experiment, dump, exp, threads) as translator:
+            found = translator.translate([pair[0] for pair in pairs])
+        scores = translation_scores([pair[1] for pair in pairs], [best[0].text if best else "" for best in found],
                                     profile(experiment.target_lang).identity)
         write_json(stage.out / "score.json", {
             "label": label, "pairs": experiment.labels[label].pairs, "set": "bitext/test",

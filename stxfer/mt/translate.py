@@ -4,54 +4,51 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from stxfer.config import Decoding
 from stxfer.model.load import LoadedModel, load_model
+from stxfer.mt.translator import Closing, Translation
 from stxfer.search.beam import Hypothesis, beam_search
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Translation:
-    """A translation and its score (sum of log probabilities of its tokens)."""
-
-    text: str
-    score: float
-
-
-class TrainedTranslator:
+class TrainedTranslator(Closing):
     """A translator trained by stage 4.
 
     Args:
         directory: the model's directory.
         options: beam search options; ``batch_frames`` counts source tokens.
         threads: processor cores to use.
+        identity: what decides its translations.
     """
 
-    def __init__(self, directory: Path, options: Decoding, threads: int = 1) -> None:
+    def __init__(self, directory: Path, options: Decoding, threads: int = 1,
+                 identity: Mapping[str, Any] | None = None) -> None:
         torch.set_num_threads(threads)
         self.loaded: LoadedModel = load_model(directory)
         self.options = options
+        self.identity: Mapping[str, Any] = identity or {}
 
-    def translate(self, sentences: Sequence[str]) -> list[Translation]:
-        """Translate sentences, batched by length; the order is the input's. An empty one stays empty."""
+    def translate(self, sentences: Sequence[str], nbest: int = 1,
+                  keys: Sequence[str] = ()) -> list[list[Translation]]:
+        """Translate sentences, batched by length; the order is the input's. An empty one has no translation."""
         assert self.loaded.source_tokenizer is not None and self.loaded.source_tokens is not None
         index = {token: i for i, token in enumerate(self.loaded.source_tokens)}
         unknown = index["<unk>"]
         ids = [[index.get(piece, unknown) for piece in self.loaded.source_tokenizer.encode(s, out_type=str)]
                for s in sentences]
-        results: list[Translation] = [Translation("", 0.0)] * len(sentences)
+        results: list[list[Translation]] = [[] for _ in sentences]
         begun = shown = time.monotonic()
         done = 0
         for batch in _batches(ids, self.options.batch_frames):
-            for position, translation in zip(batch, self._batch([ids[i] for i in batch]), strict=True):
-                results[position] = translation
+            for position, found in zip(batch, self._batch([ids[i] for i in batch], nbest), strict=True):
+                results[position] = found
             done += len(batch)
             if time.monotonic() - shown > 5:
                 shown = time.monotonic()
@@ -59,7 +56,7 @@ class TrainedTranslator:
         return results
 
     @torch.inference_mode()
-    def _batch(self, batch: Sequence[list[int]]) -> list[Translation]:
+    def _batch(self, batch: Sequence[list[int]], nbest: int) -> list[list[Translation]]:
         model, options = self.loaded.model, self.options
         lengths = torch.tensor([len(ids) for ids in batch])
         padded = torch.full((len(batch), int(lengths.max())), model.ignore_id)
@@ -68,8 +65,8 @@ class TrainedTranslator:
         encoded, encoded_lengths = model.encode(padded, lengths)
         found = beam_search(encoded, encoded_lengths, model.decoder, sos=model.sos, eos=model.eos,
                             beam_size=options.beam_size, length_bonus=options.length_bonus,
-                            maxlenratio=options.maxlenratio, minlenratio=options.minlenratio)
-        return [self._translation(nbest[0]) if nbest else Translation("", 0.0) for nbest in found]
+                            maxlenratio=options.maxlenratio, minlenratio=options.minlenratio, nbest=nbest)
+        return [[self._translation(hypothesis) for hypothesis in hypotheses] for hypotheses in found]
 
     def _translation(self, best: Hypothesis) -> Translation:
         # Nothing keeps an attention decoder from CTC's blank, id 0, which it never saw in training.
