@@ -25,7 +25,7 @@ OVERSHOOT = 0.5  # seconds that a segment may end after its file: cut; more: dro
 _BLOCK = 256  # files whose headers one task reads
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One utterance of a corpus.
 
@@ -61,7 +61,7 @@ class Counts:
 
 def write_set(out: str | os.PathLike[str], name: str, entries: Iterable[Entry], *, dropped: Mapping[str, str],
               inputs: Sequence[str | os.PathLike[str]], options: Mapping[str, Any], max_drop: float = MAX_DROP,
-              force: bool = False, allow_stale: bool = False, nj: int = 1) -> Counts:
+              hint: str = "", force: bool = False, allow_stale: bool = False, nj: int = 1) -> Counts:
     """Write the data directory ``<out>/<name>`` and its ``dropped.tsv``, unless it is there already.
 
     The header of each file whose duration is not given is read. Files that are absent, cannot be read or hold no
@@ -76,6 +76,7 @@ def write_set(out: str | os.PathLike[str], name: str, entries: Iterable[Entry], 
         inputs: files that the entries come from.
         options: what else the entries depend on, JSON-able; includes something that stands for the audio files.
         max_drop: the largest share of utterances that may be left out.
+        hint: what to do about it, said when more is left out.
         force: write it again although it is finished.
         allow_stale: see :meth:`stxfer.stage.Stage.needed`.
         nj: threads that read headers.
@@ -89,7 +90,7 @@ def write_set(out: str | os.PathLike[str], name: str, entries: Iterable[Entry], 
     if stage.needed(force=force, allow_stale=allow_stale):
         data, left_out = _gather(directory, entries, nj)
         left_out = {**dropped, **left_out}
-        _check_share(name, len(data.text), left_out, max_drop, listing)
+        _check_share(name, len(data.text), left_out, max_drop, listing, hint)
         write_datadir(directory, data, dropped=left_out)
         stage.finish([*table_files(directory), directory / "dropped.tsv"], n_utts=len(data.text),
                      n_dropped=len(left_out), hours=round(data.hours, 4))
@@ -98,7 +99,8 @@ def write_set(out: str | os.PathLike[str], name: str, entries: Iterable[Entry], 
     return Counts(marker["n_utts"], marker["n_dropped"], marker["hours"])
 
 
-def _check_share(name: str, n_kept: int, dropped: Mapping[str, str], max_drop: float, listing: Path) -> None:
+def _check_share(name: str, n_kept: int, dropped: Mapping[str, str], max_drop: float, listing: Path,
+                 hint: str) -> None:
     total = n_kept + len(dropped)
     if not total:
         raise DataError(f"set {name}: the corpus has no utterances for it")
@@ -110,7 +112,8 @@ def _check_share(name: str, n_kept: int, dropped: Mapping[str, str], max_drop: f
     counts = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
     limit = f"more than --max-drop {max_drop:g} allows" if n_kept else "none is left"
     raise DataError(f"set {name}: {len(dropped)} of {total} utterances cannot be used, {limit} ({counts}); "
-                    f"e.g. {min(dropped)}: {dropped[min(dropped)]}; all are listed in {listing}")
+                    f"e.g. {min(dropped)}: {dropped[min(dropped)]}; all are listed in {listing}"
+                    + (f". {hint}" if hint else ""))
 
 
 def _gather(path: Path, entries: Iterable[Entry], nj: int) -> tuple[DataDir, dict[str, str]]:
@@ -159,11 +162,10 @@ def _name_recordings(data: DataDir) -> None:
     """Key ``wav_scp`` by recordings, named by their paths below the folder they have in common."""
     paths = sorted(set(data.wav_scp.values()))
     common = os.path.commonpath([os.path.dirname(path) for path in paths])
-    names = {path: sanitise(os.path.splitext(os.path.relpath(path, common))[0]) for path in paths}
+    names = {path: os.path.splitext(os.path.relpath(path, common))[0].replace("/", "_") for path in paths}
     clashes = {name for name, count in Counter(names.values()).items() if count > 1}
-    for path, name in names.items():
-        if name in clashes:
-            names[path] = f"{name}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+    names = {path: sanitise(os.path.relpath(path, common) if name in clashes else name)
+             for path, name in names.items()}
     data.wav_scp = {names[path]: path for path in paths}
     data.segments = {utt: part._replace(recording=names[part.recording]) for utt, part in data.segments.items()}
 
@@ -192,15 +194,17 @@ def _length(path: str) -> float | str:
 
 
 def list_folder(folder: str | os.PathLike[str]) -> tuple[frozenset[str], str]:
-    """Return the names of a folder's files and their digest, which stands for them in a stage's options.
+    """Return the paths of all files below a folder, relative to it, and their digest, for a stage's options.
 
-    One listing, however many files: a look at each of a million clips takes minutes on a network file system.
+    It is one listing, however many files: a look at each of a million clips takes minutes on a network file system.
 
     Raises:
         DataError: there is no such folder.
     """
-    try:
-        names = frozenset(entry.name for entry in os.scandir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        raise DataError(f"{folder}: no such folder") from None
-    return names, hashlib.sha256("\n".join(sorted(names)).encode(errors="surrogateescape")).hexdigest()
+    if not os.path.isdir(folder):
+        raise DataError(f"{folder}: no such folder")
+    names: list[str] = []
+    for directory, _, files in os.walk(folder, followlinks=True):
+        below = os.path.relpath(directory, folder)
+        names += files if below == "." else [f"{below}/{file}" for file in files]
+    return frozenset(names), hashlib.sha256("\n".join(sorted(names)).encode(errors="surrogateescape")).hexdigest()

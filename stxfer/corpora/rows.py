@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import re
@@ -129,8 +130,13 @@ def _objects(path: str | os.PathLike[str], columns: Sequence[str], optional: Seq
 
 
 def sanitise(name: str) -> str:
-    """Return ``name`` fit for an id: characters other than ASCII letters, digits and ``._-`` become ``_``."""
-    return _UNSAFE.sub("_", name)
+    """Return ``name`` fit for an id.
+
+    Characters other than ASCII letters, digits and ``._-`` become ``_``; a digest is then appended, so that names
+    that differ give ids that differ, in whatever script they are.
+    """
+    safe = _UNSAFE.sub("_", name)
+    return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def inside(folder: str, path: str, where: str) -> str:
