@@ -14,6 +14,7 @@ from stxfer.decode import OUTPUTS, decode_dataset
 from stxfer.errors import ConfigError
 from stxfer.jobs import Job as ProcessJob
 from stxfer.jobs import run_jobs
+from stxfer.score.reference import scorable
 from stxfer.stage import MARKER, Stage
 from stxfer.train import system_dir
 
@@ -66,13 +67,16 @@ def decode_systems(experiment: Experiment, config: Path, dump: Path, exp: Path, 
                    seeds: Sequence[int] = (), nj: int = 1, force: bool = False, allow_stale: bool = False) -> list[str]:
     """Decode the test sets of the systems asked for, in ``nj`` processes; return the names of the jobs done now.
 
+    ST systems whose test set has no reference translations are left out: nothing can be scored.
+
     Raises:
         ConfigError: a system is not trained.
         StaleError: a model or a set is out of date.
         StxferError: a decoding process fails.
     """
     jobs = [Job(system, seed, experiment.decode[system.kind], dump, exp)
-            for system in experiment.select(systems) for seed in seeds or experiment.seeds]
+            for system in scorable(experiment, experiment.select(systems), dump)
+            for seed in seeds or experiment.seeds]
     for job in jobs:
         if not (job.model / MARKER).exists():
             raise ConfigError(f"{job.system.name} seed {job.seed} is not trained ({job.model} has no {MARKER}); "

@@ -233,6 +233,21 @@ def test_changed_options_decode_again(world):
     assert replace(job, options=replace(options, beam_size=4)).stage.needed()
 
 
+def test_st_without_reference_is_not_decoded(world, tmp_path, capsys, caplog):
+    st = {"task": "st", "data": "src_train", "text": "sw.human"}
+    (tmp_path / "st.yaml").write_text(yaml.safe_dump(CONFIG | {"systems": {"st_human": st}}))
+    write_table(tmp_path / "dump/fbank/src_test/text", {"utt-a": "hello"})
+    options = ["--config", str(tmp_path / "st.yaml"), "--dump", str(tmp_path / "dump"), "--exp", str(tmp_path / "exp")]
+    with caplog.at_level(logging.INFO):
+        decode_cli.main(options)
+    assert capsys.readouterr().out == "decoded now: nothing, all is up to date\n"
+    (line,) = caplog.messages
+    assert line.startswith("st_human: skipped") and "has no text.sw.human to score translations against" in line
+    write_table(tmp_path / "dump/fbank/src_test/text.sw.human", {"utt-a": "habari"})
+    with pytest.raises(ConfigError, match="st_human seed 1 is not trained"):
+        decode_cli.main(options)
+
+
 @pytest.mark.parametrize("more, message", [
     (["--systems", "untrained"], "untrained seed 1 is not trained"),
     (["--systems", "scratch", "--seeds", "7"], "scratch seed 7 is not trained"),

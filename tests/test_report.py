@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -118,6 +119,31 @@ def test_systems_that_were_not_requested_are_shown_if_scored(recipe, caplog):
     assert {row["system"] for row in results["rows"]} == {"source_asr", "st_human", "st_mt", "direct", "xfer_human"}
     assert "scratch seed 1 is left out" in caplog.text
     assert "xfer_mt against direct: not compared" in (OUT / "RESULTS.md").read_text(encoding="utf-8")
+
+
+def test_st_without_reference_is_left_out_and_said_so(recipe, capsys, caplog):
+    (recipe / "dump/fbank/src_test/text.sw.human").unlink()
+    for system in ("st_human", "st_mt"):
+        shutil.rmtree(recipe / "exp" / system)
+    with caplog.at_level(logging.INFO):
+        score.main(CONFIG_OPTION)
+    line = "skipped, dump/fbank/src_test has no text.sw.human to score translations against"
+    assert [message for message in caplog.messages if "skipped" in message] == [f"st_human: {line}", f"st_mt: {line}"]
+    results = report()
+    assert {row["system"] for row in results["rows"]} == {"source_asr", "scratch", "direct", "xfer_human", "xfer_mt"}
+    assert results["unscored"] == {name: "src_test/text.sw.human" for name in ("st_human", "st_mt")}
+    sentence = "st_mt: not scored, there is no reference src_test/text.sw.human"
+    assert f"\n- {sentence}\n" in (OUT / "RESULTS.md").read_text("utf-8") and sentence in capsys.readouterr().out
+
+
+def test_a_reference_that_appears_is_asked_for(recipe):
+    reference = recipe / "dump/fbank/src_test/text.sw.human"
+    shutil.move(reference, recipe / "kept")
+    shutil.rmtree("exp/st_mt")
+    assert "st_mt" in report()["unscored"]
+    shutil.move(recipe / "kept", reference)
+    with pytest.raises(DataError, match="st_mt seed 1 is not scored"):
+        report()
 
 
 def test_seeds_are_pooled(tmp_path, monkeypatch):

@@ -15,15 +15,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write the report and print its tables."""
     parser = make_parser("stxfer.bin.report", "Compare the scored systems: RESULTS.md, results.json, report.png.")
     parser.add_argument("--config", required=True, help="experiment file (YAML)")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="not read; every stage takes it")
+    parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of the texts: ST without a reference is said so")
     parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of the trained systems")
     parser.add_argument("--command", default="./run.sh", help="the command that the report says reproduces it")
     add_selection_options(parser)
     add_stage_options(parser)
     args = parser.parse_args(argv)
     experiment = load_experiment(args.config)
-    report = make_report(experiment, args.exp, config=args.config, command=args.command, systems=args.systems,
-                         seeds=args.seeds, force=args.force, allow_stale=args.allow_stale)
+    report = make_report(experiment, args.dump, args.exp, config=args.config, command=args.command,
+                         systems=args.systems, seeds=args.seeds, force=args.force, allow_stale=args.allow_stale)
     print(plain_text(experiment, report.results))
     print(f"\nWhole report: {report.path / 'RESULTS.md'}")
 

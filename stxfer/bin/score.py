@@ -9,10 +9,11 @@ from stxfer.bin._cli import add_selection_options, add_stage_options, make_parse
 from stxfer.config import load_experiment
 from stxfer.report.table import NAMES
 from stxfer.score.evaluate import score_system
+from stxfer.score.reference import scorable
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Score every requested system and seed and print a line for each."""
+    """Score every requested system and seed that has a reference, and print a line for each."""
     parser = make_parser("stxfer.bin.score", "Score decoded test sets: WER and CER of ASR, BLEU and chrF of ST.")
     parser.add_argument("--config", required=True, help="experiment file (YAML)")
     parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of the features and texts")
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     seeds = args.seeds or experiment.seeds
     scores = [score_system(experiment, system, seed, dump=args.dump, expdir=args.exp,
                            force=args.force, allow_stale=args.allow_stale)
-              for system in experiment.select(args.systems) for seed in seeds]
+              for system in scorable(experiment, experiment.select(args.systems), args.dump) for seed in seeds]
     for score in scores:
         figures = "  ".join(f"{NAMES[name]} {metric['value']:.2f}" for name, metric in score["metrics"].items())
         print(f"{score['system']:<16} seed {score['seed']}  {score['set']:<9} {figures}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +19,7 @@ from stxfer.errors import DataError, StaleError
 from stxfer.fileio import read_json
 from stxfer.score import significance, st
 from stxfer.score.evaluate import score_dir
+from stxfer.score.reference import has_reference, reference_path
 from stxfer.stage import MARKER, check_fresh
 
 PACKAGES = ("torch", "torchaudio", "espnet", "sentencepiece", "jiwer", "sacrebleu")
@@ -62,18 +63,24 @@ class Run:
                          for u in self.utts], dtype=np.int64)
 
 
+def unscorable(experiment: Experiment, dump: Path) -> dict[str, str]:
+    """Return the systems that cannot be scored, each with the reference that is not there."""
+    return {system.name: f"{system.test_set}/{reference_path(experiment, system, dump).name}"
+            for system in experiment.systems.values() if not has_reference(experiment, system, dump)}
+
+
 def read_runs(experiment: Experiment, expdir: Path, *, systems: Sequence[str] = (), seeds: Sequence[int] = (),
-              allow_stale: bool = False) -> dict[str, list[Run]]:
+              unscored: Collection[str] = (), allow_stale: bool = False) -> dict[str, list[Run]]:
     """Read the scores of each system, in the config's order; one run a seed.
 
-    Every requested system and seed (none named: all of the config) must be there; others are taken
-    along where they are scored and up to date.
+    Every requested system and seed (none named: all of the config) must be there, but for those ``unscored``;
+    others are taken along where they are scored and up to date.
 
     Raises:
         DataError: a requested one is not scored, or runs were scored against different references.
         StaleError: a requested one was scored on something that has changed since.
     """
-    wanted = {system.name for system in experiment.select(systems)}
+    wanted = {system.name for system in experiment.select(systems)} - set(unscored)
     wanted_seeds = tuple(seeds) or experiment.seeds
     runs: dict[str, list[Run]] = {}
     for system in experiment.systems.values():
@@ -99,13 +106,15 @@ def read_runs(experiment: Experiment, expdir: Path, *, systems: Sequence[str] = 
     return runs
 
 
-def results(experiment: Experiment, expdir: Path, runs: dict[str, list[Run]]) -> dict[str, Any]:
+def results(experiment: Experiment, expdir: Path, runs: dict[str, list[Run]],
+            unscored: Mapping[str, str]) -> dict[str, Any]:
     """Return the content of ``results.json``.
 
     ``rows``: a metric of a run each. ``summary``: a metric of a system each, pooled over its seeds, with
     its interval and the standard deviation over seeds. ``comparisons``: of ``experiment.compare``, those
-    whose systems are both in ``runs``. ``mt``: the translator's own scores. Rates in percent, relative
-    reductions as fractions (0.2: a fifth fewer errors).
+    whose systems are both in ``runs``. ``unscored``: systems that have no reference, see :func:`unscorable`.
+    ``mt``: the translator's own scores. Rates in percent, relative reductions as fractions (0.2: a fifth fewer
+    errors).
     """
     everything = [run for of_system in runs.values() for run in of_system]
     rows = [{"system": run.system.name, "seed": run.seed, "train_hours": run.score["train_hours"],
@@ -128,7 +137,8 @@ def results(experiment: Experiment, expdir: Path, runs: dict[str, list[Run]]) ->
             "rows": rows,
             "summary": [_summary(of_system, metric, pooled[name, metric])
                         for name, of_system in runs.items() for metric in of_system[0].score["metrics"]],
-            "comparisons": comparisons, "mt": mt_scores(expdir), "signatures": signatures}
+            "comparisons": comparisons, "unscored": {name: of for name, of in unscored.items() if name not in runs},
+            "mt": mt_scores(expdir), "signatures": signatures}
 
 
 def mt_paths(expdir: Path) -> list[Path]:

@@ -25,11 +25,12 @@ class Report:
     results: dict[str, Any]
 
 
-def make_report(experiment: Experiment, expdir: Path, *, config: str, command: str, systems: Sequence[str] = (),
-                seeds: Sequence[int] = (), force: bool = False, allow_stale: bool = False) -> Report:
+def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str, command: str,
+                systems: Sequence[str] = (), seeds: Sequence[int] = (), force: bool = False, allow_stale: bool = False) -> Report:
     """Write ``expdir/report`` from the scores of all systems, unless that is done.
 
     Args:
+        dump: tells which systems have no reference; not read otherwise.
         config, command: shown under "how to reproduce it".
         systems, seeds: what must be in it; none: everything that the config declares.
 
@@ -37,7 +38,9 @@ def make_report(experiment: Experiment, expdir: Path, *, config: str, command: s
         DataError: a requested system is not scored, or no target system is.
         StaleError: scores were made from something that has changed since.
     """
-    runs = collect.read_runs(experiment, expdir, systems=systems, seeds=seeds, allow_stale=allow_stale)
+    unscored = collect.unscorable(experiment, dump)
+    runs = collect.read_runs(experiment, expdir, systems=systems, seeds=seeds, unscored=unscored,
+                             allow_stale=allow_stale)
     targets = {name: of_system for name, of_system in runs.items() if of_system[0].system.kind == "target"}
     if not targets:
         raise DataError(f"{expdir}: no target system is scored; a report needs at least one. Run stages 9 to 11")
@@ -45,12 +48,12 @@ def make_report(experiment: Experiment, expdir: Path, *, config: str, command: s
     used = {name: [run.seed for run in of_system] for name, of_system in runs.items()}
     stage = Stage("report", out, inputs=[*(run.path for of_system in runs.values() for run in of_system),
                                          *collect.mt_paths(expdir)],
-                  options={"name": experiment.name, "systems": used, "compare": [list(p) for p in experiment.compare],
+                  options={"name": experiment.name, "systems": used, "unscored": unscored, "compare": [list(p) for p in experiment.compare],
                            "config": config, "command": command})
     whole = all((out / name).exists() for name in FILES)
     if not stage.needed(force=force or not whole, allow_stale=allow_stale):
         return Report(out, read_json(out / "results.json"))
-    results = collect.results(experiment, expdir, runs)
+    results = collect.results(experiment, expdir, runs, unscored)
     how = [("command", command), ("config", config),
            ("seeds", " ".join(map(str, sorted({seed for of_system in used.values() for seed in of_system}))))]
     plot.plot_report(out / "report.png", results, through_st=_through_st(experiment) & targets.keys())

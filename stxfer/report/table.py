@@ -31,11 +31,16 @@ def headlines(results: Cell) -> list[str]:
     return [headline(c) for c in results["comparisons"] if c["metric"] in ("wer", "bleu")]
 
 
+def unscored(results: Cell) -> list[str]:
+    """Return a sentence for each system that could not be scored."""
+    return [f"{system}: not scored, there is no reference {path}" for system, path in results["unscored"].items()]
+
+
 def plain_text(experiment: Experiment, results: Cell) -> str:
     """Return the tables and headlines for a terminal."""
     blocks = [_align(table) for table in (target_table(experiment, results), supporting_table(results))
               if len(table) > 1]
-    return "\n\n".join([*blocks, "\n".join(headlines(results))]).rstrip()
+    return "\n\n".join([*blocks, "\n".join([*headlines(results), *unscored(results)])]).rstrip()
 
 
 def target_table(experiment: Experiment, results: Cell) -> list[list[str]]:
@@ -90,6 +95,7 @@ def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
     missing = [pair for pair in experiment.compare
                if not {(c["system"], c["baseline"]) for c in results["comparisons"]} & {pair}]
     yield from (f"- {system} against {baseline}: not compared, not both are scored" for system, baseline in missing)
+    yield from (f"- {line}" for line in unscored(results))
     table = target_table(experiment, results)
     if len(table) > 1:
         cell = next(c for c in results["summary"] if c["set"] == "tgt_test" and c["metric"] == "wer")

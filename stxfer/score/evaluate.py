@@ -13,6 +13,7 @@ from stxfer.errors import DataError
 from stxfer.fileio import atomic_write, read_json, write_json
 from stxfer.kaldi.table import read_table
 from stxfer.score import asr, st
+from stxfer.score.reference import reference_path
 from stxfer.stage import MARKER, Stage
 from stxfer.text.normalise import Profile, normalise, profile
 
@@ -50,7 +51,7 @@ def score_system(experiment: Experiment, system: System, seed: int, *, dump: Pat
     is_st = system.task == "st"
     language = experiment.source_lang if system.kind == "source" else experiment.target_lang
     norm = profile(language)
-    ref_path = dump / "fbank" / system.test_set / (f"text.{language}.human" if is_st else "text")
+    ref_path = reference_path(experiment, system, dump)
     dur_path = dump / "fbank" / system.data / "utt2dur"
     stage = Stage(f"score {what}", out, inputs=[hyp_dir, ref_path, dur_path],
                   options={"norm": norm.identity, "metrics": list(st.METRICS if is_st else asr.METRICS)})

@@ -1,0 +1,39 @@
+"""What a system's hypotheses are scored against; a corpus without human translations has nothing for ST."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from stxfer.config import Experiment, System
+
+log = logging.getLogger(__name__)
+
+
+def reference_path(experiment: Experiment, system: System, dump: Path) -> Path:
+    """Return the text that a system's test set is scored against: its transcripts or, for ST, its translations."""
+    name = f"text.{experiment.target_lang}.human" if system.task == "st" else "text"
+    return dump / "fbank" / system.test_set / name
+
+
+def has_reference(experiment: Experiment, system: System, dump: Path) -> bool:
+    """Whether a system can be scored.
+
+    Only ST on a test set that is there, but untranslated, cannot: a test set that is not there at all is a stage
+    not run, which is an error of its own.
+    """
+    path = reference_path(experiment, system, dump)
+    return path.exists() or not path.with_name("text").exists()
+
+
+def scorable(experiment: Experiment, systems: Iterable[System], dump: Path) -> list[System]:
+    """Return the systems that can be scored, and log a line about each of the others."""
+    kept = []
+    for system in systems:
+        if has_reference(experiment, system, dump):
+            kept.append(system)
+        else:
+            path = reference_path(experiment, system, dump)
+            log.info("%s: skipped, %s has no %s to score translations against", system.name, path.parent, path.name)
+    return kept
