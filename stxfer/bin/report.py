@@ -15,7 +15,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write the report and print its tables."""
     parser = make_parser("stxfer.bin.report", "Compare the scored systems: RESULTS.md, results.json, report.png.")
     parser.add_argument("--config", required=True, help="experiment file (YAML)")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of the texts: ST without a reference is said so")
+    parser.add_argument("--dump", type=Path, default=Path("dump"),
+                        help="directory of the texts: tells which systems have no reference")
     parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of the trained systems")
     parser.add_argument("--command", default="./run.sh", help="the command that the report says reproduces it")
     add_selection_options(parser)

@@ -26,7 +26,8 @@ class Report:
 
 
 def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str, command: str,
-                systems: Sequence[str] = (), seeds: Sequence[int] = (), force: bool = False, allow_stale: bool = False) -> Report:
+                systems: Sequence[str] = (), seeds: Sequence[int] = (), force: bool = False,
+                allow_stale: bool = False) -> Report:
     """Write ``expdir/report`` from the scores of all systems, unless that is done.
 
     Args:
@@ -48,8 +49,8 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
     used = {name: [run.seed for run in of_system] for name, of_system in runs.items()}
     stage = Stage("report", out, inputs=[*(run.path for of_system in runs.values() for run in of_system),
                                          *collect.mt_paths(expdir)],
-                  options={"name": experiment.name, "systems": used, "unscored": unscored, "compare": [list(p) for p in experiment.compare],
-                           "config": config, "command": command})
+                  options={"name": experiment.name, "systems": used, "unscored": unscored,
+                           "compare": [list(p) for p in experiment.compare], "config": config, "command": command})
     whole = all((out / name).exists() for name in FILES)
     if not stage.needed(force=force or not whole, allow_stale=allow_stale):
         return Report(out, read_json(out / "results.json"))
