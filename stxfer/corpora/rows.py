@@ -43,11 +43,9 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], *, optional:
         DataError: the file is absent, of an unknown form or not UTF-8, a column is missing or named twice, or a row
             has fewer or more fields than there are columns; names file and line.
     """
-    form = form or FORMS.get(Path(path).suffix.lower())
-    if form not in FORMS.values():
-        raise DataError(f"{path}: not a table by its name; it must end in .tsv, .csv or .jsonl")
+    form = _form(path, form)
     if form == "jsonl":
-        yield from _objects(path, columns, optional)
+        yield from _picked(path, columns, optional)
         return
     records = _tab_separated(path) if form == "tsv" else _comma_separated(path)
     names, first = (header, 0) if header is not None else next(((n, k) for k, n in records), ([], 1))
@@ -64,6 +62,25 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], *, optional:
             raise DataError(f"{path}:{line}: has {len(fields)} fields, but there are {width} columns; "
                             + _advice(form, len(fields) < width))
         yield Row(line, {**{name: fields[k] for name, k in places}, **absent})
+
+
+def column_names(path: str | os.PathLike[str], *, form: str | None = None) -> list[str]:
+    """Return the names of a table's columns: its first line, in ``jsonl`` the keys of its first object.
+
+    Raises:
+        DataError: see :func:`read_rows`.
+    """
+    form = _form(path, form)
+    if form == "jsonl":
+        return list(next((found for _, found in _objects(path)), {}))
+    return next((names for _, names in (_tab_separated if form == "tsv" else _comma_separated)(path)), [])
+
+
+def _form(path: str | os.PathLike[str], form: str | None) -> str:
+    form = form or FORMS.get(Path(path).suffix.lower(), "")
+    if form not in FORMS.values():
+        raise DataError(f"{path}: not a table by its name; it must end in .tsv, .csv or .jsonl")
+    return form
 
 
 def _advice(form: str, short: bool) -> str:
@@ -110,7 +127,7 @@ def _comma_separated(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[s
         raise DataError(f"{path}:{last}: not CSV ({error})") from None
 
 
-def _objects(path: str | os.PathLike[str], columns: Sequence[str], optional: Sequence[str]) -> Iterator[Row]:
+def _objects(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, object]]]:
     for number, line in _lines(path):
         try:
             found = json.loads(line)
@@ -118,6 +135,11 @@ def _objects(path: str | os.PathLike[str], columns: Sequence[str], optional: Seq
             raise DataError(f"{path}:{number}: not JSON ({error}); each line must be one object") from None
         if not isinstance(found, dict):
             raise DataError(f"{path}:{number}: not a JSON object; each line must be one, as {{\"text\": \"...\"}}")
+        yield number, found
+
+
+def _picked(path: str | os.PathLike[str], columns: Sequence[str], optional: Sequence[str]) -> Iterator[Row]:
+    for number, found in _objects(path):
         values = {}
         for name in (*columns, *optional):
             value = found.get(name)
