@@ -24,6 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stxfer.errors import ConfigError, DataError
+from stxfer.model.berard import BerardDecoder
 from stxfer.search import Hypothesis, beam_search
 from stxfer.search.beam import _Utterance
 from stxfer.search.ctc import CtcPrefixScorer
@@ -47,6 +48,16 @@ def make_model(seed: int, *, peak: float = 4.0, eos_bias: float = 2.0, **kwargs)
         ctc.ctc_lo.weight.mul_(peak)
         ctc.ctc_lo.bias[0] += 2.0
     return SimpleNamespace(decoder=decoder, ctc=ctc)
+
+
+def make_recurrent_model(seed: int):
+    """The same with this project's recurrent decoder."""
+    torch.manual_seed(seed)
+    decoder = BerardDecoder(VOCAB, SIZE, embed_size=12, hidden_size=20, num_layers=3, attention_dim=10,
+                            output_size=14).eval()
+    with torch.no_grad():
+        decoder.output_layer.weight.mul_(8.0)
+    return SimpleNamespace(decoder=decoder, ctc=make_model(seed).ctc)
 
 
 def encoded(seed: int, lens: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -115,6 +126,14 @@ def test_returns_what_espnets_search_without_batches_returns(options):
 ], ids=str)
 def test_every_form_of_the_decoder(variant):
     compare(make_model(7, eos_bias=0.0, **variant), 7, [11, 8], ctc_weight=0.2)
+
+
+@pytest.mark.parametrize("options", [{}, {"ctc_weight": 0.3}, {"ctc_weight": 0.4, "length_bonus": 0.4, "beam_size": 3},
+                                     {"maxlenratio": 0.8, "minlenratio": 0.2}, {"beam_size": 1}], ids=str)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_recurrent_decoder(seed, options):
+    results = compare(make_recurrent_model(seed), seed, LENS[seed], **options)
+    assert any(hypothesis.tokens for nbest in results for hypothesis in nbest)
 
 
 def test_a_batch_gives_what_its_utterances_give():

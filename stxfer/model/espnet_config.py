@@ -14,6 +14,7 @@ from stxfer.config import Phase
 
 SPECAUG = {"apply_time_warp": False, "apply_freq_mask": True, "freq_mask_width_range": [0, 16], "num_freq_mask": 2,
            "apply_time_mask": True, "time_mask_width_ratio_range": [0.0, 0.05], "num_time_mask": 2}
+RECURRENT = ("berard",)  # no positions, so no dropout of them
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, target: Text
     model = copy.deepcopy(dict(model))
     for part in ("encoder", "decoder"):
         conf = model.setdefault(f"{part}_conf", {})
-        for key in ("dropout_rate", "positional_dropout_rate"):
+        for key in ("dropout_rate",) if model.get(part) in RECURRENT else ("dropout_rate", "positional_dropout_rate"):
             conf.setdefault(key, phase.dropout)
     config: dict[str, Any] = {
         **model, "token_list": target.tokens, "token_type": "bpe", "bpemodel": str(target.vocab / "bpe.model"),
@@ -51,7 +52,8 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, target: Text
         assert source is not None
         config |= {"src_token_list": source.tokens, "src_token_type": "bpe",
                    "src_bpemodel": str(source.vocab / "bpe.model"),
-                   "model_conf": {"lsm_weight": phase.label_smoothing, "report_bleu": False}}
+                   "model_conf": {**model.get("model_conf", {}), "lsm_weight": phase.label_smoothing,
+                                  "report_bleu": False}}
         return config
     config |= {"frontend": None, "normalize": None, "input_size": 80,
                "model_conf": {"ctc_weight": phase.ctc_weight, "lsm_weight": phase.label_smoothing,

@@ -20,12 +20,15 @@ with contextlib.redirect_stdout(io.StringIO()):  # espnet prints that flash_attn
     from espnet2.tasks import asr as _asr
     from espnet2.tasks import mt as _mt
 
+    from stxfer.model.berard import BerardDecoder, BerardEncoder
     from stxfer.model.dropout import use_byte_dropout
     from stxfer.model.encoder import S2TConformerEncoder, S2TTransformerEncoder
 
 # A subclass of ASRTask with choices of its own does not work: build_model reads the module's.
 _asr.encoder_choices.classes["s2t_transformer"] = S2TTransformerEncoder
 _asr.encoder_choices.classes["s2t_conformer"] = S2TConformerEncoder
+_asr.encoder_choices.classes["berard"] = BerardEncoder
+_asr.decoder_choices.classes["berard"] = BerardDecoder
 
 
 def _keep_statistics(model: torch.nn.Module, frozen: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from stxfer.errors import ConfigError, DataError
 from stxfer.search.ctc import CtcPrefixScorer
-from stxfer.search.transformer import TransformerStep
+from stxfer.search.step import DecoderStep, decoder_step
 
 BLANK = 0
 PRE_BEAM_RATIO = 1.5  # candidates that CTC scores, in beams
@@ -141,7 +141,7 @@ def _search(encoder_out: Tensor, lens: Tensor, decoder: Any, ctc: Any, minlenrat
             options: _Search) -> list[list[Hypothesis]]:
     """One search, with one ``minlenratio``; see :func:`beam_search`."""
     utterances = [_limits(frames, minlenratio, options) for frames in lens.tolist()]
-    attention = TransformerStep(decoder, encoder_out, lens) if "decoder" in options.weights else None
+    attention = decoder_step(decoder, encoder_out, lens) if "decoder" in options.weights else None
     prefix_scorer = CtcPrefixScorer(ctc.log_softmax(encoder_out), lens, blank=BLANK, eos=options.eos) \
         if "ctc" in options.weights else None
     active = utterances
@@ -196,7 +196,7 @@ def _limits(frames: int, minlenratio: float, options: _Search) -> _Utterance:
     return _Utterance(maxlen=maxlen, minlen=minlen)
 
 
-def _score(last: Tensor, attention: TransformerStep | None, prefix_scorer: CtcPrefixScorer | None,
+def _score(last: Tensor, attention: DecoderStep | None, prefix_scorer: CtcPrefixScorer | None,
            options: _Search) -> dict[str, Tensor]:
     """Return each scorer's log probabilities of the next token, (B, K, V), in the order ESPnet adds them."""
     scores: dict[str, Tensor] = {}
