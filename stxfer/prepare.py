@@ -21,7 +21,8 @@ from stxfer.audio.perturb import perturb_speed
 from stxfer.corpora.bitext import clean_bitext, leak_report
 from stxfer.errors import ConfigError, DataError
 from stxfer.fileio import read_json, write_json
-from stxfer.kaldi.datadir import DataDir, find_sets, read_datadir, subset, table_files, text_language, write_datadir
+from stxfer.kaldi.datadir import DataDir, find_sets, read_datadir, table_files, text_language, write_datadir
+from stxfer.kaldi.subset import subset
 from stxfer.kaldi.table import read_table
 from stxfer.progress import Progress
 from stxfer.stage import Stage

@@ -16,12 +16,12 @@ from stxfer.kaldi.datadir import (
     DataDir,
     find_sets,
     read_datadir,
-    subset,
     table_files,
     validate,
     write_datadir,
 )
 from stxfer.kaldi.segments import Segment
+from stxfer.kaldi.subset import subset
 from stxfer.kaldi.table import read_table, write_table
 
 

@@ -1,4 +1,4 @@
-"""Kaldi data directories: read, validate, write whole, subset.
+"""Kaldi data directories: read, validate, write whole.
 
 A directory holds ``wav.scp text utt2spk spk2utt utt2dur``, translations as ``text.<lang>.<label>``, and,
 after speed perturbation, ``utt2speed``. Every table has the same keys, except that ``wav.scp`` is keyed by
@@ -7,8 +7,6 @@ recording where ``segments`` says which part of which recording each utterance i
 
 from __future__ import annotations
 
-import hashlib
-import heapq
 import math
 import os
 from collections import defaultdict
@@ -17,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from stxfer.errors import ConfigError, DataError
+from stxfer.errors import DataError
 from stxfer.fileio import atomic_dir, atomic_write
 from stxfer.kaldi.segments import Segment, check_segment, read_segments, write_segments
-from stxfer.kaldi.table import read_table, write_table
+from stxfer.kaldi.table import is_id, read_table, write_table
 
 
 class Audio(NamedTuple):
@@ -199,7 +197,7 @@ def validate(data: DataDir) -> None:
                             "('... |') are not supported; write the audio to a file and give its path")
     _check_segments(data)
     for utt, speaker in data.utt2spk.items():
-        if not speaker or any(c.isspace() for c in speaker):
+        if not is_id(speaker):
             raise DataError(f"{path}/utt2spk: utterance {utt}: speaker id {speaker!r} is empty or holds white space")
     for name, numbers in (("utt2dur", data.utt2dur), ("utt2speed", data.utt2speed)):
         for utt, value in numbers.items():
@@ -209,7 +207,7 @@ def validate(data: DataDir) -> None:
 
 def _check_ids(path: Path, name: str, table: Mapping[str, object]) -> None:
     for key in table:
-        if not key or any(c.isspace() for c in key):
+        if not is_id(key):
             raise DataError(f"{path}/{name}: id {key!r} is empty or holds white space")
 
 
@@ -253,55 +251,3 @@ def write_datadir(path: str | os.PathLike[str], data: DataDir, *, dropped: Mappi
         if dropped is not None:
             with atomic_write(directory / "dropped.tsv") as handle:
                 handle.writelines(f"{utt}\t{reason}\n" for utt, reason in sorted(dropped.items()))
-
-
-def subset(data: DataDir, *, hours: float | None = None, n_utts: int | None = None, seed: int = 0) -> DataDir:
-    """Take a seeded, speaker-balanced part of a data directory.
-
-    Utterances are ranked once, always taking the next one from the speaker with the least speech so far, and
-    the ranking is cut at the size asked for: with one seed, a smaller subset lies within every larger one.
-
-    Args:
-        data: the whole, with durations.
-        hours: the most speech to take (at least one utterance is taken), or
-        n_utts: the number of utterances to take.
-        seed: which subset.
-
-    Raises:
-        ConfigError: not exactly one size is given, or it is more than there is.
-        DataError: there are no durations.
-    """
-    if (hours is None) == (n_utts is None):
-        raise ConfigError("a subset takes either hours or a number of utterances")
-    if not data.utt2dur:
-        raise DataError(f"{data.path}/utt2dur: no such file; a subset needs durations")
-    if (n_utts or 0) > len(data) or (hours or 0) > data.hours + 1e-6:
-        raise ConfigError(f"{data.path}: a subset of {f'{hours} h' if n_utts is None else f'{n_utts} utterances'} is "
-                          f"more than there is ({data.hours:.3f} h, {len(data)} utterances)")
-    ranking = _ranking(data, seed)
-    if n_utts is None:
-        assert hours is not None
-        n_utts, seconds = 0, 0.0
-        for utt in ranking:
-            seconds += data.utt2dur[utt]
-            if seconds > hours * 3600 + 1e-6 and n_utts:
-                break
-            n_utts += 1
-    return data.select(sorted(ranking[:n_utts]))
-
-
-def _ranking(data: DataDir, seed: int) -> list[str]:
-    def order(name: str) -> str:  # a hash, so that one utterance more or less does not reshuffle the others
-        return hashlib.sha256(f"{seed} {name}".encode()).hexdigest()
-
-    queues = {spk: sorted(utts, key=order, reverse=True) for spk, utts in data.spk2utt.items()}
-    heap = [(0.0, order(spk), spk) for spk in queues]
-    heapq.heapify(heap)
-    ranking = []
-    while heap:
-        seconds, tie, spk = heapq.heappop(heap)
-        utt = queues[spk].pop()
-        ranking.append(utt)
-        if queues[spk]:
-            heapq.heappush(heap, (seconds + data.utt2dur[utt], tie, spk))
-    return ranking

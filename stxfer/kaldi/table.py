@@ -9,6 +9,13 @@ from pathlib import Path
 from stxfer.errors import DataError
 from stxfer.fileio import atomic_write
 
+BOM = "\ufeff"
+
+
+def is_id(key: str) -> bool:
+    """Whether ``key`` can name an utterance, a recording or a speaker: no white space, no control character."""
+    return bool(key) and (key.isprintable() and " " not in key or not any(c.isspace() or c < " " for c in key))
+
 
 def iter_table(path: str | os.PathLike[str], *, empty_values: bool = True) -> Iterator[tuple[str, str]]:
     """Yield ``(key, value)`` of each line, in the file's order.
@@ -25,7 +32,7 @@ def iter_table(path: str | os.PathLike[str], *, empty_values: bool = True) -> It
         with open(path, encoding="utf-8", newline="\n") as handle:
             for number, line in enumerate(handle, 1):
                 key, _, value = line.rstrip("\r\n").partition(" ")
-                if number == 1 and key.startswith("\ufeff"):
+                if number == 1 and key.startswith(BOM):
                     raise DataError(f"{path}:1: starts with a byte-order mark; save it as plain UTF-8")
                 if "\t" in key:
                     key, _, value = line.rstrip("\r\n").partition("\t")
@@ -58,7 +65,7 @@ def write_table(path: str | os.PathLike[str], table: Mapping[str, str] | Iterabl
     items = table.items() if isinstance(table, Mapping) else table
     with atomic_write(Path(path)) as handle:
         for key, value in sorted(items, key=lambda item: item[0].encode("utf-8")):
-            if not key or any(c.isspace() for c in key):
+            if not is_id(key):
                 raise DataError(f"{path}: key {key!r} is empty or holds white space")
             if "\n" in value or "\r" in value:
                 raise DataError(f"{path}: the value of {key!r} holds a line break")

@@ -1,0 +1,97 @@
+"""The tables that a data directory on disk holds, Kaldi's and ESPnet's included, and what keys each."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from stxfer.errors import DataError
+from stxfer.kaldi.blocks import Block, iter_blocks, write_blocks
+
+REQUIRED = ("wav.scp", "text", "utt2spk")
+DERIVED = {"spk2utt", "dropped.tsv"}  # made anew, or about the making
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of one data directory.
+
+    Attributes:
+        path: the directory.
+        utterance: names of the tables with a line for every utterance, sorted.
+        recording: of those about recordings: ``wav.scp`` where there are ``segments``, and ``reco2*``.
+        speaker: of those about speakers: ``spk2*`` but ``spk2utt``, and ``cmvn.scp``.
+        others: files that are none of these.
+    """
+
+    path: Path
+    utterance: tuple[str, ...]
+    recording: tuple[str, ...]
+    speaker: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @property
+    def names(self) -> set[str]:
+        """All tables."""
+        return {*self.utterance, *self.recording, *self.speaker}
+
+
+def read_layout(path: str | os.PathLike[str]) -> Layout:
+    """List a data directory's tables.
+
+    Raises:
+        DataError: the directory, its ``wav.scp``, ``text`` or ``utt2spk`` is absent.
+    """
+    directory = Path(path)
+    if not directory.is_dir():
+        raise DataError(f"{directory}: no such directory")
+    for name in REQUIRED:
+        if not (directory / name).is_file():
+            raise DataError(f"{directory / name}: no such file; a data directory holds {', '.join(REQUIRED)}")
+    files = sorted(p.name for p in directory.iterdir() if not p.name.startswith(".") and p.name not in DERIVED)
+    kinds: defaultdict[str, list[str]] = defaultdict(list)
+    for name in files:
+        kinds[_kind(name, "segments" in files)].append(name)
+    return Layout(directory, *(tuple(kinds[kind]) for kind in ("utterance", "recording", "speaker", "other")))
+
+
+def _kind(name: str, segmented: bool) -> str:
+    if name == "wav.scp":
+        return "recording" if segmented else "utterance"
+    if name in ("text", "segments", "feats.scp") or name.startswith(("text.", "utt2")):
+        return "utterance"
+    if name.startswith("reco2"):
+        return "recording"
+    return "speaker" if name == "cmvn.scp" or name.startswith("spk2") else "other"
+
+
+def refuse_same(out: Path, sources: list[Path]) -> None:
+    """Check that ``out`` is none of the directories that are read.
+
+    Raises:
+        DataError: it is one.
+    """
+    if out.resolve() in [source.resolve() for source in sources]:
+        raise DataError(f"{out}: is read from; give --out another directory")
+
+
+def recordings(path: Path) -> set[bytes]:
+    """Return the recordings that a ``segments`` file names."""
+    return {value.partition(b" ")[0] for block in iter_blocks(path) for value in block.values}
+
+
+def write_spk2utt(directory: Path) -> None:
+    """Write ``spk2utt`` of the sorted ``utt2spk`` beside it."""
+    write_blocks(directory / "spk2utt", [spk2utt(directory / "utt2spk")])
+
+
+def spk2utt(utt2spk: Path) -> Block:
+    """Return the lines of the ``spk2utt`` that a sorted ``utt2spk`` implies."""
+    utts: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for block in iter_blocks(utt2spk):
+        for utt, speaker in zip(block.keys, block.values, strict=True):
+            utts[speaker].append(utt)
+    keys = sorted(utts)
+    return Block(keys, [b" ".join([key, *utts[key]]) for key in keys])
