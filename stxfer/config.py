@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
 from stxfer.errors import ConfigError
+from stxfer.mt.declare import HUMAN, Label, read_labels
+from stxfer.values import make, refuse_unknown
 
 PARTS = ("encoder", "decoder", "decoder_body", "ctc", "all")
 KINDS = ("source", "st", "target")
 VOCAB_TYPES = ("unigram", "bpe", "char")
-T = TypeVar("T")
+LABEL_MARK = "@label@"
 
 
 @dataclass(frozen=True)
@@ -114,18 +115,11 @@ class Decoding:
 
 
 @dataclass(frozen=True)
-class Label:
-    """A source of pseudo-labels: ``trained``, an MT model trained on the first ``pairs`` of the bitext (0: all)."""
-
-    translator: str = "trained"
-    pairs: int = 0
-
-
-@dataclass(frozen=True)
 class Mt:
-    """The translators trained here: size of each side's vocabulary, ESPnet model, schedule."""
+    """The translators trained here: size of each side's vocabulary, or of the ``joint`` one; ESPnet model, schedule."""
 
     vocab: int = 500
+    joint: bool = False
     model: Mapping[str, Any] = field(default_factory=dict)
     train: tuple[Phase, ...] = (Phase(),)
 
@@ -192,17 +186,19 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     """
     raw = _read(Path(path))
     known = {"name", "languages", "data", "prepare", "vocab", "labels", "mt", "model", "train", "decode",
-             "systems", "compare", "seeds"}
-    _refuse_unknown(raw, known, str(path))
-    missing = sorted(known - {"data", "prepare"} - raw.keys())
+             "systems", "compare", "seeds", "label_systems"}
+    refuse_unknown(raw, known, str(path))
+    missing = sorted(known - {"data", "prepare", "label_systems"} - raw.keys())
     if missing:
         raise ConfigError(f"{path}: missing key {missing[0]!r}")
     languages = raw["languages"]
-    _refuse_unknown(languages, {"source", "target"}, f"{path}: languages")
+    refuse_unknown(languages, {"source", "target"}, f"{path}: languages")
     train = {kind: _phases(raw["train"], kind, str(path)) for kind in KINDS}
-    _refuse_unknown(raw["train"], {"default", *KINDS}, f"{path}: train")
+    refuse_unknown(raw["train"], {"default", *KINDS}, f"{path}: train")
     mt = dict(raw["mt"])
     mt["train"] = tuple(_phase(phase, f"{path}: mt.train") for phase in mt.get("train", [{}]))
+    labels = read_labels(raw["labels"], languages["target"], f"{path}: labels")
+    _expand(raw, labels, str(path))
     names = {"@source@": languages["source"], "@target@": languages["target"]}
     systems = {name: _system(name, value, names, f"{path}: systems.{name}")
                for name, value in raw["systems"].items()}
@@ -216,13 +212,9 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
         if system.task == "st" and not system.label:
             raise ConfigError(f"{path}: systems.{system.name}.text: {system.text!r} must name a translation, "
                               f"'{languages['target']}.human' or '{languages['target']}.<label>'")
-        if system.task == "st" and system.label != "human" and system.label not in raw["labels"]:
+        if system.task == "st" and system.label not in (HUMAN, *labels):
             raise ConfigError(f"{path}: systems.{system.name}.text: label {system.label!r} is not under 'labels'")
-    labels = {name: _make(Label, value, f"{path}: labels.{name}") for name, value in raw["labels"].items()}
-    for name, label in labels.items():
-        if label.translator != "trained":
-            raise ConfigError(f"{path}: labels.{name}.translator: {label.translator!r} is unknown; known: trained")
-    vocab = {key: _make(Vocab, value, f"{path}: vocab.{key}") for key, value in raw["vocab"].items()}
+    vocab = {key: make(Vocab, value, f"{path}: vocab.{key}") for key, value in raw["vocab"].items()}
     for key, value in vocab.items():
         if value.type not in VOCAB_TYPES:
             raise ConfigError(f"{path}: vocab.{key}.type: {value.type!r} must be one of {' '.join(VOCAB_TYPES)}")
@@ -233,8 +225,8 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     experiment = Experiment(
         name=raw["name"], source_lang=languages["source"], target_lang=languages["target"],
         data=raw.get("data") or {}, prepare=raw.get("prepare") or {},
-        vocab=vocab, labels=labels, mt=_make(Mt, mt, f"{path}: mt"), model=raw["model"], train=train,
-        decode={kind: _make(Decoding, raw["decode"].get(kind) or {}, f"{path}: decode.{kind}")
+        vocab=vocab, labels=labels, mt=make(Mt, mt, f"{path}: mt"), model=raw["model"], train=train,
+        decode={kind: make(Decoding, raw["decode"].get(kind) or {}, f"{path}: decode.{kind}")
                 for kind in (*KINDS, "mt")},
         systems=systems, compare=compare, seeds=tuple(raw["seeds"]))
     experiment.order()
@@ -269,31 +261,32 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
             base[key] = value
 
 
-def _refuse_unknown(value: Any, known: Iterable[str], where: str) -> None:
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"{where}: must be a mapping, not {value!r}")
-    unknown = sorted(value.keys() - set(known))
-    if unknown:
-        raise ConfigError(f"{where}: unknown key {unknown[0]!r}; known: {' '.join(sorted(known))}")
+def _expand(raw: dict[str, Any], labels: Iterable[str], path: str) -> None:
+    """Put the systems and comparisons named with ``@label@`` once for each of ``label_systems``."""
+    wanted = raw.pop("label_systems", [])
+    if not isinstance(wanted, list):
+        raise ConfigError(f"{path}: label_systems: must be a list of labels, not {wanted!r}")
+    for label in wanted:
+        if label not in (HUMAN, *labels):
+            raise ConfigError(f"{path}: label_systems: label {label!r} is not under 'labels'")
+    templates = {name: value for name, value in raw["systems"].items() if LABEL_MARK in name}
+    raw["systems"] = {name: value for name, value in raw["systems"].items() if name not in templates}
+    pairs = [pair for pair in raw["compare"] if not any(LABEL_MARK in name for name in pair)]
+    for label in wanted:
+        for name, value in templates.items():
+            raw["systems"].setdefault(name.replace(LABEL_MARK, label), _put(value, label))  # a system spelt out wins
+        made = [_put(pair, label) for pair in raw["compare"] if any(LABEL_MARK in name for name in pair)]
+        pairs += [pair for pair in made if pair not in pairs]
+    raw["compare"] = pairs
 
 
-def _make(cls: type[T], value: Mapping[str, Any], where: str) -> T:
-    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    _refuse_unknown(value, fields, where)
-    checked: dict[str, Any] = {}
-    for key, item in value.items():
-        default = fields[key].default
-        if isinstance(default, float) and isinstance(item, (int, str)) and not isinstance(item, bool):
-            try:
-                item = float(item)  # YAML 1.1 reads 1e-3 as a string
-            except ValueError:
-                raise ConfigError(f"{where}.{key}: {item!r} is not a number") from None
-        if isinstance(default, tuple) and isinstance(item, list):
-            item = tuple(item)
-        if default is not dataclasses.MISSING and type(item) is not type(default):
-            raise ConfigError(f"{where}.{key}: {item!r} must be {type(default).__name__}")
-        checked[key] = item
-    return cls(**checked)
+def _put(value: Any, label: str) -> Any:
+    """Return ``value`` with ``@label@`` replaced in every string of it."""
+    if isinstance(value, Mapping):
+        return {key: _put(item, label) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_put(item, label) for item in value]
+    return value.replace(LABEL_MARK, label) if isinstance(value, str) else value
 
 
 def _phases(train: Mapping[str, Any], kind: str, path: str) -> tuple[Phase, ...]:
@@ -303,7 +296,7 @@ def _phases(train: Mapping[str, Any], kind: str, path: str) -> tuple[Phase, ...]
 
 
 def _phase(value: Mapping[str, Any], where: str) -> Phase:
-    phase = _make(Phase, value, where)
+    phase = make(Phase, value, where)
     for key in ("epochs", "steps", "batch_frames", "average"):
         if getattr(phase, key) < 1:
             raise ConfigError(f"{where}.{key}: {getattr(phase, key)} must be at least 1")
@@ -317,12 +310,12 @@ def _phase(value: Mapping[str, Any], where: str) -> Phase:
 
 
 def _system(name: str, value: Mapping[str, Any], languages: Mapping[str, str], where: str) -> System:
-    _refuse_unknown(value, {"task", "data", "text", "init"}, where)
+    refuse_unknown(value, {"task", "data", "text", "init"}, where)
     if value.get("task") not in ("asr", "st"):
         raise ConfigError(f"{where}.task: {value.get('task')!r} must be asr or st")
     init = None
     if "init" in value:
-        _refuse_unknown(value["init"], {"from", "parts"}, f"{where}.init")
+        refuse_unknown(value["init"], {"from", "parts"}, f"{where}.init")
         parts = value["init"].get("parts", "all")
         parts = (parts,) if isinstance(parts, str) else tuple(parts)
         for part in parts:
