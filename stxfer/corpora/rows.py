@@ -65,14 +65,14 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], *, optional:
 
 
 def column_names(path: str | os.PathLike[str], *, form: str | None = None) -> list[str]:
-    """Return the names of a table's columns: its first line, in ``jsonl`` the keys of its first object.
+    """Return the names of a table's columns: its first line, in ``jsonl`` the keys of all its objects.
 
     Raises:
         DataError: see :func:`read_rows`.
     """
     form = _form(path, form)
     if form == "jsonl":
-        return list(next((found for _, found in _objects(path)), {}))
+        return list(dict.fromkeys(key for _, found in _objects(path) for key in found))
     return next((names for _, names in (_tab_separated if form == "tsv" else _comma_separated)(path)), [])
 
 
