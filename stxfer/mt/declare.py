@@ -21,12 +21,12 @@ class Filters:
     """Which labels are dropped; 0, an empty string or false switches a filter off.
 
     Attributes:
-        length_ratio: longer or shorter than what a source of its length has on the average, by this factor.
+        length_ratio: longer or shorter by this factor than is usual (the set's median) for a source of its length.
         repetition: a word or a sequence of up to 4 words that follows itself this often.
         copied: share of the label's words that stand in the source.
         script: the Unicode script that most of the label's letters must be of, e.g. Latin.
         language: the target language's code; what reads like the source language is dropped (needs a bitext).
-        score_percentile: this share, in percent, with the lowest scores a word, of what passes the other filters.
+        score_percentile: this share, in percent, with the lowest scores a character, of what passes the other filters.
         held_out: labels that are a sentence of a test set; without it they are only counted.
     """
 
