@@ -15,6 +15,7 @@ from stxfer.mt.declare import HUMAN, Label, read_labels
 from stxfer.values import make, refuse_unknown
 
 PARTS = ("encoder", "decoder", "decoder_body", "ctc", "all")
+VOCABULARY_POLICIES = ("same", "map", "reinit")
 KINDS = ("source", "st", "target")
 VOCAB_TYPES = ("unigram", "bpe", "char")
 LABEL_MARK = "@label@"
@@ -22,10 +23,15 @@ LABEL_MARK = "@label@"
 
 @dataclass(frozen=True)
 class Init:
-    """Which parameters a system starts from: ``parts`` of the system named ``source``."""
+    """Which parameters a system starts from: ``parts`` of the system named ``source``.
+
+    ``vocabulary`` says what becomes of embedding, output and CTC rows when the source has another vocabulary:
+    ``same`` (that is an error), ``map`` (rows of shared pieces are copied) or ``reinit``.
+    """
 
     source: str
     parts: tuple[str, ...]
+    vocabulary: str = "same"
 
 
 @dataclass(frozen=True)
@@ -321,7 +327,11 @@ def _system(name: str, value: Mapping[str, Any], languages: Mapping[str, str], w
         for part in parts:
             if part not in PARTS:
                 raise ConfigError(f"{where}.init.parts: {part!r} must be one of {' '.join(PARTS)}")
-        init = Init(source=value["init"]["from"], parts=parts)
+        vocabulary = value["init"].get("vocabulary", "same")
+        if vocabulary not in VOCABULARY_POLICIES:
+            raise ConfigError(f"{where}.init.vocabulary: {vocabulary!r} must be one of "
+                              f"{' '.join(VOCABULARY_POLICIES)}")
+        init = Init(source=value["init"]["from"], parts=parts, vocabulary=vocabulary)
     text = value["text"]
     for mark, language in languages.items():
         text = text.replace(mark, language)

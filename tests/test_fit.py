@@ -59,7 +59,7 @@ def source(world: World) -> Path:
 @pytest.fixture(scope="module")
 def whole(world: World, source: Path) -> Fit:
     """A translation model of two phases that started from the source ASR's encoder, trained without interruption."""
-    whole = spec(world, world[0] / "st_human" / "seed1", init=(source, ("encoder",)))
+    whole = spec(world, world[0] / "st_human" / "seed1", init=(source, ("encoder",), "same"))
     fit(whole)
     return whole
 
@@ -127,7 +127,7 @@ def test_phases_follow_each_other_and_frozen_parts_stay(whole: Fit, source: Path
 @pytest.mark.parametrize(("kind", "parts"), [("target", ("encoder", "decoder_body")), ("source", ("all",))])
 def test_training_starts_from_what_was_transferred(world: World, source: Path, kept: None, tmp_path: Path,
                                                    kind: str, parts: tuple[str, ...]) -> None:
-    start = replace(spec(world, tmp_path / "x" / "seed1", kind), init=(source, parts))
+    start = replace(spec(world, tmp_path / "x" / "seed1", kind), init=(source, parts, "same"))
     fit(start)
     theirs, ours = load_state(source / "model.pth"), load_state(start.out / "phase1/init.pth")
     assert same(theirs, ours, "encoder.") and same(theirs, ours, "decoder.decoders.")
@@ -145,7 +145,7 @@ def test_what_cannot_be_done_is_refused_before_training(world: World, source: Pa
                                                         changes: dict[str, Any], error: type, message: str) -> None:
     start = spec(world, tmp_path / "x" / "seed1", "target")
     if "parts" in changes:
-        start = replace(start, init=(source, changes["parts"]))
+        start = replace(start, init=(source, changes["parts"], "same"))
     if "freeze" in changes:
         start = replace(start, phases=[replace(start.phases[0], freeze=changes["freeze"])])
     if "blocks" in changes:
@@ -159,7 +159,7 @@ def test_what_cannot_be_done_is_refused_before_training(world: World, source: Pa
 
 def test_source_that_is_not_trained_is_named(world: World, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing/config.yaml: no such file; train that system first"):
-        fit(spec(world, tmp_path / "out", "target", init=(tmp_path / "nothing", ("encoder",))))
+        fit(spec(world, tmp_path / "out", "target", init=(tmp_path / "nothing", ("encoder",), "same")))
 
 
 def test_fewer_epochs_than_are_to_be_averaged(world: World, tmp_path: Path) -> None:

@@ -13,11 +13,23 @@ from stxfer.model.espnet_task import build_model
 from stxfer.model.transfer import load_state, transfer
 
 
-def make(pieces: int = 20, ctc_weight: float = 0.3, dim: int = 16, blocks: int = 1, seed: int = 0) -> Any:
+def pieces(size: int, first: int = 0) -> list[str]:
+    return ["<blank>", "<unk>", *(f"p{i}" for i in range(first, first + size)), "<sos/eos>"]
+
+
+SAME = (pieces(20), pieces(20))
+
+
+def make(size: int = 20, ctc_weight: float = 0.3, dim: int = 16, blocks: int = 1, seed: int = 0,
+         family: str = "transformer") -> Any:
     torch.manual_seed(seed)
-    tokens = ["<blank>", "<unk>", *(f"p{i}" for i in range(pieces)), "<sos/eos>"]
+    common = {"token_list": pieces(size), "input_size": 80, "frontend": None, "normalize": None}
+    if family == "berard":
+        return build_model("asr", {
+            **common, "encoder": "berard", "encoder_conf": {"hidden_size": 8}, "decoder": "berard",
+            "decoder_conf": {"hidden_size": 8}, "model_conf": {"report_cer": False, "report_wer": False}})
     return build_model("asr", {
-        "token_list": tokens, "input_size": 80, "frontend": None, "normalize": None,
+        **common,
         "encoder": "s2t_transformer",
         "encoder_conf": {"output_size": dim, "attention_heads": 2, "linear_units": 32, "num_blocks": blocks,
                          "conv_channels": 16},
@@ -27,16 +39,17 @@ def make(pieces: int = 20, ctc_weight: float = 0.3, dim: int = 16, blocks: int =
 
 def test_all_is_a_copy() -> None:
     source, target = make(seed=1), make(seed=2)
-    report = transfer(target, source.state_dict(), ["all"], source="s", same_vocabulary=True)
+    report = transfer(target, source.state_dict(), ["all"], source="s", vocabularies=SAME)
     assert report.share == 1.0
     assert all(torch.equal(a, b) for a, b in zip(source.state_dict().values(), target.state_dict().values(),
                                                  strict=True))
 
 
 def test_decoder_body_leaves_the_vocabulary_rows_alone() -> None:
-    source, target = make(pieces=30, seed=1), make(seed=2)
+    source, target = make(size=30, seed=1), make(seed=2)
     before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
-    report = transfer(target, source.state_dict(), ["encoder", "decoder_body"], source="s", same_vocabulary=False)
+    report = transfer(target, source.state_dict(), ["encoder", "decoder_body"], source="s",
+                      vocabularies=(pieces(30), pieces(20)))
     after = target.state_dict()
     loaded = {t.name for t in report.tensors if t.loaded}
     assert loaded == {n for n in after if n.startswith(("encoder.", "decoder."))
@@ -47,26 +60,63 @@ def test_decoder_body_leaves_the_vocabulary_rows_alone() -> None:
 
 
 def test_head_that_the_source_lacks_is_new_and_said() -> None:
-    report = transfer(make(seed=2), make(ctc_weight=0.0).state_dict(), ["all"], source="s", same_vocabulary=True)
+    report = transfer(make(seed=2), make(ctc_weight=0.0).state_dict(), ["all"], source="s", vocabularies=SAME)
     assert {t.name for t in report.tensors if not t.loaded} == {"ctc.ctc_lo.weight", "ctc.ctc_lo.bias"}
     assert "the source has no CTC branch" in report.summary()
 
 
-@pytest.mark.parametrize(("change", "parts", "same", "message"), [
-    ({"pieces": 30}, ["all"], False, "another vocabulary; transfer 'decoder_body'"),
-    ({}, ["decoder"], False, "another vocabulary"),  # as many pieces, but not the same ones
-    ({"dim": 32}, ["encoder"], True, "both models must have the same configuration"),
-    ({"blocks": 2}, ["encoder"], True, "has no tensor encoder.encoders.1."),
-    ({}, [], True, "nothing would be transferred"),
-    ({"ctc_weight": 0.0}, ["encoder", "ctc"], True, "no tensor belongs to part 'ctc'"),
+@pytest.mark.parametrize(("change", "parts", "vocabularies", "message"), [
+    ({"size": 30}, ["all"], (pieces(20), pieces(30)), "another vocabulary (23 pieces, fingerprint "),
+    ({}, ["decoder"], (pieces(20, 5), pieces(20)), "18 pieces in both); share the vocabulary, transfer 'decoder_body'"),
+    ({"dim": 32}, ["encoder"], SAME, "both models must have the same configuration"),
+    ({"blocks": 2}, ["encoder"], SAME, "has no tensor encoder.encoders.1."),
+    ({}, [], SAME, "nothing would be transferred"),
+    ({"ctc_weight": 0.0}, ["encoder", "ctc"], SAME, "no tensor belongs to part 'ctc'"),
 ])
-def test_what_does_not_fit_is_an_error(change: dict[str, int], parts: list[str], same: bool, message: str) -> None:
+def test_what_does_not_fit_is_an_error(change: dict[str, int], parts: list[str],
+                                       vocabularies: tuple[list[str], list[str]], message: str) -> None:
     target = make(**{**change, "seed": 2})
     before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
     with pytest.raises(TransferError) as error:
-        transfer(target, make(seed=1).state_dict(), parts, source="s", same_vocabulary=same)
+        transfer(target, make(seed=1).state_dict(), parts, source="s", vocabularies=vocabularies)
     assert message in str(error.value)
     assert all(torch.equal(before[name], tensor) for name, tensor in target.state_dict().items())
+
+
+@pytest.mark.parametrize("family", ["transformer", "berard"])
+def test_mapped_rows_are_those_of_shared_pieces(family: str) -> None:
+    theirs, ours = pieces(30), pieces(20, first=25)  # p25 to p29 in both
+    source, target = make(size=30, seed=1, family=family), make(size=20, seed=2, family=family)
+    before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
+    report = transfer(target, source.state_dict(), ["all"], source="s", vocabularies=(theirs, ours), policy="map")
+    there = source.state_dict()
+    by_row = [name for name, tensor in before.items() if tensor.shape != there[name].shape]
+    assert len(by_row) == 5  # embedding, output and CTC, the last two with biases
+    for name, tensor in target.state_dict().items():
+        for row, piece in enumerate(ours if name in by_row else ()):
+            expected = there[name][theirs.index(piece)] if piece in theirs else before[name][row]
+            assert torch.equal(tensor[row], expected), (name, piece)
+        assert name in by_row or torch.equal(tensor, there[name])
+    total = sum(t.numel() for t in before.values())
+    assert report.share == pytest.approx(1 - sum(15 * before[name][0].numel() for name in by_row) / total)
+    assert "rows of the 8 pieces in both vocabularies, of 23" in report.summary()
+
+
+def test_reinitialised_rows_stay_what_they_were() -> None:
+    source, target = make(size=30, seed=1), make(seed=2)
+    before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
+    report = transfer(target, source.state_dict(), ["all"], source="s", vocabularies=(pieces(30), pieces(20)),
+                      policy="reinit")
+    fresh = {t.name for t in report.tensors if not t.loaded}
+    assert len(fresh) == 5 and all("policy reinit" in t.reason for t in report.tensors if t.name in fresh)
+    for name, tensor in target.state_dict().items():
+        assert torch.equal(tensor, before[name] if name in fresh else source.state_dict()[name]), name
+
+
+def test_vocabularies_without_a_common_piece_cannot_be_mapped() -> None:
+    with pytest.raises(TransferError, match=r"no piece of its vocabulary \(33 pieces.*use init.vocabulary: reinit"):
+        transfer(make(seed=2), make(size=30).state_dict(), ["all"], source="s", policy="map",
+                 vocabularies=(pieces(30), pieces(20, first=100)))
 
 
 def test_trainer_checkpoint_and_damaged_file_are_refused(tmp_path: Path) -> None:

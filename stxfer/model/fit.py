@@ -42,7 +42,7 @@ class Corpus:
 class Fit:
     """Everything that decides what a trained model is.
 
-    ``init`` is (model directory, parts) of the model to start from, or None.
+    ``init`` is (model directory, parts, policy for another vocabulary) of the model to start from, or None.
     """
 
     task: str
@@ -53,7 +53,7 @@ class Fit:
     phases: Sequence[Phase]
     model: Mapping[str, Any] = field(default_factory=dict)
     source: Text | None = None
-    init: tuple[Path, tuple[str, ...]] | None = None
+    init: tuple[Path, tuple[str, ...], str] | None = None
     seed: int = 1
 
 
@@ -114,13 +114,12 @@ def _initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, start:
     report = None
     if previous is not None:
         report = transfer(model, load_state(previous), ["all"], source=f"{out.parent.name} {previous.parent.name}",
-                          same_vocabulary=True)
+                          vocabularies=(spec.target.tokens, spec.target.tokens))
     elif spec.init is not None:
-        directory, parts = spec.init
+        directory, parts, policy = spec.init
         source = f"{directory.parent.name}/{directory.name}"
-        theirs = _vocabulary(directory)
-        ours = spec.target.tokens
-        report = transfer(model, load_state(directory / MODEL), parts, source=source, same_vocabulary=theirs == ours)
+        report = transfer(model, load_state(directory / MODEL), parts, source=source, policy=policy,
+                          vocabularies=(_vocabulary(directory), spec.target.tokens))
         write_json(out / "transfer.json", report.to_json())
     with atomic_torch_save():
         torch.save(model.state_dict(), start)

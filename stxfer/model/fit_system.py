@@ -25,7 +25,7 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
         return
     init = None
     if system.init is not None:
-        init = (system_dir(exp, system.init.source, seed), system.init.parts)
+        init = (system_dir(exp, system.init.source, seed), system.init.parts, system.init.vocabulary)
 
     def corpus(name: str, dev: bool) -> Corpus:
         directory = dump / "fbank" / name
