@@ -1,94 +1,245 @@
 """One normalisation for training and scoring text: what is compared is what was learnt.
 
-Case and punctuation go; letters, combining marks (tones, vowel signs) and digits stay. What differs
-between languages is data, a :class:`Profile`, not code.
+By default case and punctuation go; letters, combining marks (tones, vowel signs) and digits stay. What
+differs between languages is data, ``profiles.yaml``, not code; an experiment file may change it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
+import json
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from stxfer.errors import ConfigError
 
 APOSTROPHE = "'"
-_VERSION = 1  # of the algorithm below; part of every profile's identity
-# "jela.Kuna": a space was forgotten; but not "U.S." or "25,000".
-_FORGOTTEN_SPACE = re.compile(r"(?<=[^\W\d_]{2})[.,!?](?=[^\W\d_]{2})")
+_VERSION = 2  # of the algorithm below; part of every profile's identity
 _JOINERS = "\u200c\u200d"  # ZWNJ, ZWJ: they distinguish words of Persian and of Indic scripts
+_CHOICES = {"form": ("NFC", "NFKC"), "case": ("lower", "turkic", "keep"), "punctuation": ("remove", "keep"),
+            "digits": ("keep", "ascii", "remove")}
+_NAME = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})*")
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What normalising a language needs to know.
+    """The rules for one language; ``profiles.yaml`` says what each means.
 
     Attributes:
         name: the language's code, ``default`` for a language without a profile of its own.
-        apostrophes: characters that stand for an apostrophe; it is kept inside words, dropped elsewhere.
-        separators: punctuation that parts words and becomes a space; all other punctuation is deleted.
-        letters: characters of Unicode's punctuation or symbol classes that are letters in this language.
     """
 
     name: str
-    apostrophes: str = "'\u2018\u2019\uff07"
-    separators: str = "/\\|_\u2026:;=+~<>\u00b7"
-    letters: str = ""
+    form: str
+    case: str
+    punctuation: str
+    digits: str
+    apostrophes: str
+    apostrophe_before: str
+    stops: str
+    separators: str
+    inner: str
+    letters: str
+    strip: str
+    replace: tuple[tuple[str, str], ...]
 
     @property
     def identity(self) -> str:
-        """A signature to print beside a score, e.g. ``norm:sw.v1.3f2a9c01|case:lower|punct:no``."""
-        digest = hashlib.sha256(repr((self.apostrophes, self.separators, self.letters)).encode()).hexdigest()
-        return f"norm:{self.name}.v{_VERSION}.{digest[:8]}|case:lower|punct:no"
+        """A signature to print beside a score, e.g. ``norm:sw.v2.3f2a9c01|case:lower|punct:no``."""
+        rules = dataclasses.asdict(self)
+        digest = hashlib.sha256(json.dumps(rules | {"name": ""}, sort_keys=True).encode()).hexdigest()
+        return (f"norm:{self.name}.v{_VERSION}.{digest[:8]}|case:{'mixed' if self.case == 'keep' else 'lower'}"
+                f"|punct:{'yes' if self.punctuation == 'keep' else 'no'}")
 
 
-# Typed text has many stand-ins for the apostrophe of don't and ng'ombe. In a language we know nothing of,
-# the modifier letter U+02BC may be a glottal stop or an ejective: it stays the letter it is.
-_STAND_INS = "'\u2018\u2019\u201b\u02bc\u2032\u00b4`\uff07"
-PROFILES = {
-    "default": Profile("default"),
-    "en": Profile("en", apostrophes=_STAND_INS),
-    "sw": Profile("sw", apostrophes=_STAND_INS),
-}
+def load_profiles(changes: Mapping[str, Any] | None = None, where: str = "normalise") -> Mapping[str, Profile]:
+    """Return the profiles of ``profiles.yaml``, some of them changed or added to.
 
+    Args:
+        changes: rules by language code, over those of the language's own profile, or of ``default``.
+        where: what error messages call the place of ``changes``.
 
-def profile(lang: str) -> Profile:
-    """Return the profile of a language code (``sw``, ``sw-KE``), the default one if it has none."""
-    return PROFILES.get(lang.replace("_", "-").partition("-")[0].lower(), PROFILES["default"])
-
-
-def normalise(text: str, profile: Profile) -> str:
-    """Return ``text`` in Unicode NFC, lower case, without punctuation and symbols, single-spaced.
-
-    Dashes, the profile's separators, and stops and commas that join two words become spaces; other
-    punctuation is deleted; apostrophes between letters, marks or digits are kept as ``'``. Applying it
-    twice changes nothing.
+    Raises:
+        ConfigError: an unknown rule, a value that a rule cannot have, or rules that contradict each other.
     """
-    text = unicodedata.normalize("NFC", text).lower()
-    text = _FORGOTTEN_SPACE.sub(" ", unicodedata.normalize("NFC", text))
-    text = "".join(map(_mapping(profile), text))
-    if APOSTROPHE in text:
-        text = "".join(char for i, char in enumerate(text) if char != APOSTROPHE or
-                       (_in_word(text[i - 1:i], profile) and _in_word(text[i + 1:i + 2], profile)))
-    return unicodedata.normalize("NFC", " ".join(text.split()))
+    profiles = dict(_builtin())
+    if not isinstance(changes or {}, Mapping):
+        raise ConfigError(f"{where}: must map languages to rules, not {changes!r}")
+    for name, rules in (changes or {}).items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ConfigError(f"{where}: {name!r} is not a language code such as sw or sr-latn; quote \"no\", which "
+                              "YAML takes for false")
+        base = profiles.get(name, profiles["default"])
+        profiles[name] = _changed(dataclasses.replace(base, name=name), rules, f"{where}.{name}")
+    return MappingProxyType(profiles)
 
 
 @functools.cache
-def _mapping(profile: Profile) -> Callable[[str], str]:
-    @functools.cache  # a corpus has few distinct characters, and Unicode's tables are slow
-    def mapped(char: str) -> str:
+def _builtin() -> Mapping[str, Profile]:
+    rules = yaml.safe_load(Path(__file__).with_name("profiles.yaml").read_text(encoding="utf-8"))
+    nothing = Profile("default", *(_CHOICES[field.name][0] if field.name in _CHOICES else ""
+                                   for field in dataclasses.fields(Profile)[1:-1]), replace=())
+    default = _changed(nothing, rules["default"], "profiles.yaml: default")
+    return {name: _changed(dataclasses.replace(default, name=name), of, f"profiles.yaml: {name}")
+            for name, of in rules.items()}
+
+
+def _changed(base: Profile, rules: Any, where: str) -> Profile:
+    known = [field.name for field in dataclasses.fields(Profile)[1:]]
+    if not isinstance(rules, Mapping):
+        raise ConfigError(f"{where}: must be a mapping of rules, not {rules!r}")
+    values: dict[str, Any] = {}
+    for key, value in rules.items():
+        if key not in known:
+            raise ConfigError(f"{where}: unknown rule {key!r}; known: {' '.join(known)}")
+        if key in _CHOICES and value not in _CHOICES[key]:
+            raise ConfigError(f"{where}.{key}: {value!r} must be one of {' '.join(_CHOICES[key])}")
+        if key == "replace":
+            values[key] = _replacements(value, f"{where}.{key}")
+        elif not isinstance(value, str):
+            raise ConfigError(f"{where}.{key}: {value!r} must be a string of characters; quote it")
+        else:
+            values[key] = value if key in _CHOICES else "".join(sorted(set(value)))  # identity: order says nothing
+    profile = dataclasses.replace(base, **values)
+    if composed := [char for char in profile.strip if unicodedata.normalize("NFD", char) != char]:
+        raise ConfigError(f"{where}.strip: {composed[0]!r} is a letter with a mark; name the mark alone, "
+                          "or use replace")
+    one_place = ("apostrophes", "stops", "inner", "letters", "strip")
+    for key, other in ((a, b) for i, a in enumerate(one_place) for b in one_place[i + 1:]):
+        if both := set(getattr(profile, key)) & set(getattr(profile, other)):
+            raise ConfigError(f"{where}: {min(both)!r} stands in both {key} and {other}")
+    return profile
+
+
+def _replacements(value: Any, where: str) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, Mapping) or not all(isinstance(part, str) for pair in value.items() for part in pair):
+        raise ConfigError(f"{where}: must map characters to strings, not {value!r}")
+    for char, meant in value.items():
+        if len(char) != 1 or unicodedata.normalize("NFC", char) != char:
+            raise ConfigError(f"{where}: {char!r} is not one character in Unicode's form NFC")
+        if again := set(meant) & set(value):
+            raise ConfigError(f"{where}: {char!r} becomes {meant!r}, of which {min(again)!r} is replaced itself")
+    return tuple(sorted(value.items()))
+
+
+PROFILES = load_profiles()
+
+
+def profile(lang: str, profiles: Mapping[str, Profile] = PROFILES) -> Profile:
+    """Return the profile of a language code (``sw``, ``sw-KE``): its own, its language's or the default one."""
+    code = lang.replace("_", "-").lower()
+    while code:
+        if code in profiles:
+            return profiles[code]
+        code = code.rpartition("-")[0]
+    return profiles["default"]
+
+
+def normalise(text: str, profile: Profile) -> str:
+    """Return ``text`` in the profile's Unicode form and case, single-spaced, by default without punctuation.
+
+    Where punctuation is removed, dashes, the profile's separators, and stops and commas that join two words
+    become spaces; other punctuation and symbols are deleted; apostrophes and the profile's inner punctuation
+    are kept between letters, marks or digits. Applying it twice changes nothing.
+    """
+    text = unicodedata.normalize("NFC", text)
+    if profile.form == "NFKC":
+        text = unicodedata.normalize("NFC", text.translate(_compatible(profile)))
+    text = unicodedata.normalize("NFC", _cased(text, profile))
+    if profile.replace:
+        text = text.translate({ord(char): _cased(meant, profile) for char, meant in profile.replace})
+    if profile.strip:
+        text = unicodedata.normalize("NFD", text).translate(dict.fromkeys(map(ord, profile.strip)))
+    text = unicodedata.normalize("NFC", text)
+    if profile.punctuation == "remove" and profile.stops:
+        text = _forgotten_space(profile.stops).sub(" ", text)
+    text = text.translate(_outcomes(profile))
+    if profile.punctuation == "remove" and any(char in text for char in APOSTROPHE + profile.inner):
+        text = _only_inside(text, profile)
+    return unicodedata.normalize("NFC", " ".join(text.split()))
+
+
+def _cased(text: str, profile: Profile) -> str:
+    if profile.case == "turkic":
+        text = text.replace("İ", "i").replace("I", "ı")
+    return text if profile.case == "keep" else text.lower()
+
+
+@functools.cache
+def _forgotten_space(stops: str) -> re.Pattern[str]:
+    """Match a stop as in "jela.Kuna", but not those of "U.S." and "25,000"."""
+    return re.compile(rf"(?<=[^\W\d_]{{2}})[{re.escape(stops)}](?=[^\W\d_]{{2}})")
+
+
+class _Table(dict[int, str]):
+    """A table for ``str.translate`` that remembers: a corpus has few characters, and Unicode's tables are slow."""
+
+    def __init__(self, outcome: Callable[[str], str]) -> None:
+        self.outcome = outcome
+
+    def __missing__(self, code: int) -> str:
+        self[code] = self.outcome(chr(code))
+        return self[code]
+
+
+@functools.cache
+def _compatible(profile: Profile) -> _Table:
+    def outcome(char: str) -> str:
+        folded = unicodedata.normalize("NFKC", char)
+        named = char in profile.apostrophes + profile.separators + profile.inner + profile.letters
+        # "…" must not become three stops, nor a spacing accent a space and an accent.
+        spared = unicodedata.category(char)[0] == "P" or (folded[0] == " " != folded)
+        return char if named or spared else folded
+
+    return _Table(outcome)
+
+
+@functools.cache
+def _outcomes(profile: Profile) -> _Table:
+    def outcome(char: str) -> str:
         if char in profile.apostrophes:
             return APOSTROPHE
-        if char in profile.letters or char in _JOINERS:
-            return char
-        category = unicodedata.category(char)
-        if category == "Pd" or char in profile.separators or char.isspace() or char == "\u200b":
-            return " "  # U+200B parts the words of scripts written without spaces
-        return "" if category[0] in "PSC" else char
+        return char if char in profile.inner else _outside(char, profile)
 
-    return mapped
+    return _Table(outcome)
 
 
-def _in_word(char: str, profile: Profile) -> bool:
-    return bool(char) and (unicodedata.category(char)[0] in "LMN" or char in profile.letters)
+def _outside(char: str, profile: Profile) -> str:
+    """Return what becomes of a character that is no apostrophe and not between letters."""
+    if char in profile.letters or char in _JOINERS:
+        return char
+    category = unicodedata.category(char)
+    if char.isspace() or char == "\u200b":
+        return " "  # U+200B parts the words of scripts written without spaces
+    if profile.punctuation == "remove" and (category == "Pd" or char in profile.separators):
+        return " "
+    if category in ("Nd", "No") and profile.digits == "remove":
+        return ""
+    if category == "Nd" and profile.digits == "ascii":
+        return str(unicodedata.decimal(char))
+    return "" if category[0] in ("PSC" if profile.punctuation == "remove" else "C") else char
+
+
+def _only_inside(text: str, profile: Profile) -> str:
+    """Leave apostrophes and inner punctuation where they stand inside words."""
+    def in_word(char: str) -> bool:
+        return bool(char) and (unicodedata.category(char)[0] in "LMN" or char in profile.letters)
+
+    kept = []
+    for i, char in enumerate(text):
+        if char == APOSTROPHE or char in profile.inner:
+            before, after = in_word(text[i - 1:i]), in_word(text[i + 1:i + 2])
+            initial = char == APOSTROPHE and not before and text[i + 1:i + 2] in tuple(profile.apostrophe_before)
+            if not (before and after) and not initial:
+                char = "" if char == APOSTROPHE else _outside(char, profile)
+        kept.append(char)
+    return "".join(kept)
