@@ -118,8 +118,9 @@ def _initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, start:
     elif spec.init is not None:
         directory, parts, policy = spec.init
         source = f"{directory.parent.name}/{directory.name}"
+        theirs = _vocabulary(directory)
         report = transfer(model, load_state(directory / MODEL), parts, source=source, policy=policy,
-                          vocabularies=(_vocabulary(directory), spec.target.tokens))
+                          vocabularies=(theirs, spec.target.tokens))
         write_json(out / "transfer.json", report.to_json())
     with atomic_torch_save():
         torch.save(model.state_dict(), start)
