@@ -1,0 +1,141 @@
+"""Audio that would spoil training, found before it does."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from stxfer.audio.container import unterminated
+from stxfer.audio.io import AudioError, Recording
+from stxfer.errors import ConfigError
+from stxfer.kaldi.datadir import Audio
+
+FATAL = ("missing", "empty", "undecodable", "truncated", "outside", "not_finite", "silent", "too_short", "too_long",
+         "low_rate")
+WARNINGS = ("clipped", "quiet", "offset", "channels", "unterminated")
+_SILENT = 1e-3  # -60 dB of full scale: of 16 bits, five are left
+_QUIET = 1e-2
+_OFFSET = 0.05
+_FULL_SCALE = 0.999
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What :func:`inspect` accepts.
+
+    Attributes:
+        min_seconds: shorter is ``too_short``: no word, and no frame after subsampling by 4.
+        max_seconds: longer is ``too_long``, and is not decoded.
+        min_rate: a lower sampling rate, Hz, is ``low_rate``.
+        max_clipped: a larger share of samples at full scale is ``clipped``.
+    """
+
+    min_seconds: float = 0.1
+    max_seconds: float = 30.0
+    min_rate: int = 8000
+    max_clipped: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_seconds < self.max_seconds:
+            raise ConfigError(f"audio from {self.min_seconds:g} to {self.max_seconds:g} s: the first must be the "
+                              "smaller and not negative")
+        if self.min_rate < 0 or not 0 <= self.max_clipped <= 1:
+            raise ConfigError(f"min_rate {self.min_rate} must not be negative, max_clipped {self.max_clipped:g} a "
+                              "share between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: its kind, of ``FATAL`` or ``WARNINGS``, and a sentence without the file's name."""
+
+    kind: str
+    message: str
+
+    @property
+    def fatal(self) -> bool:
+        """Whether the utterance cannot be used."""
+        return self.kind in FATAL
+
+
+@dataclass(frozen=True)
+class AudioReport:
+    """What :func:`inspect` found.
+
+    Attributes:
+        seconds: duration of the utterance, before its speed is changed; 0 where it could not be told.
+        rate: sampling rate, Hz; 0 where it could not be told.
+        channels: their number; 0 where it could not be told.
+        problems: fatal ones first.
+    """
+
+    seconds: float
+    rate: int
+    channels: int
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def fatal(self) -> Problem | None:
+        """The first problem for which the utterance cannot be used."""
+        return next((problem for problem in self.problems if problem.fatal), None)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """The problems with which it can be used."""
+        return tuple(problem for problem in self.problems if not problem.fatal)
+
+
+def inspect(audio: Audio, limits: Limits = Limits()) -> AudioReport:
+    """Decode an utterance and say what is wrong with it; never raises for bad audio."""
+    try:
+        recording = Recording(audio.path)
+    except AudioError as error:
+        return AudioReport(0.0, 0, 0, (Problem(error.kind, error.reason),))
+    with recording:
+        rate, channels = recording.rate, recording.channels
+        end = recording.seconds if audio.end is None else audio.end
+        seconds = max(0.0, end - audio.start)
+        if rate < limits.min_rate:
+            return AudioReport(seconds, rate, channels, (Problem(
+                "low_rate", f"sampled at {rate} Hz, less than {limits.min_rate} Hz"),))
+        if seconds > limits.max_seconds:
+            return AudioReport(seconds, rate, channels, (_too_long(seconds, limits),))
+        try:
+            samples = recording.read(audio.start, audio.end)
+        except AudioError as error:
+            return AudioReport(seconds, rate, channels, (Problem(error.kind, error.reason),))
+        ended = not unterminated(recording.handle)
+    seconds = len(samples) / rate
+    problems = [_too_long(seconds, limits)] if seconds > limits.max_seconds else _signal_problems(samples, rate, limits)
+    if channels > 2:
+        problems.append(Problem("channels", f"{channels} channels, which are averaged; choose one if they are "
+                                "microphones apart"))
+    if not ended and audio.end is None:
+        problems.append(Problem("unterminated", "an Ogg stream without its last page; its end may be missing"))
+    return AudioReport(seconds, rate, channels, tuple(problems))
+
+
+def _too_long(seconds: float, limits: Limits) -> Problem:
+    return Problem("too_long", f"{seconds:.2f} s, longer than {limits.max_seconds:g} s")
+
+
+def _signal_problems(samples: np.ndarray, rate: int, limits: Limits) -> list[Problem]:
+    seconds = len(samples) / rate
+    if seconds < limits.min_seconds:
+        return [Problem("too_short", f"{seconds:.3f} s, shorter than {limits.min_seconds:g} s")]
+    low, high, offset = float(samples.min()), float(samples.max()), float(samples.mean(dtype=np.float64))
+    peak = max(high - offset, offset - low)
+    if peak < _SILENT:
+        level = f"{20 * math.log10(peak):.0f} dB of full scale" if peak > 1e-7 else "0"
+        return [Problem("silent", f"silent, its peak is {level}")]
+    problems = []
+    if max(high, -low) >= _FULL_SCALE:
+        share = float(np.mean(np.abs(samples) >= _FULL_SCALE))
+        if share > limits.max_clipped:
+            problems.append(Problem("clipped", f"clipped, {100 * share:.1f} % of its samples are at full scale"))
+    if peak < _QUIET:
+        problems.append(Problem("quiet", f"very quiet, its peak is {20 * math.log10(peak):.0f} dB of full scale"))
+    if abs(offset) > _OFFSET:
+        problems.append(Problem("offset", f"its mean is {offset:+.3f} of full scale, not 0"))
+    return problems
