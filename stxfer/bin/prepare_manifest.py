@@ -1,0 +1,34 @@
+"""Stage 1: a data directory from a table (TSV, CSV or JSON lines) with columns audio and text, and, where there are,
+utt, speaker, start, end (seconds) and text.<language>.<label> (translations)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stxfer.bin._cli import make_parser, run
+from stxfer.bin._corpus_options import print_counts
+from stxfer.bin._set_options import add_set_options, names
+from stxfer.corpora.manifest import prepare_manifest
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write ``<out>/<set>``."""
+    parser = make_parser("prepare_manifest", __doc__ or "")
+    parser.add_argument("--manifest", type=Path, required=True, help="the table: .tsv, .csv or .jsonl")
+    parser.add_argument("--columns", type=names, default="", metavar="'OURS=THEIRS ...'",
+                        help="what the table calls our columns, e.g. 'text=sentence audio=path speaker=client_id "
+                             "text.fr.human=sentence_fr'; quote a name that holds a space")
+    parser.add_argument("--audio-dir", type=Path,
+                        help="folder that audio paths are relative to; None: the manifest's")
+    parser.add_argument("--allow-outside", action="store_true", help="take absolute audio paths, and paths with ..")
+    add_set_options(parser)
+    args = parser.parse_args(argv)
+    print_counts(args.out, {args.set: prepare_manifest(
+        args.manifest, args.out, args.set, columns=args.columns, audio_dir=args.audio_dir,
+        allow_outside=args.allow_outside, max_drop=args.max_drop, force=args.force, allow_stale=args.allow_stale,
+        nj=args.nj)})
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,177 @@
+"""Corpora described by one table: TSV, CSV or JSON lines whose columns say where the audio is and what is said.
+
+Columns: ``audio`` and ``text``; further ``utt``, ``speaker``, ``start`` and ``end`` (seconds into the file), and any
+number of ``text.<lang>.<label>`` (translations). A mapping gives the names that a table uses instead of these.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from stxfer.audio.io import files_digest
+from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
+from stxfer.corpora.rows import Row, column_names, inside, read_rows, sanitise
+from stxfer.errors import ConfigError, DataError
+from stxfer.kaldi.datadir import text_language
+
+REQUIRED = ("audio", "text")
+OPTIONAL = ("utt", "speaker", "start", "end")
+log = logging.getLogger(__name__)
+
+
+def prepare_manifest(manifest: str | os.PathLike[str], out: str | os.PathLike[str], name: str, *,
+                     columns: Mapping[str, str] | None = None, audio_dir: str | os.PathLike[str] | None = None,
+                     allow_outside: bool = False, max_drop: float = MAX_DROP, force: bool = False,
+                     allow_stale: bool = False, nj: int = 1) -> Counts:
+    """Write the Kaldi data directory ``<out>/<name>`` of one manifest.
+
+    Args:
+        manifest: a file that :func:`stxfer.corpora.rows.read_rows` reads.
+        out: folder of data directories.
+        name: the set, e.g. ``tgt_train``.
+        columns: the manifest's names for ours, e.g. ``{"text": "sentence", "text.fr.human": "sentence_fr"}``.
+        audio_dir: folder that audio paths are relative to; None: the manifest's.
+        allow_outside: take absolute paths and paths with ``..``.
+        max_drop: the largest share of utterances that may be left out.
+        force: do it again although it is finished.
+        allow_stale: see :class:`stxfer.stage.Stage`.
+        nj: threads that read the headers of audio files.
+
+    Raises:
+        ConfigError: ``columns`` names something that is not ours, or one column twice.
+        DataError: see :func:`read_manifest` and :func:`stxfer.corpora.collect.write_set`.
+    """
+    manifest = Path(os.path.abspath(manifest))
+    folder = os.path.abspath(audio_dir or manifest.parent)
+    if not os.path.isdir(folder):
+        raise DataError(f"{folder}: no such folder; audio paths would be relative to it")
+    entries = list(read_manifest(manifest, folder, columns or {}, allow_outside=allow_outside))
+    return write_set(out, name, entries, dropped={}, inputs=[manifest], max_drop=max_drop,
+                     options={"columns": dict(columns or {}), "audio_dir": folder,
+                              "audio": files_digest(sorted({entry.audio for entry in entries}))},
+                     hint=f"Audio paths are relative to {folder} (--audio-dir)",
+                     force=force, allow_stale=allow_stale, nj=nj)
+
+
+def read_manifest(path: Path, folder: str, columns: Mapping[str, str], *, allow_outside: bool = False
+                  ) -> Iterator[Entry]:
+    """Yield the utterances of a manifest.
+
+    Without a column ``utt`` an utterance is called after its audio and its start and end in milliseconds, without
+    a column ``speaker`` each utterance is a speaker of its own. Ids begin with their speaker, as Kaldi's order
+    wants it: ``<speaker>-`` is put before those that do not.
+
+    Args:
+        path: the manifest.
+        folder: what relative audio paths are relative to.
+        columns: see :func:`prepare_manifest`.
+        allow_outside: take paths that leave ``folder``.
+
+    Raises:
+        ConfigError: see :func:`prepare_manifest`.
+        DataError: the file is malformed, a column or a value is missing, a time is not a number, a segment ends
+            before it starts, a path leaves the folder, or two rows have one id; names file and line.
+    """
+    theirs = find_columns(path, columns)
+    lines: dict[str, int] = {}
+    for row in read_rows(path, list(dict.fromkeys(theirs[ours] for ours in REQUIRED)),
+                         optional=list(dict.fromkeys(theirs.values()))):
+        entry = _entry(row, theirs, f"{path}:{row.line}", folder, allow_outside)
+        first = lines.setdefault(entry.utt, row.line)
+        if first != row.line:
+            advice = "remove one of them" if "utt" in theirs else "remove one of them or add a column utt"
+            raise DataError(f"{path}:{row.line}: utterance {entry.utt} stands already in line {first}; {advice}")
+        yield entry
+    if not lines:
+        raise DataError(f"{path}: holds no rows")
+
+
+def find_columns(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
+    """Return a manifest's own names for the columns of ours that it has.
+
+    Raises:
+        ConfigError: ``columns`` names something that is not ours, or one of theirs twice.
+        DataError: a column is missing, or is called ``text.`` something else than ``<lang>.<label>``.
+    """
+    for ours in columns:
+        if ours not in (*REQUIRED, *OPTIONAL) and not _is_text(ours):
+            raise ConfigError(f"columns: unknown name {ours!r}; the names are {' '.join(REQUIRED + OPTIONAL)} and "
+                              "text.<language>.<label>")
+    present = column_names(path)
+    theirs = {ours: ours for ours in (*REQUIRED, *OPTIONAL) if ours in present or ours in REQUIRED}
+    theirs |= {column: column for column in present if column.startswith("text.")
+               and column not in columns.values() and text_language(column)}
+    theirs |= columns
+    for ours, column in theirs.items():
+        if column not in present:
+            raise DataError(f"{path}:1: no column {column!r}; there are: {' '.join(present) or 'none'}. "
+                            f"Say which one holds {ours} with --columns '{ours}=NAME'")
+    if doubled := [column for column in columns.values() if list(theirs.values()).count(column) > 1]:
+        raise ConfigError(f"columns: {doubled[0]!r} is named twice; one column is one thing")
+    if unused := [column for column in present if column not in theirs.values()]:
+        log.info("%s: columns not used: %s", path, " ".join(unused))
+    if "speaker" not in theirs:
+        log.info("%s: no column speaker: each utterance is a speaker of its own", path)
+    return theirs
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return bool(text_language(name))
+    except DataError:
+        return False
+
+
+def _entry(row: Row, theirs: Mapping[str, str], where: str, folder: str, allow_outside: bool) -> Entry:
+    values = {ours: row.values[column] for ours, column in theirs.items()}
+    for ours in ("audio", "utt", "speaker"):
+        if ours in values and not values[ours].strip():
+            raise DataError(f"{where}: column {theirs[ours]!r} is empty")
+    start = _seconds(values.get("start", ""), f"{where}: column {theirs.get('start')!r}") or 0.0
+    end = _seconds(values.get("end", ""), f"{where}: column {theirs.get('end')!r}")
+    if end is not None and end <= start:
+        raise DataError(f"{where}: ends at {end:g} s, not after its start at {start:g} s")
+    audio = values["audio"]
+    if audio.rstrip().endswith("|"):
+        raise DataError(f"{where}: audio {audio!r} is a command; write its output to a file and give the path")
+    path = os.path.join(folder, audio) if allow_outside else _inside(folder, audio, where)
+    utt = _id(values["utt"]) if "utt" in values else _name(audio, start, end)
+    speaker = _id(values["speaker"]) if "speaker" in values else utt
+    if speaker != utt and not utt.startswith((f"{speaker}-", f"{speaker}_")):
+        utt = f"{speaker}-{utt}"
+    return Entry(utt, path, values["text"], speaker, start, end,
+                 {ours: text for ours, text in values.items() if ours.startswith("text.")})
+
+
+def _inside(folder: str, audio: str, where: str) -> str:
+    try:
+        return inside(folder, audio, where)
+    except DataError as error:
+        raise DataError(f"{error}, or allow others with --allow-outside") from None
+
+
+def _id(name: str) -> str:
+    return re.sub(r"\s+", "_", name.strip())
+
+
+def _name(audio: str, start: float, end: float | None) -> str:
+    name = sanitise(str(PurePosixPath(audio).with_suffix("")).lstrip("/").replace("/", "_"))
+    times = [seconds for seconds in (start, end) if seconds is not None]
+    return name if end is None and not start else "-".join([name, *(f"{round(s * 1000):08d}" for s in times)])
+
+
+def _seconds(text: str, what: str) -> float | None:
+    if not text.strip():
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise DataError(f"{what}: {text!r} is not a number of seconds")
+    return seconds
