@@ -12,6 +12,7 @@ import yaml
 
 from stxfer.errors import ConfigError
 from stxfer.mt.declare import HUMAN, Label, read_labels
+from stxfer.text.normalise import Profile, load_profiles, profile
 from stxfer.values import make, refuse_unknown
 
 PARTS = ("encoder", "decoder", "decoder_body", "ctc", "all")
@@ -137,6 +138,7 @@ class Experiment:
     name: str
     source_lang: str
     target_lang: str
+    profiles: Mapping[str, Profile]
     data: Mapping[str, Any]
     prepare: Mapping[str, Any]
     vocab: Mapping[str, Vocab]
@@ -148,6 +150,10 @@ class Experiment:
     systems: Mapping[str, System]
     compare: tuple[tuple[str, str], ...]
     seeds: tuple[int, ...]
+
+    def profile(self, language: str) -> Profile:
+        """Return the rules by which text of a language is normalised here."""
+        return profile(language, self.profiles)
 
     def select(self, systems: Iterable[str] = (), kind: str | None = None) -> list[System]:
         """Return the named systems (none named: all) of one kind (none: any), sources first.
@@ -191,10 +197,10 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
         ConfigError: file absent, not YAML, an unknown key, or a value of the wrong type; names the key.
     """
     raw = _read(Path(path))
-    known = {"name", "languages", "data", "prepare", "vocab", "labels", "mt", "model", "train", "decode",
+    known = {"name", "languages", "normalise", "data", "prepare", "vocab", "labels", "mt", "model", "train", "decode",
              "systems", "compare", "seeds", "label_systems"}
     refuse_unknown(raw, known, str(path))
-    missing = sorted(known - {"data", "prepare", "label_systems"} - raw.keys())
+    missing = sorted(known - {"normalise", "data", "prepare", "label_systems"} - raw.keys())
     if missing:
         raise ConfigError(f"{path}: missing key {missing[0]!r}")
     languages = raw["languages"]
@@ -230,6 +236,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
             raise ConfigError(f"{path}: compare: unknown system {name!r}")
     experiment = Experiment(
         name=raw["name"], source_lang=languages["source"], target_lang=languages["target"],
+        profiles=load_profiles(raw.get("normalise"), f"{path}: normalise"),
         data=raw.get("data") or {}, prepare=raw.get("prepare") or {},
         vocab=vocab, labels=labels, mt=make(Mt, mt, f"{path}: mt"), model=raw["model"], train=train,
         decode={kind: make(Decoding, raw["decode"].get(kind) or {}, f"{path}: decode.{kind}")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import unicodedata
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scored import CONFIG, make_experiment
 
+from stxfer.config import load_experiment
 from stxfer.errors import ConfigError
+from stxfer.score.evaluate import score_system
 from stxfer.text.normalise import PROFILES, load_profiles, normalise, profile
 
 MORE = load_profiles({  # rules that no language of ours has, so that the properties below hold for them too
@@ -157,3 +162,27 @@ def test_mistakes_are_named(changes: Any, message: str) -> None:
         load_profiles(changes)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_an_experiment_changes_a_profile(tmp_path: Path) -> None:
+    path = tmp_path / "toy.yaml"
+    path.write_text(CONFIG + "normalise: {sw: {digits: remove}, xx: {case: keep}}\n", encoding="utf-8")
+    experiment = load_experiment(path)
+    assert normalise("Saa 3 usiku", experiment.profile("sw")) == "saa usiku"
+    assert normalise("Saa 3", experiment.profile("xx")) == "Saa 3"
+    assert experiment.profile("en") == profile("en")
+    path.write_text(CONFIG + "normalise: {sw: {digit: remove}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"toy.yaml: normalise.sw: unknown rule 'digit'; known: form"):
+        load_experiment(path)
+
+
+def test_a_changed_profile_reaches_the_score(tmp_path: Path) -> None:
+    path = make_experiment(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8") + "normalise: {sw: {inner: '-'}}\n", encoding="utf-8")
+    experiment = load_experiment(path)
+    score = score_system(experiment, experiment.systems["scratch"], 1, dump=tmp_path / "dump", expdir=tmp_path / "exp")
+    identity = experiment.profile("sw").identity
+    assert identity != profile("sw").identity
+    assert f"|{identity}|" in score["metrics"]["wer"]["signature"]
+    marker = tmp_path / "exp/scratch/seed1/decode/tgt_test/score/.stage.json"
+    assert json.loads(marker.read_text())["options"]["norm"] == identity

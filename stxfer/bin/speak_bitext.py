@@ -9,6 +9,7 @@ from stxfer.bin._cli import add_stage_options, make_parser, run
 from stxfer.bin._dataclass_options import add_options, read_options
 from stxfer.corpora.synthetic.spoken_bitext import Options, speak_bitext
 from stxfer.errors import ConfigError
+from stxfer.text.normalise import PROFILES
 
 HELP = {f"{part}_sentences": f"spoken sentences of {part}, at most" for part in ("train", "dev", "test")}
 HELP |= {"min_words": "words of a spoken sentence, at least", "max_words": "words of a spoken sentence, at most",
@@ -31,18 +32,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--nj", type=int, default=2, help="processes")
     add_stage_options(parser)
     args = parser.parse_args(argv)
-    configured, source, target = {}, args.lang, args.target_lang
+    configured, source, target, profiles = {}, args.lang, args.target_lang, PROFILES
     if args.config:
         from stxfer.config import load_experiment
 
         experiment = load_experiment(args.config)
         configured = dict(experiment.data.get("speak_bitext") or {})
         source, target = source or experiment.source_lang, target or experiment.target_lang
+        profiles = experiment.profiles
     if not source or not target:
         raise ConfigError("--lang and --target-lang are needed, or --config")
     options = read_options(args, Options, configured, f"{args.config}: data.speak_bitext")
-    counts = speak_bitext(args.bitext, args.out, (source, target), options, nj=args.nj, force=args.force,
-                          allow_stale=args.allow_stale)
+    counts = speak_bitext(args.bitext, args.out, (source, target), options, profiles=profiles, nj=args.nj,
+                          force=args.force, allow_stale=args.allow_stale)
     print(f"spoken from {args.bitext}: " + ", ".join(f"src_{part} {counts[part]}" for part in ("train", "dev", "test"))
           + f" utterances; {counts['bitext']} pairs left for MT in {args.out / 'bitext'}")
 

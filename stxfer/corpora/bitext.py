@@ -11,7 +11,7 @@ from typing import Any
 from stxfer.errors import DataError
 from stxfer.fileio import atomic_dir, atomic_write, read_json, write_json
 from stxfer.stage import Stage
-from stxfer.text.normalise import normalise, profile
+from stxfer.text.normalise import PROFILES, Profile, normalise, profile
 
 PARTS = ("train", "dev", "test")
 MAX_WORDS, MAX_RATIO, SHORT = 100, 3.0, 8
@@ -135,8 +135,8 @@ def leak_report(leaks: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 
 def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], languages: Sequence[str],
-                 held_out: Mapping[str, str], sources: Sequence[Path], *, force: bool = False,
-                 allow_stale: bool = False) -> dict[str, Any]:
+                 held_out: Mapping[str, str], sources: Sequence[Path], *, profiles: Mapping[str, Profile] = PROFILES,
+                 force: bool = False, allow_stale: bool = False) -> dict[str, Any]:
     """Normalise a bitext and clean its training part.
 
     Of dev and test only pairs with an empty side are dropped: what is scored is not chosen here. ``out``
@@ -149,6 +149,7 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
         held_out: normalised sentences that the training part must not hold, each with the file it stands in;
             those of the bitext's own dev and test are added.
         sources: the files that ``held_out`` was read from.
+        profiles: how text is normalised, by language.
         force: do it again although it is finished.
         allow_stale: see :class:`stxfer.stage.Stage`.
 
@@ -159,7 +160,7 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
         DataError: malformed input (see :func:`prepare_bitext`), or nothing is left of a part.
     """
     raw, out = Path(raw), Path(out)
-    rules = [profile(lang) for lang in languages]
+    rules = [profile(lang, profiles) for lang in languages]
     stage = Stage("prepare bitext", out, [*bitext_files(raw, languages), *sources],
                   {"languages": list(languages), "profiles": [rule.identity for rule in rules]})
     if stage.needed(force=force, allow_stale=allow_stale):

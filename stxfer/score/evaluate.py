@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stxfer.config import Experiment, System
+from stxfer.config import Experiment
 from stxfer.errors import DataError
 from stxfer.fileio import atomic_write, read_json, write_json
 from stxfer.kaldi.table import read_table
 from stxfer.score import asr, st
 from stxfer.score.reference import reference_path
 from stxfer.stage import MARKER, Stage
-from stxfer.text.normalise import Profile, normalise, profile
+from stxfer.systems import System
+from stxfer.text.normalise import Profile, normalise
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def score_system(experiment: Experiment, system: System, seed: int, *, dump: Pat
                         f"--stage 10 --systems {system.name} --seeds {seed}")
     is_st = system.task == "st"
     language = experiment.source_lang if system.kind == "source" else experiment.target_lang
-    norm = profile(language)
+    norm = experiment.profile(language)
     ref_path = reference_path(experiment, system, dump)
     dur_path = dump / "fbank" / system.data / "utt2dur"
     stage = Stage(f"score {what}", out, inputs=[hyp_dir, ref_path, dur_path],

@@ -15,7 +15,6 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -80,7 +79,7 @@ def load_profiles(changes: Mapping[str, Any] | None = None, where: str = "normal
                               "YAML takes for false")
         base = profiles.get(name, profiles["default"])
         profiles[name] = _changed(dataclasses.replace(base, name=name), rules, f"{where}.{name}")
-    return MappingProxyType(profiles)
+    return profiles
 
 
 @functools.cache

@@ -7,7 +7,7 @@ import os
 import random
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from stxfer.corpora.synthetic.speech import Room, speak_set, speech_pool
 from stxfer.errors import ConfigError, DataError
 from stxfer.fileio import atomic_dir
 from stxfer.stage import Stage
-from stxfer.text.normalise import normalise, profile
+from stxfer.text.normalise import PROFILES, Profile, normalise, profile
 
 log = logging.getLogger(__name__)
 _NOT_PROSE = re.compile(r"https?:|www\.|\w\.(?:com|org|net)\b|[@#<>{}\[\]|\\_*=~^$%&+/]|\.\.\.|\u2026")
@@ -77,8 +77,8 @@ def _is_prose(text: str) -> bool:
     return all(c.isalnum() or c in _PUNCTUATION for c in text)
 
 
-def split_bitext(parts: dict[str, list[Pair]], languages: Sequence[str], options: Options
-                 ) -> tuple[dict[str, list[Pair]], list[Pair]]:
+def split_bitext(parts: dict[str, list[Pair]], languages: Sequence[str], options: Options,
+                 profiles: Mapping[str, Profile] = PROFILES) -> tuple[dict[str, list[Pair]], list[Pair]]:
     """Choose the pairs to be spoken, and those that are left to train MT on.
 
     No normalised sentence of dev or test, of either side, is spoken in train or left for MT; no sentence
@@ -88,11 +88,12 @@ def split_bitext(parts: dict[str, list[Pair]], languages: Sequence[str], options
         parts: train, dev and test of the bitext.
         languages: codes of source and target.
         options: how many, how long.
+        profiles: how text is normalised, by language.
 
     Returns:
         The spoken pairs by part, and the rest of train.
     """
-    rules = [profile(lang) for lang in languages]
+    rules = [profile(lang, profiles) for lang in languages]
 
     def sides(pair: Pair) -> Pair:
         return normalise(pair[0], rules[0]), normalise(pair[1], rules[1])
@@ -124,8 +125,8 @@ def _new_sentences(pairs: Iterable[Pair], sides: Callable[[Pair], Pair], taken: 
 
 
 def speak_bitext(bitext: str | os.PathLike[str], out: str | os.PathLike[str], languages: tuple[str, str],
-                 options: Options = Options(), *, nj: int = 1, force: bool = False,
-                 allow_stale: bool = False) -> dict[str, int]:
+                 options: Options = Options(), *, profiles: Mapping[str, Profile] = PROFILES, nj: int = 1,
+                 force: bool = False, allow_stale: bool = False) -> dict[str, int]:
     """Make ``out/src_{train,dev,test}`` with ``text.<target>.human``, and ``out/bitext`` of the other pairs.
 
     Args:
@@ -133,6 +134,7 @@ def speak_bitext(bitext: str | os.PathLike[str], out: str | os.PathLike[str], la
         out: the data directory of the recipe.
         languages: codes of source (one that espeak-ng speaks) and target.
         options: which sentences, how many, by whom.
+        profiles: how text is normalised, by language, when sentences are compared.
         nj: processes; the result does not depend on it.
         force: make everything again.
         allow_stale: see :meth:`stxfer.stage.Stage.needed`.
@@ -152,13 +154,15 @@ def speak_bitext(bitext: str | os.PathLike[str], out: str | os.PathLike[str], la
         raise ConfigError(f"speak_bitext: min_words {options.min_words} is above max_words {options.max_words}")
     files = bitext_files(bitext, languages)
     parts = {part: read_pairs(bitext, part, languages) for part in PARTS}
-    spoken, rest = split_bitext(parts, languages, options)
+    spoken, rest = split_bitext(parts, languages, options, profiles)
     for part, pairs in {**spoken, "train, for MT,": rest}.items():
         if not pairs:
             raise DataError(f"{bitext}: no pair of {part} is left after choosing sentences of {options.min_words} to "
                             f"{options.max_words} words and {options.max_chars} characters; widen these limits")
     out = Path(out)
-    stage = Stage("rest of the spoken bitext", out / "bitext", files, {"languages": list(languages), **asdict(options)})
+    stage = Stage("rest of the spoken bitext", out / "bitext", files, {
+        "languages": list(languages), "profiles": [profile(lang, profiles).identity for lang in languages],
+        **asdict(options)})
     if stage.needed(force=force, allow_stale=allow_stale):
         with atomic_dir(out / "bitext") as folder:
             for part in PARTS:
