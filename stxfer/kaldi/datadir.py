@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stxfer.errors import DataError
-from stxfer.fileio import atomic_dir, atomic_write
+from stxfer.fileio import atomic_dir
+from stxfer.kaldi.dropped import write_dropped
 from stxfer.kaldi.segments import Segment, check_segment, read_segments, write_segments
 from stxfer.kaldi.table import is_id, read_table, write_table
 
@@ -249,5 +250,4 @@ def write_datadir(path: str | os.PathLike[str], data: DataDir, *, dropped: Mappi
         for name, table in data.texts.items():
             write_table(directory / name, table)
         if dropped is not None:
-            with atomic_write(directory / "dropped.tsv") as handle:
-                handle.writelines(f"{utt}\t{reason}\n" for utt, reason in sorted(dropped.items()))
+            write_dropped(directory / "dropped.tsv", dropped)

@@ -67,14 +67,21 @@ def _kind(name: str, segmented: bool) -> str:
     return "speaker" if name == "cmvn.scp" or name.startswith("spk2") else "other"
 
 
-def refuse_same(out: Path, sources: list[Path]) -> None:
-    """Check that ``out`` is none of the directories that are read.
+def check_out(out: Path, sources: list[Path]) -> None:
+    """Check that ``out`` may be replaced: it is none of the directories that are read, and holds nothing but tables.
 
     Raises:
-        DataError: it is one.
+        DataError: it is, or does not.
     """
     if out.resolve() in [source.resolve() for source in sources]:
         raise DataError(f"{out}: is read from; give --out another directory")
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out}: is a file; give --out another directory")
+    for entry in sorted(out.iterdir()) if out.exists() else ():
+        known = entry.name.startswith(".") or entry.name in DERIVED or _kind(entry.name, False) != "other"
+        if entry.is_dir() or not known:
+            raise DataError(f"{out}: holds {entry.name}, which is no table of a data directory and would be lost; "
+                            "give --out another directory")
 
 
 def recordings(path: Path) -> set[bytes]:

@@ -26,20 +26,27 @@ def read_segments(path: str | os.PathLike[str]) -> dict[str, Segment]:
     """Read ``<utterance> <recording> <start> <end>`` lines.
 
     Raises:
-        DataError: a malformed line or table, or see :func:`check_segment`; names the file and the utterance.
+        DataError: a malformed table, or see :func:`parse_segment`; names the file and the utterance.
     """
-    segments = {}
-    for utt, value in iter_table(path, empty_values=False):
-        fields = value.split()
-        if len(fields) != 3:
-            raise DataError(f"{path}: utterance {utt}: has {len(fields) + 1} fields; "
-                            "a line is '<utterance> <recording> <start> <end>', times in seconds")
-        try:
-            segments[utt] = Segment(fields[0], float(fields[1]), float(fields[2]))
-        except ValueError:
-            raise DataError(f"{path}: utterance {utt}: {fields[1]} {fields[2]}: not two times in seconds") from None
-        check_segment(path, utt, segments[utt])
-    return segments
+    return {utt: parse_segment(path, utt, value) for utt, value in iter_table(path, empty_values=False)}
+
+
+def parse_segment(path: str | os.PathLike[str], utt: str, value: str) -> Segment:
+    """Return what a line says after the utterance.
+
+    Raises:
+        DataError: not a recording and two times, or see :func:`check_segment`; names the file ``path``.
+    """
+    fields = value.split()
+    if len(fields) != 3:
+        raise DataError(f"{path}: utterance {utt}: has {len(fields) + 1} fields; "
+                        "a line is '<utterance> <recording> <start> <end>', times in seconds")
+    try:
+        segment = Segment(fields[0], float(fields[1]), float(fields[2]))
+    except ValueError:
+        raise DataError(f"{path}: utterance {utt}: {fields[1]} {fields[2]}: not two times in seconds") from None
+    check_segment(path, utt, segment)
+    return segment
 
 
 def check_segment(path: str | os.PathLike[str], utt: str, segment: Segment) -> None:

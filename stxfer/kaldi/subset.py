@@ -14,7 +14,7 @@ from stxfer.errors import ConfigError, DataError
 from stxfer.fileio import atomic_dir
 from stxfer.kaldi.blocks import iter_blocks, keep, write_blocks
 from stxfer.kaldi.datadir import DataDir
-from stxfer.kaldi.layout import Layout, read_layout, recordings, refuse_same, write_spk2utt
+from stxfer.kaldi.layout import Layout, check_out, read_layout, recordings, write_spk2utt
 
 
 def subset(data: DataDir, *, hours: float | None = None, n_utts: int | None = None, seed: int = 0) -> DataDir:
@@ -48,7 +48,7 @@ def subset_datadir(source: str | os.PathLike[str], out: str | os.PathLike[str], 
         DataError: a table is malformed or unsorted, or lacks utterances of the subset; there are no durations.
     """
     layout, out = read_layout(source), Path(out)
-    refuse_same(out, [layout.path])
+    check_out(out, [layout.path])
     utt2spk = {utt: value.decode() for utt, value in _table(layout.path / "utt2spk")}
     seconds: dict[str, float] = {}
     if "utt2dur" in layout.names:

@@ -1,0 +1,112 @@
+"""Several data directories as one."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from stxfer.errors import ConfigError, DataError
+from stxfer.fileio import atomic_dir
+from stxfer.kaldi.blocks import Block, Keys, iter_blocks, merge, write_blocks
+from stxfer.kaldi.layout import Layout, check_out, read_layout, write_spk2utt
+
+
+@dataclass(frozen=True)
+class Combined:
+    """What became of the parts.
+
+    Attributes:
+        n_utts: utterances of the whole.
+        left_out: tables that not every part has, each with a part that lacks it.
+    """
+
+    n_utts: int
+    left_out: dict[str, Path]
+
+
+def combine_datadirs(parts: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> Combined:
+    """Write the utterances of all parts as one data directory, merging sorted tables a block of lines at a time.
+
+    A recording or a speaker may stand in several parts, with the same value. ``utt2speed`` is 1 where a part has
+    none; other tables that a part lacks are left out.
+
+    Raises:
+        ConfigError: fewer than two parts, or one given twice.
+        DataError: an utterance stands in two parts, a recording has two values, ``segments`` are only in some, or a
+            table is malformed, unsorted or has other utterances than its directory's ``utt2spk``.
+    """
+    layouts, out = [read_layout(part) for part in parts], Path(out)
+    if len({layout.path.resolve() for layout in layouts}) < max(2, len(layouts)):
+        raise ConfigError("combining takes two or more different directories")
+    check_out(out, [layout.path for layout in layouts])
+    segmented = {bool(layout.recording): layout.path for layout in layouts}
+    if len(segmented) > 1:
+        raise DataError(f"{segmented[True]} has segments and {segmented[False]} has none: such directories cannot be "
+                        "combined; write one that gives each whole recording as a segment")
+    names = set.union(*(layout.names for layout in layouts))
+    left_out = {name: next(layout.path for layout in layouts if name not in layout.names) for name in sorted(names)
+                if name != "utt2speed" and any(name not in layout.names for layout in layouts)}
+    with atomic_dir(out) as directory:
+        keys = {name: _write(name, layouts, directory) for name in sorted(names - left_out.keys())}
+        for name in sorted(_utterance_tables(layouts) & keys.keys()):
+            if keys[name] != keys["utt2spk"]:
+                _refuse_difference(name, layouts)
+        write_spk2utt(directory)
+    return Combined(keys["utt2spk"].number, left_out)
+
+
+def _utterance_tables(layouts: Sequence[Layout]) -> set[str]:
+    return {name for layout in layouts for name in layout.utterance}
+
+
+def _write(name: str, layouts: Sequence[Layout], out: Path) -> Keys:
+    streams = [iter_blocks(layout.path / name) if name in layout.names else _speed_one(layout) for layout in layouts]
+    shared = name not in _utterance_tables(layouts)
+    return write_blocks(out / name, (_unique(block, name, layouts, shared) for block in merge(streams)))
+
+
+def _speed_one(layout: Layout) -> Iterator[Block]:
+    for block in iter_blocks(layout.path / "utt2spk"):
+        yield Block(block.keys, [key + b" 1" for key in block.keys])
+
+
+def _unique(block: Block, name: str, layouts: Sequence[Layout], shared: bool) -> Block:
+    """Return a block without repetitions of one line, if it may be ``shared``; other repetitions are errors."""
+    if all(map(operator.lt, block.keys, islice(block.keys, 1, None))):
+        return block
+    if shared:
+        lines = list(dict.fromkeys(block.lines))
+        block = Block([line.partition(b" ")[0] for line in lines], lines)
+    for key, following in zip(block.keys, block.keys[1:], strict=False):
+        if key == following:
+            first, second = _places(name, layouts, key)[:2]
+            what = f"{key.decode()!r} has two values, in" if shared else f"utterance {key.decode()} stands in"
+            raise DataError(f"{what} {first} and {second}; ids must differ between the directories")
+    return block
+
+
+def _places(name: str, layouts: Sequence[Layout], key: bytes) -> list[str]:
+    places = []
+    for layout in layouts:
+        number = 0
+        for block in iter_blocks(layout.path / name) if name in layout.names else ():
+            if key in block.keys:
+                places.append(f"{layout.path / name}:{number + block.keys.index(key) + 1}")
+            number += len(block.keys)
+    return places
+
+
+def _refuse_difference(name: str, layouts: Sequence[Layout]) -> None:
+    for layout in layouts:
+        utts, others = Keys(), Keys()
+        for block in iter_blocks(layout.path / "utt2spk"):
+            utts.add(block)
+        for block in iter_blocks(layout.path / name) if name in layout.names else ():
+            others.add(block)
+        if utts != others:
+            raise DataError(f"{layout.path / name}: has other utterances than utt2spk; 'datadir validate' names them, "
+                            "'datadir fix' drops what is not in every table")
