@@ -5,93 +5,192 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
+from corpora_layouts import RELEASES, client_id, common_voice, read_tsv, write_tsv
 
 from stxfer.bin import prepare_common_voice as cli
-from stxfer.corpora.common_voice import prepare_common_voice, speaker_ids
+from stxfer.corpora.common_voice import prepare_common_voice, read_durations, sentence_key, speaker_id
 from stxfer.errors import DataError
 from stxfer.kaldi.datadir import read_datadir
 
-HEADER = "client_id\tpath\tsentence\tup_votes\n"
+ROWS = {"train": [("ada", "Bugün hava güzel."), ("ada", '"Evet, dedi'), ("can", "Ağaç yeşil.")],
+        "dev": [("ece", "Kapı açık mı?")], "test": [("ali", "Kitap masada.")]}
+COLUMNS = ["client_id", "path", "sentence", "up_votes"]
 
 
-def corpus(path: Path, rows: str = "", header: str = HEADER) -> Path:
-    """Make a corpus with clips a, b, c; ``rows`` follow the training table's header."""
+def small(path: Path, rows: str = "", header: str = "\t".join(COLUMNS) + "\n", *, clips: int = 3) -> Path:
+    """Make a corpus of empty clips a.mp3 to c.mp3, each said to last 500 ms; ``rows`` are those of train.tsv."""
     (path / "clips").mkdir(parents=True)
-    noise = np.random.default_rng(0).normal(size=8000) * 0.1
-    for name in "abc":
-        soundfile.write(path / "clips" / f"{name}.mp3", noise, 16000)
+    for name in "abc"[:clips]:
+        (path / "clips" / f"{name}.mp3").touch()
+    write_tsv(path / "clip_durations.tsv", ["clip", "duration[ms]"],
+              [{"clip": f"{name}.mp3", "duration[ms]": "500"} for name in "abc"])
     (path / "train.tsv").write_text(header + rows, encoding="utf-8")
-    (path / "dev.tsv").write_text(HEADER + f"{'f' * 128}\tb.mp3\tPili\t0\n", encoding="utf-8")
-    (path / "test.tsv").write_text(HEADER + f"{'0' * 128}\tc.mp3\tTatu\t0\n", encoding="utf-8")
+    for name, clip in (("dev", "b"), ("test", "c")):
+        write_tsv(path / f"{name}.tsv", COLUMNS, [{"client_id": name, "path": f"{clip}.mp3", "sentence": "Pili"}])
     return path
 
 
-def test_writes_sets(tmp_path: Path) -> None:
-    rows = (f"{'f' * 128}\ta.mp3\t\"Habari, alisema \t0\n"
-            f"{'f' * 128}\tgone.mp3\tHaipo\t0\n"
-            f"{'0' * 128}\tc.mp3\t\t0\n")
-    counts = prepare_common_voice(corpus(tmp_path / "cv", rows), tmp_path / "data", "tgt")
+@pytest.mark.parametrize("release", RELEASES)
+def test_every_release(tmp_path: Path, release: str) -> None:
+    folder = common_voice(tmp_path, "tr", ROWS, release=release)
+    counts = prepare_common_voice(tmp_path, tmp_path / "data", "tgt")
     assert {name: (c.n_utts, c.n_dropped) for name, c in counts.items()} == {
-        "tgt_train": (2, 1), "tgt_dev": (1, 0), "tgt_test": (1, 0)}
+        "tgt_train": (3, 0), "tgt_dev": (1, 0), "tgt_test": (1, 0)}
     data = read_datadir(tmp_path / "data" / "tgt_train")
-    utt = "f" * 16 + "-a"
-    assert data.text == {utt: '"Habari, alisema', "0" * 16 + "-c": ""}
-    assert data.utt2spk[utt] == "f" * 16
-    assert data.wav_scp[utt] == str(tmp_path / "cv" / "clips" / "a.mp3")
-    assert data.utt2dur[utt] == pytest.approx(0.5, abs=0.1)
-    dropped = (tmp_path / "data" / "tgt_train" / "dropped.tsv").read_text()
-    assert dropped.startswith("f" * 16 + "-gone\t")
-    assert "no such audio file" in dropped
+    ada, can = client_id("ada")[:16], client_id("can")[:16]
+    utt = f"{ada}-common_voice_tr_18000002"
+    assert data.text[utt] == '"Evet, dedi'
+    assert data.wav_scp[utt] == str(folder / "clips" / "common_voice_tr_18000002.mp3")
+    assert set(data.utt2spk.values()) == {ada, can}
+    assert all(0.5 < seconds < 3 for seconds in data.utt2dur.values())
 
 
-def test_done_once_and_again_when_clips_arrive(tmp_path: Path) -> None:
-    cv = corpus(tmp_path / "cv", "s\ta.mp3\tMoja\t0\ns\tlate.mp3\tNne\t0\n")
-    prepare_common_voice(cv, tmp_path / "data", "src")
+def test_durations_are_those_of_the_headers(tmp_path: Path) -> None:
+    old, new = (common_voice(tmp_path / name, "tr", ROWS, release=name) for name in ("4", "25.0"))
+    seconds = []
+    for folder in (old, new):
+        prepare_common_voice(folder, folder / "data", "tgt", ["train"])
+        seconds.append(read_datadir(folder / "data" / "tgt_train").utt2dur)
+    assert seconds[0] == pytest.approx(seconds[1], abs=0.1)  # MP3 comes in frames
+
+
+def test_told_durations_spare_opening_clips(tmp_path: Path) -> None:
+    prepare_common_voice(small(tmp_path / "cv", "s\ta.mp3\tMoja\t0\n"), tmp_path / "data", "tgt")
+    assert read_datadir(tmp_path / "data" / "tgt_train").utt2dur == {"s-a": 0.5}
+
+
+def test_a_duration_of_zero_is_not_believed(tmp_path: Path) -> None:
+    folder = common_voice(tmp_path, "tr", ROWS)
+    clips = read_tsv(folder / "clip_durations.tsv")
+    write_tsv(folder / "clip_durations.tsv", list(clips[0]), [{**row, "duration[ms]": "0"} for row in clips])
+    prepare_common_voice(folder, tmp_path / "data", "tgt", ["test"])
+    [seconds] = read_datadir(tmp_path / "data" / "tgt_test").utt2dur.values()
+    assert seconds > 0.5
+
+
+def test_names_without_suffix(tmp_path: Path) -> None:
+    cv = small(tmp_path / "cv", "s\ta\tMoja\t0\n")
+    prepare_common_voice(cv, tmp_path / "data", "tgt", ["train"])
+    data = read_datadir(tmp_path / "data" / "tgt_train")
+    assert data.wav_scp == {"s-a": str(cv / "clips" / "a.mp3")}
+    assert data.utt2dur == {"s-a": 0.5}
+
+
+def test_byte_order_mark_line_ends_and_new_columns(tmp_path: Path) -> None:
+    cv = small(tmp_path / "cv")
+    (cv / "train.tsv").write_bytes(b"\xef\xbb\xbfpath\tnew\tclient_id\tsentence\r\na.mp3\tx\ts\tMoja\r\n")
+    prepare_common_voice(cv, tmp_path / "data", "tgt", ["train"])
+    assert read_datadir(tmp_path / "data" / "tgt_train").text == {"s-a": "Moja"}
+
+
+def test_missing_clips(tmp_path: Path) -> None:
+    cv = small(tmp_path / "cv", "s\ta.mp3\tMoja\t0\ns\tlate.mp3\tNne\t0\n")
+    with pytest.raises(DataError, match=r"set src_train: 1 of 2 utterances cannot be used, more than --max-drop 0.05 "
+                                        r"allows \(missing 1\); e.g. s-late: missing: .*/late.mp3: no such audio file"):
+        prepare_common_voice(cv, tmp_path / "data", "src")
+    counts = prepare_common_voice(cv, tmp_path / "data", "src", max_drop=0.5)
+    assert (counts["src_train"].n_utts, counts["src_train"].n_dropped) == (1, 1)
+    dropped = (tmp_path / "data" / "src_train" / "dropped.tsv").read_text()
+    assert dropped == f"s-late\tmissing: {cv}/clips/late.mp3: no such audio file\n"
     marker = tmp_path / "data" / "src_train" / ".stage.json"
     before = marker.stat().st_mtime_ns
-    assert prepare_common_voice(cv, tmp_path / "data", "src")["src_train"].n_utts == 1
+    prepare_common_voice(cv, tmp_path / "data", "src", max_drop=0.5)
     assert marker.stat().st_mtime_ns == before
-    (cv / "clips" / "late.mp3").write_bytes((cv / "clips" / "a.mp3").read_bytes())
-    assert prepare_common_voice(cv, tmp_path / "data", "src")["src_train"].n_utts == 2
+    (cv / "clips" / "late.mp3").touch()
+    write_tsv(cv / "clip_durations.tsv", ["clip", "duration[ms]"],
+              [{"clip": f"{name}.mp3", "duration[ms]": "500"} for name in ("a", "b", "c", "late")])
+    assert prepare_common_voice(cv, tmp_path / "data", "src", max_drop=0.5)["src_train"].n_utts == 2
 
 
 @pytest.mark.parametrize(("rows", "message"), [
-    ("s\t../../secret.wav\tx\t0\n", r"train.tsv:2: path '../../secret.wav' leaves"),
-    ("s\ta.mp3\tx\t0\ns\t/etc/passwd\tx\t0\n", r"train.tsv:3: path '/etc/passwd' leaves"),
-    ("s\ta.mp3\n", "train.tsv:2: has fewer columns"), ("\ta.mp3\tx\t0\n", "client_id or path is empty"),
-    ("s\ta.mp3\tx\t0\ns\ta.mp3\ty\t0\n", "two rows give utterance s-a"),
-    ("s\tgone.mp3\tx\t0\n", "no clip of tgt_train's 1 rows can be used")])
+    ("s\t../../secret.wav\tx\t0\n",
+     "{cv}/train.tsv:2: path '../../secret.wav' leaves {cv}/clips; give a path within that folder"),
+    ("s\ta.mp3\tx\t0\ns\t/etc/passwd\tx\t0\n",
+     "{cv}/train.tsv:3: path '/etc/passwd' leaves {cv}/clips; give a path within that folder"),
+    ("s\ta.mp3\n", "{cv}/train.tsv:2: has 2 fields, but there are 4 columns; remove the line break within a field, "
+     "or the row"),
+    ("s\ta.mp3\tx\ty\t0\n", "{cv}/train.tsv:2: has 5 fields, but there are 4 columns; remove the tab within a field"),
+    ("\ta.mp3\tx\t0\n", "{cv}/train.tsv:2: client_id or path is empty"),
+    ("s\ta.mp3\tx\t0\ns\ta.mp3\ty\t0\n", "set tgt_train: two rows give utterance s-a ({cv}/clips/a.mp3 and "
+     "{cv}/clips/a.mp3); ids must be unique"),
+    ("", "set tgt_train: the corpus has no utterances for it")])
 def test_refuses_rows(tmp_path: Path, rows: str, message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        prepare_common_voice(corpus(tmp_path / "cv", rows), tmp_path / "data", "tgt")
-    assert not (tmp_path / "data" / "tgt_train").exists()
+    cv = small(tmp_path / "cv", rows)
+    with pytest.raises(DataError) as caught:
+        prepare_common_voice(cv, tmp_path / "data", "tgt")
+    assert str(caught.value) == message.format(cv=cv)
+    assert not (tmp_path / "data").exists()
 
 
 def test_refuses_corpora(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere: no such folder; download"):
         prepare_common_voice(tmp_path / "nowhere", tmp_path / "data", "tgt")
-    cv = corpus(tmp_path / "cv", "s\ta.mp3\n", "client_id\tpath\n")
-    with pytest.raises(DataError, match="train.tsv:1: no column 'sentence'"):
+    cv = small(tmp_path / "cv", "s\ta.mp3\n", "client_id\tpath\n")
+    with pytest.raises(DataError, match="train.tsv:1: no column 'sentence'; its columns must include client_id path"):
         prepare_common_voice(cv, tmp_path / "data", "tgt")
-    with pytest.raises(DataError, match="validated.tsv: no such file; .*--splits"):
+    with pytest.raises(DataError, match=r"validated.tsv: no such file; .*--splits \(clip_durations dev test train\)"):
         prepare_common_voice(cv, tmp_path / "data", "tgt", ["validated"])
+    write_tsv(cv / "clip_durations.tsv", ["clip", "ms"], [{"clip": "a.mp3", "ms": "half"}])
+    with pytest.raises(DataError, match="clip_durations.tsv:2: 'half' is not a number of milliseconds"):
+        prepare_common_voice(cv, tmp_path / "data", "tgt", ["dev"])
+    (tmp_path / "times.txt").write_text("a.mp3 500\n")
+    with pytest.raises(DataError, match="times.txt:1: not of the form '`PATH` = MILLISECONDS': 'a.mp3 500'"):
+        read_durations(tmp_path / "times.txt")
+
+
+def test_folders_above_a_language(tmp_path: Path) -> None:
+    small(tmp_path / "release" / "tr", "s\ta.mp3\tBir\t0\n")
+    assert prepare_common_voice(tmp_path, tmp_path / "data", "tgt")["tgt_train"].n_utts == 1
+    small(tmp_path / "release" / "sw")
+    with pytest.raises(DataError, match="holds 2 languages, sw tr; give the folder of one"):
+        prepare_common_voice(tmp_path / "release", tmp_path / "data", "tgt")
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match="none/clips: no such folder; the audio of a corpus"):
+        prepare_common_voice(tmp_path / "none", tmp_path / "data", "tgt")
+
+
+def test_train_from_validated(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    rows = {**ROWS, "validated": [("can", "Deniz mavi."), ("ali", "Yeni bir cümle."), ("nur", "KITAP  masada!"),
+                                  ("nur", "Kapı açık mı"), ("nur", "Kapı kapalı.")]}
+    folder = common_voice(tmp_path, "tr", rows)
+    counts = prepare_common_voice(folder, tmp_path / "data", "tgt", train_from="validated")
+    assert counts["tgt_train"].n_utts == 5
+    data = read_datadir(tmp_path / "data" / "tgt_train")
+    assert sorted(data.text.values()) == sorted([*(s for _, s in ROWS["train"]), "Deniz mavi.", "Kapı kapalı."])
+    held_out = {client_id("ece")[:16], client_id("ali")[:16]}
+    assert not held_out & set(data.utt2spk.values())
+    assert "5 of 10 rows taken, 3 share their speaker and 2 their sentence with dev or test" in caplog.text
+    test = read_tsv(folder / "test.tsv")
+    write_tsv(folder / "test.tsv", list(test[0]), [{**test[0], "sentence": "Deniz mavi"}])
+    counts = prepare_common_voice(folder, tmp_path / "data", "tgt", train_from="validated")
+    assert counts["tgt_train"].n_utts == 5  # one more is held out, another comes back
+
+
+def test_sentences_are_compared_by_their_letters() -> None:
+    assert sentence_key("“IŞIK”, İstanbul'da!") == sentence_key("ışık istanbulda")
+    assert sentence_key("Straße 1") == sentence_key("STRASSE\u00a01.")
+    assert sentence_key("e\u0301te\u0301") == sentence_key("Été")
+    assert sentence_key("राम") != sentence_key("रम")
 
 
 def test_speaker_ids_stay_apart() -> None:
-    assert speaker_ids({"a" * 128, "b" * 128}) == {"a" * 128: "a" * 16, "b" * 128: "b" * 16}
-    long = {"recording_speaker_1", "recording_speaker 2"}
-    assert set(speaker_ids(long).values()) == {"recording_speaker_1", "recording_speaker_2"}
+    assert speaker_id("ab" * 64) == "ab" * 8
+    assert speaker_id("recording_speaker_1") == "recording_speaker_1"
+    assert speaker_id("speaker 1") != speaker_id("speaker_1")
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cv = corpus(tmp_path / "cv", "s\ta.mp3\tMoja\t0\ns\tgone.mp3\tHaipo\t0\n")
-    cli.main(["--corpus", str(cv), "--prefix", "tgt", "--out", str(tmp_path / "data"), "--splits", "train test"])
+    cv = small(tmp_path / "cv", "s\ta.mp3\tMoja\t0\ns\tgone.mp3\tHaipo\t0\n")
+    cli.main(["--corpus", str(cv), "--prefix", "tgt", "--out", str(tmp_path / "data"), "--splits", "train test",
+              "--max-drop", "0.5"])
     printed = capsys.readouterr().out
     assert "tgt_train: 1 utterances, 0.00 h, 1 left out" in printed
     assert "tgt_dev" not in printed
+    with pytest.raises(SystemExit):
+        cli.main(["--corpus", str(cv), "--prefix", "tgt", "--max-drop", "5"])
+    assert "'5': a share from 0 to 1 is needed" in capsys.readouterr().err
 
 
 VOA_SW = os.environ.get("VOA_SW", "")

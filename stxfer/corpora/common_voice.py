@@ -1,154 +1,243 @@
-"""Corpora in Common Voice's form: ``train.tsv dev.tsv test.tsv`` and ``clips/``.
+"""Common Voice, every release from 4 on, and corpora in its form: ``train.tsv dev.tsv test.tsv`` and ``clips/``.
 
-Ardila et al., "Common Voice: A Massively-Multilingual Speech Corpus" (LREC 2020).
+Ardila et al., "Common Voice: A Massively-Multilingual Speech Corpus" (LREC 2020). Releases have added columns
+(``locale segment`` in 5, ``variant`` in 13, ``sentence_id sentence_domain`` in 17), renamed ``accent`` to
+``accents``, and list the clips' durations in ``times.txt`` (14 to 16.0) or ``clip_durations.tsv`` (from 16.1 on).
 """
 
 from __future__ import annotations
 
-import csv
+import functools
+import logging
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
-from stxfer.audio.io import duration, files_digest
+from stxfer.corpora.collect import MAX_DROP, Counts, Entry, list_folder, write_set
+from stxfer.corpora.rows import inside, read_rows, sanitise
 from stxfer.errors import DataError
-from stxfer.fileio import read_json
-from stxfer.kaldi.datadir import DataDir, table_files, write_datadir
-from stxfer.progress import Progress
-from stxfer.stage import Stage
 
+log = logging.getLogger(__name__)
 SPLITS = ("train", "dev", "test")
 COLUMNS = ("client_id", "path", "sentence")
-SPEAKER_CHARS = 16  # of Common Voice's 128-digit client ids
+SPEAKER_CHARS = 16  # of Common Voice's client ids, which are digests of 128 digits
+DURATIONS = ("clip_durations.tsv", "times.txt")
+_DIGEST = re.compile(r"[0-9a-f]{64,}")
+_TIME = re.compile(r"`?(?P<path>[^`]+)`? = (?P<milliseconds>\d+)")
 
 
-@dataclass(frozen=True)
-class Clip:
-    """One row of a table."""
+class Clip(NamedTuple):
+    """One row of a table, and where it stands (``train.tsv:7``)."""
 
+    where: str
     client: str
     path: str
     sentence: str
 
 
-@dataclass(frozen=True)
-class Counts:
-    """What became of a split."""
-
-    n_utts: int
-    n_dropped: int
-    hours: float
-
-
 def prepare_common_voice(corpus: str | os.PathLike[str], out: str | os.PathLike[str], prefix: str,
-                         splits: Sequence[str] = SPLITS, *, force: bool = False,
-                         allow_stale: bool = False) -> dict[str, Counts]:
+                         splits: Sequence[str] = SPLITS, *, train_from: str | None = None,
+                         max_drop: float = MAX_DROP, force: bool = False, allow_stale: bool = False,
+                         nj: int = 1) -> dict[str, Counts]:
     """Write a Kaldi data directory ``<out>/<prefix>_<split>`` for each split.
 
-    Clips that are absent or have no readable header are left out and listed in ``dropped.tsv``.
+    Clips that are absent or have no readable header are left out and listed in ``dropped.tsv``. Headers are not
+    read where the release tells the durations.
 
     Args:
-        corpus: folder with ``<split>.tsv`` (columns ``client_id path sentence``, others ignored) and ``clips/``.
+        corpus: folder with ``<split>.tsv`` (columns ``client_id path sentence``, others ignored) and ``clips/``, or
+            a folder that holds one such folder, as the archives do (``cv-corpus-17.0-2024-03-15/tr``).
         out: folder of data directories.
         prefix: ``src`` or ``tgt``.
         splits: names of the tables.
+        train_from: a table, such as ``validated``, to take ``train`` from in place of ``train.tsv``: all its rows
+            that share no speaker and no sentence with ``dev.tsv`` and ``test.tsv``, see :func:`sentence_key`.
+        max_drop: see :func:`stxfer.corpora.collect.write_set`.
         force: do it again although it is finished.
         allow_stale: see :class:`stxfer.stage.Stage`.
+        nj: threads that read headers.
 
     Returns:
         Counts by set name.
 
     Raises:
         DataError: the folder, a table or a column is absent, a row is malformed, a path leaves ``clips/``, two
-            rows give one utterance id, or no clip of a split can be used.
+            rows give one utterance id, or too few clips of a split can be used.
     """
-    corpus = Path(os.path.abspath(corpus))
-    if not corpus.is_dir():
-        raise DataError(f"{corpus}: no such folder; download a corpus in Common Voice's form (from "
-                        "https://commonvoice.mozilla.org/datasets) and give the folder of train.tsv and clips/")
-    if not (corpus / "clips").is_dir():
-        raise DataError(f"{corpus}/clips: no such folder; the audio of a corpus in Common Voice's form lies there")
-    tables = {split: read_clips(corpus / f"{split}.tsv") for split in splits}
-    speakers = speaker_ids({clip.client for clips in tables.values() for clip in clips})
+    release = Release(corpus)
+    tables = {split: [split] if split != "train" or train_from is None else [train_from, "dev", "test"]
+              for split in splits}
+    for names in tables.values():
+        for name in names:
+            release.table(name)
     counts = {}
-    for split, clips in tables.items():
-        name = f"{prefix}_{split}"
-        stage = Stage(f"data {name}", Path(out) / name, [corpus / f"{split}.tsv"],
-                      {"audio": files_digest(corpus / "clips" / clip.path for clip in clips)})
-        if stage.needed(force=force, allow_stale=allow_stale):
-            data, dropped = _collect(clips, speakers, corpus, stage.out)
-            write_datadir(stage.out, data, dropped=dropped)
-            stage.finish([*table_files(stage.out), stage.out / "dropped.tsv"], n_utts=len(data),
-                         n_dropped=len(dropped), hours=round(data.hours, 4))
-        marker = read_json(stage.marker)
-        counts[name] = Counts(marker["n_utts"], marker["n_dropped"], marker["hours"])
+    for split, names in tables.items():
+        dropped: dict[str, str] = {}
+        rows = release.rows(split) if len(names) == 1 else release.rows_apart(names[0], names[1:])
+        counts[f"{prefix}_{split}"] = write_set(
+            out, f"{prefix}_{split}", release.entries(rows, dropped), dropped=dropped,
+            inputs=[*map(release.table, names), *release.duration_files], options={"clips": release.digest},
+            max_drop=max_drop, force=force, allow_stale=allow_stale, nj=nj)
     return counts
 
 
-def read_clips(path: Path) -> list[Clip]:
-    """Read one table; quotation marks are text, not quoting.
+class Release:
+    """One language of one release, unpacked.
+
+    Args:
+        corpus: see :func:`prepare_common_voice`.
+
+    Attributes:
+        folder: that of the tables and of ``clips/``.
+        digest: stands for the names of the clips.
+        duration_files: the table of durations, if there is one.
 
     Raises:
-        DataError: see :func:`prepare_common_voice`; names the file and the line.
+        DataError: there is no such folder, or not exactly one that holds clips.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as handle:
-            rows = csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE)
-            missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path}:1: no column {missing[0]!r}; its columns must include {' '.join(COLUMNS)}")
-            return [_clip(row, f"{path}:{rows.line_num}") for row in rows]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; name the tables that there are with --splits") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a UTF-8 table of tab-separated values ({error})") from None
+
+    def __init__(self, corpus: str | os.PathLike[str]) -> None:
+        self.folder = _find(Path(os.path.abspath(corpus)))
+        self._clips, self.digest = list_folder(self.folder / "clips")
+        found = [self.folder / name for name in DURATIONS]
+        self.duration_files = [path for path in found if path.is_file()][:1]
+
+    def table(self, name: str) -> Path:
+        """Return the path of a table.
+
+        Raises:
+            DataError: there is none of this name.
+        """
+        path = self.folder / f"{name}.tsv"
+        if not path.is_file():
+            tables = " ".join(sorted(other.stem for other in self.folder.glob("*.tsv")))
+            raise DataError(f"{path}: no such file; name the tables that there are with --splits ({tables})")
+        return path
+
+    def rows(self, name: str) -> Iterator[Clip]:
+        """Yield the rows of a table; quotation marks are text.
+
+        Raises:
+            DataError: see :func:`prepare_common_voice`; names the file and the line.
+        """
+        path = self.table(name)
+        for line, row in read_rows(path, COLUMNS):
+            if not row["client_id"] or not row["path"]:
+                raise DataError(f"{path}:{line}: client_id or path is empty")
+            yield Clip(f"{path}:{line}", row["client_id"], row["path"], row["sentence"])
+
+    def rows_apart(self, name: str, held_out: Sequence[str]) -> Iterator[Clip]:
+        """Yield the rows of a table that share neither speaker nor sentence with the tables ``held_out``."""
+        clients, sentences = set(), set()
+        for table in held_out:
+            for clip in self.rows(table):
+                clients.add(clip.client)
+                sentences.add(sentence_key(clip.sentence))
+        found: Counter[str] = Counter()
+        for clip in self.rows(name):
+            kind = ("speaker" if clip.client in clients else
+                    "sentence" if sentence_key(clip.sentence) in sentences else "kept")
+            found[kind] += 1
+            if kind == "kept":
+                yield clip
+        log.info("%s: %d of %d rows taken, %d share their speaker and %d their sentence with %s", self.table(name),
+                 found["kept"], found.total(), found["speaker"], found["sentence"], " or ".join(held_out))
+
+    @functools.cached_property
+    def _seconds(self) -> Mapping[str, float]:
+        return read_durations(self.duration_files[0]) if self.duration_files else {}
+
+    def entries(self, rows: Iterable[Clip], dropped: MutableMapping[str, str], *,
+                texts: Mapping[str, Mapping[str, str]] | None = None) -> Iterator[Entry]:
+        """Yield the utterances of rows.
+
+        Args:
+            rows: rows of any table.
+            dropped: receives those without a clip.
+            texts: further texts by ``path`` and file name, for all rows.
+
+        Raises:
+            DataError: a path leaves ``clips/``.
+        """
+        clips = str(self.folder / "clips")
+        for clip in rows:
+            audio, name = inside(clips, clip.path, clip.where), clip.path
+            if name not in self._clips and f"{name}.mp3" in self._clips:  # some tables leave the suffix out
+                audio, name = f"{audio}.mp3", f"{name}.mp3"
+            speaker = speaker_id(clip.client)
+            utt = f"{speaker}-{sanitise(name.rpartition('.')[0] or name)}"
+            if name not in self._clips:
+                dropped[utt] = f"missing: {audio}: no such audio file"
+                continue
+            seconds = self._seconds.get(name) or None  # 0: whoever made the table could not decode the clip
+            yield Entry(utt, audio, clip.sentence, speaker, seconds=seconds,
+                        texts={} if texts is None else texts[clip.path])
 
 
-def _clip(row: dict[str, str | None], where: str) -> Clip:
-    client, path, sentence = (row[name] for name in COLUMNS)
-    if client is None or path is None or sentence is None:
-        raise DataError(f"{where}: has fewer columns than the first line")
-    if not client or not path:
-        raise DataError(f"{where}: client_id or path is empty")
-    pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts:
-        raise DataError(f"{where}: path {path!r} leaves the corpus's clips folder; give a path within it")
-    return Clip(client, path, " ".join(sentence.split()))
+def _find(corpus: Path) -> Path:
+    if not corpus.is_dir():
+        raise DataError(f"{corpus}: no such folder; download a corpus in Common Voice's form (from "
+                        "https://commonvoice.mozilla.org/datasets) and give the folder of train.tsv and clips/")
+    found = next((folders for pattern in ("clips", "*/clips", "*/*/clips")
+                  if (folders := sorted(path.parent for path in corpus.glob(pattern) if path.is_dir()))), [])
+    if not found:
+        raise DataError(f"{corpus}/clips: no such folder; the audio of a corpus in Common Voice's form lies there")
+    if len(found) > 1:
+        raise DataError(f"{corpus}: holds {len(found)} languages, {' '.join(path.name for path in found)}; "
+                        "give the folder of one")
+    return found[0]
 
 
-def speaker_ids(clients: set[str]) -> dict[str, str]:
-    """Return a speaker id for each client id: its first 16 characters, all of it where those are not unique."""
-    ids = {client: _sanitise(client[:SPEAKER_CHARS]) for client in clients}
-    return ids if len(set(ids.values())) == len(ids) else {client: _sanitise(client) for client in clients}
+def read_durations(path: Path) -> dict[str, float]:
+    """Return the seconds of each clip, by its name within ``clips/``.
+
+    Args:
+        path: ``clip_durations.tsv`` (``clip`` and ``duration[ms]``), or ``times.txt``, whose lines are
+            ```path/to/clips/NAME.mp3` = MILLISECONDS``, backquotes included.
+
+    Raises:
+        DataError: a line has another form.
+    """
+    durations = {}
+    if path.suffix == ".txt":
+        for line, row in read_rows(path, ("time",), form="tsv", header=("time",)):
+            if (match := _TIME.fullmatch(row["time"])) is None:
+                raise DataError(f"{path}:{line}: not of the form '`PATH` = MILLISECONDS': {row['time']!r}")
+            durations[match["path"].rpartition("/")[2]] = int(match["milliseconds"]) / 1000
+        return durations
+    for line, row in read_rows(path, ("clip", "ms"), header=("clip", "ms")):
+        if line > 1:  # the first line's names have changed with the releases
+            try:
+                durations[row["clip"]] = float(row["ms"]) / 1000
+            except ValueError:
+                raise DataError(f"{path}:{line}: {row['ms']!r} is not a number of milliseconds") from None
+    return durations
 
 
-def _sanitise(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name)
+def speaker_id(client: str) -> str:
+    """Return a speaker's id: the first 16 characters of a digest, any other client id whole."""
+    return client[:SPEAKER_CHARS] if _DIGEST.fullmatch(client) else sanitise(client)
 
 
-def _collect(clips: Sequence[Clip], speakers: dict[str, str], corpus: Path,
-             out: Path) -> tuple[DataDir, dict[str, str]]:
-    data, dropped = DataDir(out, {}, {}, {}), {}
-    progress = Progress(f"data {out.name}", len(clips))
-    for clip in clips:
-        speaker, audio = speakers[clip.client], corpus / "clips" / clip.path
-        utt = f"{speaker}-{_sanitise(PurePosixPath(clip.path).with_suffix('').name)}"
-        if utt in data.wav_scp or utt in dropped:
-            raise DataError(f"{corpus}: set {out.name}: two rows give utterance {utt}; clip names must be unique")
-        try:
-            seconds = duration(audio)
-            if not seconds:
-                raise DataError(f"{audio}: holds no samples")
-        except DataError as error:
-            dropped[utt] = str(error)
-            progress.add()
-            continue
-        data.wav_scp[utt], data.text[utt], data.utt2spk[utt] = str(audio), clip.sentence, speaker
-        data.utt2dur[utt] = seconds
-        progress.add(seconds=seconds)
-    if not data.wav_scp:
-        raise DataError(f"{corpus}: no clip of {out.name}'s {len(clips)} rows can be used, "
-                        f"e.g. {next(iter(dropped.values()), 'the table is empty')}")
-    return data, dropped
+class _Letters(dict[int, int | None]):
+    """A table for str.translate, filled as characters come, that deletes punctuation, symbols, spaces and controls."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.category(chr(code))[0] in "PSZC" else code
+        return self[code]
+
+
+_LETTERS = _Letters()
+
+
+def sentence_key(sentence: str) -> str:
+    """Return what sentences are compared by: no case, punctuation, symbols or white space.
+
+    The Turkish letters i and ı, which case folding cannot tell apart without knowing the language, count as one.
+    """
+    folded = unicodedata.normalize("NFKC", sentence).casefold().replace("i\u0307", "i").replace("ı", "i")
+    return folded.translate(_LETTERS)
