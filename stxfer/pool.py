@@ -23,9 +23,9 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Pool:
-    """Processes that do jobs; made by :func:`worker_pool`."""
+    """Processes that do jobs, made by :func:`worker_pool`; without any, jobs are done in this process."""
 
-    def __init__(self, executor: ProcessPoolExecutor | None, nj: int) -> None:
+    def __init__(self, executor: ProcessPoolExecutor | None = None, nj: int = 1) -> None:
         self._executor, self.nj = executor, nj
 
     def run(self, function: Callable[[Job], Result], jobs: Iterable[Job], *, what: str) -> Iterator[Result]:
@@ -61,11 +61,14 @@ class Pool:
                 future.cancel()
 
 
+HERE = Pool()
+
+
 @contextlib.contextmanager
 def worker_pool(nj: int) -> Iterator[Pool]:
     """Yield ``nj`` processes, started by the first job; with ``nj`` 1 jobs are done in this process."""
     if nj <= 1:
-        yield Pool(None, 1)
+        yield HERE
         return
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))

@@ -12,13 +12,14 @@ import pytest
 import soundfile
 
 from stxfer.audio import dump
-from stxfer.audio.dump import dump_fbank, worker_pool
+from stxfer.audio.dump import dump_fbank
 from stxfer.audio.fbank import cmvn, fbank, features
 from stxfer.audio.io import decode, duration, load_audio
 from stxfer.bin import dump_fbank as cli
 from stxfer.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import DataDir, write_datadir
 from stxfer.kaldi.table import read_table
+from stxfer.pool import worker_pool
 
 
 def tone(seconds: float, rate: int = 16000, hertz: float = 440.0, seed: int = 0) -> np.ndarray:
@@ -86,25 +87,25 @@ def test_refuses_bad_audio(tmp_path: Path) -> None:
 
 
 def test_fbank_follows_frequency_and_scale() -> None:
-    low, high = (fbank(tone(0.5, hertz=hertz)).mean(dim=0) for hertz in (300.0, 3000.0))
+    low, high = (fbank(tone(0.5, hertz=hertz)).mean(axis=0) for hertz in (300.0, 3000.0))
     assert low.shape == (80,)
     assert low.argmax() < high.argmax()
     assert fbank(tone(0.5)).shape == (1 + (8000 - 400) // 160, 80)
     assert fbank(np.zeros(399, np.float32)).shape == (0, 80)
-    assert float(fbank(np.zeros(16000, np.float32)).abs().max()) == 0.0  # not log(1e-7)
+    assert float(np.abs(fbank(np.zeros(16000, np.float32))).max()) == 0.0  # not log(1e-7)
 
 
 def test_cmvn_normalises_each_dimension() -> None:
-    matrix = cmvn(fbank(tone(1.0))).numpy()
+    matrix = cmvn(fbank(tone(1.0)))
     assert np.allclose(matrix.mean(axis=0), 0, atol=1e-3)
     assert np.allclose((matrix**2).mean(axis=0), 1, atol=1e-3)
-    assert float(cmvn(fbank(np.zeros(16000, np.float32))).abs().max()) == 0.0
+    assert float(np.abs(cmvn(fbank(np.zeros(16000, np.float32)))).max()) == 0.0
 
 
 def test_features_too_short(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "short.wav", tone(0.02), 16000)
     with pytest.raises(DataError, match="short.wav: shorter than one window"):
-        features(tmp_path / "short.wav")
+        features(load_audio(tmp_path / "short.wav"), "short.wav")
 
 
 @pytest.mark.parametrize(("compression", "tolerance"), [("none", 1e-6), ("8bit", 0.1)])
@@ -118,7 +119,7 @@ def test_dump_is_what_kaldiio_reads(data: DataDir, tmp_path: Path, compression: 
     assert sorted(loaded) == sorted(data.wav_scp)
     frames, shapes = read_table(out / "utt2num_frames"), read_table(out / "speech_shape")
     for utt, path in data.wav_scp.items():
-        expected = features(path)
+        expected = features(load_audio(path), path)
         assert loaded[utt].shape == expected.shape
         assert np.abs(loaded[utt] - expected).max() < tolerance
         assert frames[utt] == str(len(expected))
@@ -134,11 +135,11 @@ def test_dump_keeps_finished_shards_and_result(data: DataDir, tmp_path: Path,
     dump_fbank(data.path, whole)
     made = []
 
-    def fail_third(path: str, *, speed: float) -> np.ndarray:
+    def fail_third(samples: np.ndarray, path: str) -> np.ndarray:
         made.append(path)
         if len(made) == 3:
             raise KeyboardInterrupt
-        return features(path, speed=speed)
+        return features(samples, path)
 
     monkeypatch.setattr(dump, "features", fail_third)
     out = tmp_path / "out"
@@ -176,7 +177,7 @@ def test_dump_names_bad_utterance(data: DataDir, tmp_path: Path) -> None:
 def test_dump_in_worker_processes(data: DataDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dump, "MIN_SHARD", 3)
     dump_fbank(data.path, tmp_path / "one")
-    with worker_pool(1) as pool:
+    with worker_pool(2) as pool:
         dump_fbank(data.path, tmp_path / "two", pool=pool)
     assert (tmp_path / "one/feats.sha256").read_text() == (tmp_path / "two/feats.sha256").read_text()
 

@@ -4,55 +4,83 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import multiprocessing.connection
 import os
 import shutil
-import threading
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from stxfer.audio.ark import COMPRESSIONS, write_matrix
 from stxfer.audio.fbank import FRAME_LENGTH_MS, FRAME_SHIFT_MS, NUM_MEL, features
-from stxfer.audio.io import files_digest
-from stxfer.errors import ConfigError, DataError, StxferError
+from stxfer.audio.io import SAMPLE_RATE, Recording, file_stamp, resample
+from stxfer.errors import ConfigError, DataError
 from stxfer.fileio import atomic_write, read_json, sha256, write_json
-from stxfer.kaldi.datadir import DataDir, read_datadir, table_files
+from stxfer.kaldi.datadir import Audio, DataDir, read_datadir, table_files
 from stxfer.kaldi.table import write_table
+from stxfer.pool import HERE, Pool
 from stxfer.progress import Progress
 from stxfer.stage import MARKER, Stage
 
 OPTIONS = {"num_mel": NUM_MEL, "frame_length_ms": FRAME_LENGTH_MS, "frame_shift_ms": FRAME_SHIFT_MS,
-           "cmvn": "utterance"}
-COMPRESSIONS = {"none": None, "8bit": 2}  # kaldiio's compression_method; 2 is Kaldi's kSpeechFeature
+           "cmvn": "utterance", "resample": "soxr HQ"}
 MAX_SHARDS, MIN_SHARD = 64, 64
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A part of a set that is made at once: ``items`` are (utterance, audio path, speed)."""
+    """A part of a set that is made at once.
+
+    Attributes:
+        name: the set.
+        path: of the ark and the index, without their endings. Its name is a digest of all that determines the
+            content: a shard of a killed run is used again only if it is the same.
+        items: utterances and their audio, those of one recording one after the other.
+        compression: of the ark.
+    """
 
     name: str
-    directory: Path
-    items: tuple[tuple[str, str, float], ...]
+    path: Path
+    items: tuple[tuple[str, Audio], ...]
     compression: str
 
     @property
-    def key(self) -> str:
-        """Digest of all that determines the content: a shard of a killed run is used again only if it is the same."""
-        content = json.dumps([self.items, OPTIONS, self.compression, files_digest(item[1] for item in self.items)])
-        return hashlib.sha256(content.encode()).hexdigest()[:32]
-
-    @property
     def ark(self) -> Path:
-        return self.directory / f"{self.key}.ark"
+        return self.path.with_suffix(".ark")
 
     @property
     def index(self) -> Path:
         """JSON written when the ark is whole: its SHA-256 and, by utterance, byte offset and number of frames."""
-        return self.directory / f"{self.key}.json"
+        return self.path.with_suffix(".json")
+
+
+class Reader:
+    """Reads audio as 16 kHz mono, and keeps the recording and the samples read last.
+
+    Segments of one recording do not open it again, and copies at other speeds are not decoded again.
+    """
+
+    def __init__(self) -> None:
+        self._recording: Recording | None = None
+        self._last: tuple[Audio, np.ndarray] | None = None
+
+    def read(self, audio: Audio) -> np.ndarray:
+        """Return float32 (n,), full scale +-1; see :func:`stxfer.audio.io.load_audio`."""
+        if self._recording is None or self._recording.path != audio.path:
+            self.close()
+            self._recording = Recording(audio.path)
+        part = audio._replace(speed=1.0)
+        if self._last is None or self._last[0] != part:
+            self._last = None  # freed before the next is read
+            self._last = part, self._recording.read(audio.start, audio.end)
+        return resample(self._last[1], self._recording.rate * audio.speed, SAMPLE_RATE)
+
+    def close(self) -> None:
+        """Close the recording."""
+        if self._recording is not None:
+            self._recording.close()
+        self._recording = self._last = None
 
 
 def make_shard(shard: Shard) -> Shard:
@@ -61,41 +89,23 @@ def make_shard(shard: Shard) -> Shard:
     Raises:
         DataError: an utterance's audio cannot be used; names the utterance.
     """
-    import kaldiio
-
     index: dict[str, tuple[int, int]] = {}
-    with atomic_write(shard.ark, "wb") as handle:
-        for utt, path, speed in shard.items:
-            try:
-                matrix = features(path, speed=speed)
-            except DataError as error:
-                raise DataError(f"{shard.name}, utterance {utt}: {error}") from None
-            index[utt] = (handle.tell() + len(f"{utt} ".encode()), len(matrix))
-            kaldiio.save_ark(handle, {utt: matrix}, compression_method=COMPRESSIONS[shard.compression])
+    reader = Reader()
+    try:
+        with atomic_write(shard.ark, "wb") as handle:
+            for utt, audio in shard.items:
+                try:
+                    matrix = features(reader.read(audio), audio.path)
+                except DataError as error:
+                    raise DataError(f"{shard.name}, utterance {utt}: {error}") from None
+                index[utt] = (write_matrix(handle, utt, matrix, shard.compression), len(matrix))
+    finally:
+        reader.close()
     write_json(shard.index, {"sha256": sha256(shard.ark), "utts": index})
     return shard
 
 
-def worker_pool(nj: int) -> ProcessPoolExecutor:
-    """Return a pool of ``nj`` processes of one torch thread each; they are started by the first job."""
-    return ProcessPoolExecutor(nj, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
-
-
-def _start_worker() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:  # a killed parent would leave its workers waiting for jobs for ever
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, pool: Executor | None = None,
+def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, pool: Pool = HERE,
                compression: str = "8bit", force: bool = False, allow_stale: bool = False) -> int:
     """Write the features of a data directory, with its texts beside them.
 
@@ -104,9 +114,9 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
     ``text text.* utt2spk utt2dur``. Shards finished before a kill are not made again.
 
     Args:
-        datadir: a Kaldi data directory; its ``utt2speed`` is applied.
+        datadir: a Kaldi data directory; its ``segments`` and ``utt2speed`` are applied.
         out: the directory to write.
-        pool: where shards are made; ``None``: in this process.
+        pool: where shards are made.
         compression: ``8bit`` (a quarter of the size) or ``none``.
         force: make it again although it is finished.
         allow_stale: see :class:`stxfer.stage.Stage`.
@@ -122,32 +132,46 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
     if compression not in COMPRESSIONS:
         raise ConfigError(f"unknown compression {compression!r}; known: {' '.join(COMPRESSIONS)}")
     data, out = read_datadir(datadir), Path(out)
-    inputs = table_files(data.path)
-    stage = Stage(f"features {out.name}", out, inputs,
-                  {**OPTIONS, "compression": compression, "audio": files_digest(data.wav_scp.values())})
+    stamps = {path: file_stamp(path) for path in data.wav_scp.values()}
+    stage = Stage(f"features {out.name}", out, table_files(data.path),
+                  {**OPTIONS, "compression": compression, "audio": _digest(stamps.values())})
     if not stage.needed(force=force, allow_stale=allow_stale):
         return len(data)
     directory = out / ".shards"
     if force:
         shutil.rmtree(directory, ignore_errors=True)
-    shards = _split(data, out.name, directory, compression)
+    shards = _split(data, out.name, directory, compression, stamps)
     _make(shards, data, pool)
     stage.finish(_merge(shards, data, out), compression=compression,
                  bytes={path.name: path.stat().st_size for path in sorted(out.glob("feats.*.ark"))})
     return len(data)
 
 
-def _split(data: DataDir, name: str, directory: Path, compression: str) -> list[Shard]:
-    items = [(utt, data.wav_scp[utt], data.utt2speed.get(utt, 1.0)) for utt in sorted(data.wav_scp)]
+def _digest(lines: Iterable[str]) -> str:
+    total = hashlib.sha256()
+    for line in lines:
+        total.update(line.encode())
+    return total.hexdigest()
+
+
+def _split(data: DataDir, name: str, directory: Path, compression: str, stamps: dict[str, str]) -> list[Shard]:
+    items = sorted(((utt, data.audio(utt)) for utt in data.utts),
+                   key=lambda item: (item[1].path, item[1].start, item[1].end or 0.0, item[0]))
     size = max(MIN_SHARD, -(-len(items) // MAX_SHARDS))  # independent of the number of processes
-    return [Shard(name, directory, tuple(items[k:k + size]), compression) for k in range(0, len(items), size)]
+    shards = []
+    for k in range(0, len(items), size):
+        part = tuple(items[k:k + size])
+        used = dict.fromkeys(audio.path for _, audio in part)
+        key = _digest([json.dumps([part, OPTIONS, compression]), *(stamps[path] for path in used)])
+        shards.append(Shard(name, directory / key[:32], part, compression))
+    return shards
 
 
-def _make(shards: Sequence[Shard], data: DataDir, pool: Executor | None) -> None:
+def _make(shards: Sequence[Shard], data: DataDir, pool: Pool) -> None:
     progress = Progress(f"fbank {shards[0].name}", len(data))
 
     def count(shard: Shard) -> None:
-        progress.add(len(shard.items), sum(data.utt2dur.get(item[0], 0.0) for item in shard.items))
+        progress.add(len(shard.items), sum(data.utt2dur.get(utt, 0.0) for utt, _ in shard.items))
 
     todo = []
     for shard in shards:
@@ -155,20 +179,8 @@ def _make(shards: Sequence[Shard], data: DataDir, pool: Executor | None) -> None
             count(shard)
         else:
             todo.append(shard)
-    if pool is None:
-        for shard in todo:
-            count(make_shard(shard))
-        return
-    jobs: list[Future[Shard]] = [pool.submit(make_shard, shard) for shard in todo]
-    try:
-        for job in as_completed(jobs):
-            count(job.result())
-    except BrokenProcessPool:
-        raise StxferError(f"fbank {shards[0].name}: a worker process was killed, most likely for memory; "
-                          "run again with a smaller --nj") from None
-    finally:
-        for job in jobs:
-            job.cancel()
+    for shard in pool.run(make_shard, todo, what=f"fbank {shards[0].name}"):
+        count(shard)
 
 
 def _merge(shards: Sequence[Shard], data: DataDir, out: Path) -> Iterable[Path]:
@@ -191,5 +203,5 @@ def _merge(shards: Sequence[Shard], data: DataDir, out: Path) -> Iterable[Path]:
         tables["utt2dur"] = {utt: f"{seconds:.3f}" for utt, seconds in data.utt2dur.items()}
     for name, table in tables.items():
         write_table(out / name, table)
-    shutil.rmtree(shards[0].directory)
+    shutil.rmtree(shards[0].path.parent)
     return [out / "feats.sha256", *(out / name for name in tables)]

@@ -18,7 +18,7 @@ from stxfer.audio.container import cut_short, mp3_samples, unfinished_wav
 from stxfer.errors import DataError
 
 SAMPLE_RATE = 16000
-MAX_SECONDS = 1800.0  # decoded at once; 0.7 GB of stereo at 48 kHz
+MAX_SECONDS = 600.0  # decoded at once: 115 MB at 48 kHz
 OVERSHOOT = 0.5  # seconds by which a segment may end after its recording, as in Kaldi's extract-segments
 _BLOCK = 1 << 20  # samples of all channels decoded at a time
 _LOST = 0.01  # share of an MP3 that its header may promise too much
@@ -247,6 +247,15 @@ def load_audio(path: str | os.PathLike[str], *, speed: float = 1.0, start: float
     return resample(samples, rate * speed, SAMPLE_RATE)
 
 
+def file_stamp(path: str | os.PathLike[str]) -> str:
+    """Return a line of a file's path, size and modification time."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return f"{path}\0absent\n"
+    return f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
+
+
 def files_digest(paths: Iterable[str | os.PathLike[str]]) -> str:
     """Return a digest of the files' paths, sizes and modification times.
 
@@ -254,9 +263,5 @@ def files_digest(paths: Iterable[str | os.PathLike[str]]) -> str:
     """
     total = hashlib.sha256()
     for path in paths:
-        try:
-            stat = Path(path).stat()
-            total.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-        except OSError:
-            total.update(f"{path}\0absent\n".encode())
+        total.update(file_stamp(path).encode())
     return total.hexdigest()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stxfer.audio.dump import COMPRESSIONS, dump_fbank, worker_pool
-from stxfer.bin._cli import add_stage_options, make_parser, run
-from stxfer.errors import ConfigError, DataError
+from stxfer.audio.ark import COMPRESSIONS
+from stxfer.audio.dump import dump_fbank
+from stxfer.bin._cli import add_stage_options, cores, make_parser, run
+from stxfer.errors import DataError
 from stxfer.kaldi.datadir import find_sets
+from stxfer.pool import worker_pool
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -17,19 +19,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=Path("dump/data"), help="folder of Kaldi data directories")
     parser.add_argument("--out", type=Path, default=Path("dump/fbank"), help="folder to write")
     parser.add_argument("--sets", default="", help="names of sets, in quotes; none: all")
-    parser.add_argument("--nj", type=int, default=2, help="processes")
-    parser.add_argument("--compression", choices=list(COMPRESSIONS), default="8bit", help="of the ark files")
+    parser.add_argument("--nj", type=cores, default=2, help="processes")
+    parser.add_argument("--compression", choices=COMPRESSIONS, default="8bit", help="of the ark files")
     add_stage_options(parser)
     args = parser.parse_args(argv)
-    if args.nj < 1:
-        raise ConfigError(f"--nj {args.nj}: must be at least 1")
     found = find_sets(args.data)
     sets = args.sets.split() or found
     if unknown := [name for name in sets if name not in found]:
         raise DataError(f"{args.data / unknown[0]}: no such set; there are: {' '.join(found)}")
     with worker_pool(args.nj) as pool:
-        counts = {name: dump_fbank(args.data / name, args.out / name, pool=pool if args.nj > 1 else None,
-                                   compression=args.compression, force=args.force, allow_stale=args.allow_stale)
+        counts = {name: dump_fbank(args.data / name, args.out / name, pool=pool, compression=args.compression,
+                                   force=args.force, allow_stale=args.allow_stale)
                   for name in sets}
     print(f"features in {args.out}: " + ", ".join(f"{name} {count}" for name, count in counts.items()) + " utterances")
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from stxfer.corpora.bitext import PARTS, Pair, bitext_files, write_pairs
 from stxfer.corpora.synthetic.grammar import key, sample_pairs
 from stxfer.corpora.synthetic.speakers import split_speakers
-from stxfer.corpora.synthetic.speech import Room, speak_set, speech_pool
+from stxfer.corpora.synthetic.speech import Room, speak_set
 from stxfer.errors import ConfigError
 from stxfer.fileio import atomic_dir
+from stxfer.pool import worker_pool
 from stxfer.stage import Stage
 
 SOURCE, TARGET = "en", "sw"
@@ -98,7 +99,7 @@ def prepare_synthetic(out: str | os.PathLike[str], options: Options = Options(),
             for part in PARTS:
                 write_pairs(folder, part, (SOURCE, TARGET), sets[f"bitext_{part}"])
         stage.finish(bitext_files(made[0], (SOURCE, TARGET)))
-    with speech_pool(nj) as pool:
+    with worker_pool(nj) as pool:
         for prefix, language, many, rate in (("src", SOURCE, options.source_speakers, options.source_rate),
                                              ("tgt", TARGET, options.target_speakers, options.target_rate)):
             people = split_speakers(language, many, options.dev_speakers, options.test_speakers, options.seed)

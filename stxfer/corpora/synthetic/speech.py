@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
-import multiprocessing
-import multiprocessing.connection
 import os
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +14,9 @@ import numpy as np
 
 from stxfer.corpora.synthetic import espeak
 from stxfer.corpora.synthetic.speakers import Speaker
-from stxfer.errors import StxferError
 from stxfer.fileio import atomic_dir
 from stxfer.kaldi.datadir import DataDir, write_datadir
+from stxfer.pool import HERE, Pool
 from stxfer.progress import Progress
 from stxfer.stage import Stage
 
@@ -99,58 +93,21 @@ def _record(jobs: Sequence[Job]) -> list[tuple[str, float]]:
     return durations
 
 
-def _start_worker() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:  # a killed parent would leave its workers waiting for jobs for ever
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-@contextlib.contextmanager
-def speech_pool(nj: int) -> Iterator[Executor | None]:
-    """Yield ``nj`` processes for :func:`speak_set`, started by the first job; None for one process."""
-    if nj <= 1:
-        yield None
-        return
-    with ProcessPoolExecutor(nj, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker) as pool:
-        yield pool
-
-
-def _record_all(name: str, jobs: Sequence[Job], pool: Executor | None) -> dict[str, float]:
+def _record_all(name: str, jobs: Sequence[Job], pool: Pool) -> dict[str, float]:
     progress = Progress(f"speak {name}", len(jobs))
     shards = [jobs[k:k + _SHARD] for k in range(0, len(jobs), _SHARD)]
     durations: dict[str, float] = {}
-
-    def done(shard: list[tuple[str, float]]) -> None:
+    for shard in pool.run(_record, shards, what=f"speak {name}"):
         durations.update(shard)
         progress.add(len(shard), sum(seconds for _, seconds in shard))
-
-    if pool is None:
-        for shard in shards:
-            done(_record(shard))
-        return durations
-    futures: list[Future[list[tuple[str, float]]]] = [pool.submit(_record, shard) for shard in shards]
-    try:
-        for future in as_completed(futures):
-            done(future.result())
-    except BrokenProcessPool:
-        raise StxferError(f"speak {name}: a worker process was killed, most likely for memory; "
-                          "run again with a smaller --nj") from None
-    finally:
-        for future in futures:
-            future.cancel()
     return durations
 
 
 def speak_set(out: str | os.PathLike[str], name: str, sentences: Sequence[str], speakers: Sequence[Speaker], *,
               texts: Mapping[str, Sequence[str]] | None = None, room: Room = Room(), seed: int = 1,
-              pool: Executor | None = None,
-              inputs: Iterable[str | os.PathLike[str]] = (), options: Mapping[str, Any] | None = None,
-              force: bool = False, allow_stale: bool = False) -> Path:
+              pool: Pool = HERE, inputs: Iterable[str | os.PathLike[str]] = (),
+              options: Mapping[str, Any] | None = None, force: bool = False,
+              allow_stale: bool = False) -> Path:
     """Make ``out/<name>``, a Kaldi data directory, and its audio ``out/audio/<name>/*.flac``.
 
     Speakers take turns. A set that is finished and whose options have not changed is left as it is.
@@ -163,7 +120,7 @@ def speak_set(out: str | os.PathLike[str], name: str, sentences: Sequence[str], 
         texts: further tables by file name (``text.sw.human``), parallel to ``sentences``.
         room: rate and noise.
         seed: of what differs between utterances.
-        pool: processes of :func:`speech_pool`; the result does not depend on it.
+        pool: processes of :func:`stxfer.pool.worker_pool`; the result does not depend on it.
         inputs: files that the sentences come from, for the marker.
         options: further options that the sentences come from, for the marker.
         force: make it again.

