@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +12,8 @@ import numpy as np
 from stxfer.audio.container import unterminated
 from stxfer.audio.io import AudioError, Recording
 from stxfer.errors import ConfigError
-from stxfer.kaldi.datadir import Audio
+from stxfer.kaldi.datadir import Audio, DataDir
+from stxfer.pool import HERE, Pool
 
 FATAL = ("missing", "empty", "undecodable", "truncated", "outside", "not_finite", "silent", "too_short", "too_long",
          "low_rate")
@@ -19,6 +22,7 @@ _SILENT = 1e-3  # -60 dB of full scale: of 16 bits, five are left
 _QUIET = 1e-2
 _OFFSET = 0.05
 _FULL_SCALE = 0.999
+_JOB = 50  # utterances
 
 
 @dataclass(frozen=True)
@@ -88,32 +92,62 @@ class AudioReport:
 
 def inspect(audio: Audio, limits: Limits = Limits()) -> AudioReport:
     """Decode an utterance and say what is wrong with it; never raises for bad audio."""
-    try:
-        recording = Recording(audio.path)
-    except AudioError as error:
-        return AudioReport(0.0, 0, 0, (Problem(error.kind, error.reason),))
-    with recording:
-        rate, channels = recording.rate, recording.channels
-        end = recording.seconds if audio.end is None else audio.end
-        seconds = max(0.0, end - audio.start)
-        if rate < limits.min_rate:
-            return AudioReport(seconds, rate, channels, (Problem(
-                "low_rate", f"sampled at {rate} Hz, less than {limits.min_rate} Hz"),))
-        if seconds > limits.max_seconds:
-            return AudioReport(seconds, rate, channels, (_too_long(seconds, limits),))
+    return next(inspect_each([audio], limits))
+
+
+def inspect_each(audios: Iterable[Audio], limits: Limits = Limits()) -> Iterator[AudioReport]:
+    """Yield :func:`inspect` of each utterance; a recording is opened once for segments that follow each other."""
+    for path, group in itertools.groupby(audios, key=lambda audio: audio.path):
         try:
-            samples = recording.read(audio.start, audio.end)
+            recording = Recording(path)
         except AudioError as error:
-            return AudioReport(seconds, rate, channels, (Problem(error.kind, error.reason),))
-        ended = not unterminated(recording.handle)
-    seconds = len(samples) / rate
-    problems = [_too_long(seconds, limits)] if seconds > limits.max_seconds else _signal_problems(samples, rate, limits)
+            for _ in group:
+                yield AudioReport(0.0, 0, 0, (Problem(error.kind, error.reason),))
+            continue
+        with recording:
+            for audio in group:
+                yield _report(recording, audio, limits)
+
+
+def inspect_all(data: DataDir, limits: Limits = Limits(), pool: Pool = HERE) -> Iterator[tuple[str, AudioReport]]:
+    """Yield every utterance of a data directory and :func:`inspect` of it, in the order in which they are done."""
+    utts = sorted(data.utts, key=lambda utt: (data.audio(utt).path, data.audio(utt).start, utt))
+    jobs = (_Job([(utt, data.audio(utt)) for utt in utts[k:k + _JOB]], limits) for k in range(0, len(utts), _JOB))
+    for reports in pool.run(_inspect_job, jobs, what=f"check {data.path.name}"):
+        yield from reports
+
+
+@dataclass(frozen=True)
+class _Job:
+    items: list[tuple[str, Audio]]
+    limits: Limits
+
+
+def _inspect_job(job: _Job) -> list[tuple[str, AudioReport]]:
+    utts, audios = zip(*job.items, strict=True)
+    return list(zip(utts, inspect_each(audios, job.limits), strict=True))
+
+
+def _report(recording: Recording, audio: Audio, limits: Limits) -> AudioReport:
+    rate, channels = recording.rate, recording.channels
+    end = recording.seconds if audio.end is None else audio.end
+    seconds = max(0.0, end - audio.start)
+    if rate < limits.min_rate:
+        problem = Problem("low_rate", f"sampled at {rate} Hz, less than {limits.min_rate} Hz")
+        return AudioReport(seconds, rate, channels, (problem,))
+    if seconds > limits.max_seconds:
+        return AudioReport(seconds, rate, channels, (_too_long(seconds, limits),))
+    try:
+        samples = recording.read(audio.start, audio.end)
+    except AudioError as error:
+        return AudioReport(seconds, rate, channels, (Problem(error.kind, error.reason),))
+    problems = _signal_problems(samples, rate, limits)
     if channels > 2:
         problems.append(Problem("channels", f"{channels} channels, which are averaged; choose one if they are "
                                 "microphones apart"))
-    if not ended and audio.end is None:
+    if audio.end is None and unterminated(recording.handle):
         problems.append(Problem("unterminated", "an Ogg stream without its last page; its end may be missing"))
-    return AudioReport(seconds, rate, channels, tuple(problems))
+    return AudioReport(len(samples) / rate, rate, channels, tuple(problems))
 
 
 def _too_long(seconds: float, limits: Limits) -> Problem:

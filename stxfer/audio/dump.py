@@ -74,7 +74,7 @@ class Reader:
         if self._last is None or self._last[0] != part:
             self._last = None  # freed before the next is read
             self._last = part, self._recording.read(audio.start, audio.end)
-        return resample(self._last[1], self._recording.rate * audio.speed, SAMPLE_RATE)
+        return resample(self._last[1], self._recording.rate, SAMPLE_RATE, speed=audio.speed)
 
     def close(self) -> None:
         """Close the recording."""
