@@ -12,76 +12,25 @@ import yaml
 
 from stxfer.errors import ConfigError
 from stxfer.mt.declare import HUMAN, Label, read_labels
+from stxfer.systems import KINDS, System, check_systems, language_tag, read_system
 from stxfer.text.normalise import Profile, load_profiles, profile
 from stxfer.values import make, refuse_unknown
 
-PARTS = ("encoder", "decoder", "decoder_body", "ctc", "all")
-VOCABULARY_POLICIES = ("same", "map", "reinit")
-KINDS = ("source", "st", "target")
 VOCAB_TYPES = ("unigram", "bpe", "char")
 LABEL_MARK = "@label@"
 
 
 @dataclass(frozen=True)
-class Init:
-    """Which parameters a system starts from: ``parts`` of the system named ``source``.
-
-    ``vocabulary`` says what becomes of embedding, output and CTC rows when the source has another vocabulary:
-    ``same`` (that is an error), ``map`` (rows of shared pieces are copied) or ``reinit``.
-    """
-
-    source: str
-    parts: tuple[str, ...]
-    vocabulary: str = "same"
-
-
-@dataclass(frozen=True)
-class System:
-    """One node of the experiment: a model trained on one task from one starting point.
-
-    ``data`` is a set of ``dump/fbank``; ``text`` says which text of that set it learns: a language,
-    for the set's own transcript, or ``<lang>.<label>`` for the translation in ``text.<lang>.<label>``.
-    """
-
-    name: str
-    task: str
-    data: str
-    text: str
-    init: Init | None = None
-
-    @property
-    def kind(self) -> str:
-        """``source`` (source ASR), ``st`` or ``target`` (target ASR); one stage trains each kind."""
-        if self.task == "st":
-            return "st"
-        return "source" if self.data.startswith("src_") else "target"
-
-    @property
-    def label(self) -> str | None:
-        """The label source of a translation, e.g. ``mt`` of ``sw.mt``."""
-        return self.text.partition(".")[2] or None
-
-    @property
-    def vocab(self) -> str:
-        """The vocabulary's name: source ASR has its own, ST and target ASR share one."""
-        return "source" if self.kind == "source" else "target"
-
-    @property
-    def dev_set(self) -> str:
-        return "tgt_dev" if self.kind == "target" else "src_dev"
-
-    @property
-    def test_set(self) -> str:
-        return "tgt_test" if self.kind == "target" else "src_test"
-
-
-@dataclass(frozen=True)
 class Vocab:
-    """A SentencePiece vocabulary: ``type`` unigram, bpe or char; ``text`` names what it is learnt from."""
+    """A SentencePiece vocabulary: ``type`` unigram, bpe or char; ``text`` names what it is learnt from.
+
+    ``tags`` are languages whose tags, ``<sw>``, are pieces of it, for systems with ``tags``.
+    """
 
     size: int = 200
     type: str = "unigram"
     text: tuple[str, ...] = ("src_train",)
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -205,31 +154,25 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
         raise ConfigError(f"{path}: missing key {missing[0]!r}")
     languages = raw["languages"]
     refuse_unknown(languages, {"source", "target"}, f"{path}: languages")
-    train = {kind: _phases(raw["train"], kind, str(path)) for kind in KINDS}
-    refuse_unknown(raw["train"], {"default", *KINDS}, f"{path}: train")
+    schedules = [*KINDS, *(name for name in raw["train"] if name not in ("default", *KINDS))]
+    train = {name: _phases(raw["train"], name, str(path)) for name in schedules}
     mt = dict(raw["mt"])
     mt["train"] = tuple(_phase(phase, f"{path}: mt.train") for phase in mt.get("train", [{}]))
     labels = read_labels(raw["labels"], languages["target"], f"{path}: labels")
     _expand(raw, labels, str(path))
     names = {"@source@": languages["source"], "@target@": languages["target"]}
-    systems = {name: _system(name, value, names, f"{path}: systems.{name}")
+    systems = {name: read_system(name, value, names, f"{path}: systems.{name}")
                for name, value in raw["systems"].items()}
-    for system in systems.values():
-        if system.init is not None and system.init.source not in systems:
-            raise ConfigError(f"{path}: systems.{system.name}.init.from: unknown system {system.init.source!r}")
-        spoken = languages["source" if system.data.startswith("src_") else "target"]
-        if system.task == "asr" and system.text != spoken:
-            raise ConfigError(f"{path}: systems.{system.name}.text: {system.text!r} is not {spoken!r}, what is spoken "
-                              f"in {system.data}; a translation is learnt by task st")
-        if system.task == "st" and not system.label:
-            raise ConfigError(f"{path}: systems.{system.name}.text: {system.text!r} must name a translation, "
-                              f"'{languages['target']}.human' or '{languages['target']}.<label>'")
-        if system.task == "st" and system.label not in (HUMAN, *labels):
-            raise ConfigError(f"{path}: systems.{system.name}.text: label {system.label!r} is not under 'labels'")
     vocab = {key: make(Vocab, value, f"{path}: vocab.{key}") for key, value in raw["vocab"].items()}
     for key, value in vocab.items():
         if value.type not in VOCAB_TYPES:
             raise ConfigError(f"{path}: vocab.{key}.type: {value.type!r} must be one of {' '.join(VOCAB_TYPES)}")
+    check_systems(systems, (languages["source"], languages["target"]), (HUMAN, *labels), train, vocab, str(path))
+    for system in systems.values():
+        _check_phases(system, train, vocab, str(path))
+    for name in train.keys() - {*KINDS, *(system.phases for system in systems.values())}:
+        raise ConfigError(f"{path}: train.{name}: no system has this schedule; "
+                          f"those that need no mention are {' '.join(KINDS)}")
     compare = tuple((pair[0], pair[1]) for pair in raw["compare"])
     for name in (name for pair in compare for name in pair):
         if name not in systems:
@@ -322,24 +265,13 @@ def _phase(value: Mapping[str, Any], where: str) -> Phase:
     return phase
 
 
-def _system(name: str, value: Mapping[str, Any], languages: Mapping[str, str], where: str) -> System:
-    refuse_unknown(value, {"task", "data", "text", "init"}, where)
-    if value.get("task") not in ("asr", "st"):
-        raise ConfigError(f"{where}.task: {value.get('task')!r} must be asr or st")
-    init = None
-    if "init" in value:
-        refuse_unknown(value["init"], {"from", "parts"}, f"{where}.init")
-        parts = value["init"].get("parts", "all")
-        parts = (parts,) if isinstance(parts, str) else tuple(parts)
-        for part in parts:
-            if part not in PARTS:
-                raise ConfigError(f"{where}.init.parts: {part!r} must be one of {' '.join(PARTS)}")
-        vocabulary = value["init"].get("vocabulary", "same")
-        if vocabulary not in VOCABULARY_POLICIES:
-            raise ConfigError(f"{where}.init.vocabulary: {vocabulary!r} must be one of "
-                              f"{' '.join(VOCABULARY_POLICIES)}")
-        init = Init(source=value["init"]["from"], parts=parts, vocabulary=vocabulary)
-    text = value["text"]
-    for mark, language in languages.items():
-        text = text.replace(mark, language)
-    return System(name=name, task=value["task"], data=value["data"], text=text, init=init)
+def _check_phases(system: System, train: Mapping[str, tuple[Phase, ...]], vocab: Mapping[str, Vocab],
+                  path: str) -> None:
+    if system.task == "lm" and any(phase.ctc_weight for phase in train[system.phases]):
+        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has a ctc_weight, but task lm hears "
+                          "nothing; give it a schedule of its own with ctc_weight 0")
+    tags = {language_tag(language) for language in vocab[system.vocab].tags}
+    wanted = {language_tag(part.text) for part in (system, *system.mix)} if system.tags else set()
+    if missing := sorted(wanted - tags):
+        raise ConfigError(f"{path}: systems.{system.name}.tags: vocabulary {system.vocab!r} has no piece {missing[0]}; "
+                          f"set vocab.{system.vocab}.tags")

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePieceProcessor, feats_scp: Path, out: Path,
-                   options: Decoding, *, name: str = "decode") -> dict[str, Any]:
+                   options: Decoding, *, name: str = "decode", tag: str = "") -> dict[str, Any]:
     """Decode every utterance of a feature table.
 
     Utterances of like length are searched together, about ``options.batch_frames`` feature frames at a
@@ -40,6 +40,7 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
             probability, weighted), and ``decode.json``.
         options: of the search. Without a CTC head ``ctc_weight`` is 0.
         name: what progress lines call it.
+        tag: what the model's texts begin with, ``<sw>``; it is given, not searched, and not written.
 
     Returns:
         The content of ``decode.json``: ``utterances``, ``empty``, ``seconds``, ``utterances_per_second``.
@@ -50,11 +51,13 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
     """
     paths = read_table(feats_scp, empty_values=False)
     frames = _frames(feats_scp, list(paths))
+    index = {token: i for i, token in enumerate(tokens)}
+    prefix = [index[piece] for piece in tokenizer.encode(tag, out_type=str)]
     started = shown = time.monotonic()
     found: dict[str, tuple[list[str], float]] = {}
     for batch in batches(frames, options.batch_frames):
         features = {utt: _features(utt, paths[utt], feats_scp) for utt in batch}
-        for utt, (ids, score) in zip(batch, decode_batch(model, features, options), strict=True):
+        for utt, (ids, score) in zip(batch, decode_batch(model, features, options, prefix), strict=True):
             found[utt] = ([tokens[i] for i in ids], score)
         now = time.monotonic()
         if now - shown >= EVERY or len(found) == len(paths):
@@ -75,8 +78,9 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
     return report
 
 
-def decode_batch(model: Any, features: dict[str, Any], options: Decoding) -> list[tuple[list[int], float]]:
-    """Return the best hypothesis of each utterance: token ids without blanks, and its score.
+def decode_batch(model: Any, features: dict[str, Any], options: Decoding,
+                 prefix: Sequence[int] = ()) -> list[tuple[list[int], float]]:
+    """Return the best hypothesis of each utterance: token ids without blanks and prefix, and its score.
 
     An utterance too short for the encoder, or for which the search finds nothing, has no tokens and
     the score 0.
@@ -85,6 +89,7 @@ def decode_batch(model: Any, features: dict[str, Any], options: Decoding) -> lis
         model: an ``ESPnetASRModel`` in eval mode.
         features: utterance to float32 (T, F).
         options: of the search.
+        prefix: ids that every hypothesis begins with.
     """
     import torch
 
@@ -99,8 +104,9 @@ def decode_batch(model: Any, features: dict[str, Any], options: Decoding) -> lis
     padded = torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True)
     results = beam_search(padded, lens, model.decoder, ctc=ctc, sos=model.sos, eos=model.eos,
                           beam_size=options.beam_size, ctc_weight=weight, length_bonus=options.length_bonus,
-                          maxlenratio=options.maxlenratio, minlenratio=options.minlenratio)
-    return [([token for token in nbest[0].tokens if token != BLANK], nbest[0].score) if nbest else ([], 0.0)
+                          maxlenratio=options.maxlenratio, minlenratio=options.minlenratio, prefix=prefix)
+    return [([token for token in nbest[0].tokens[len(prefix):] if token != BLANK], nbest[0].score)
+            if nbest else ([], 0.0)
             for nbest in results]
 
 

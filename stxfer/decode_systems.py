@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stxfer.config import Decoding, Experiment, System
+from stxfer.config import Decoding, Experiment
 from stxfer.decode import OUTPUTS, decode_dataset
 from stxfer.errors import ConfigError
 from stxfer.jobs import Job as ProcessJob
 from stxfer.jobs import run_jobs
 from stxfer.score.reference import scorable
 from stxfer.stage import MARKER, Stage
+from stxfer.systems import System
 from stxfer.train import system_dir
 
 LOG = "decode.log"
@@ -58,7 +59,7 @@ def decode_job(job: Job) -> dict[str, Any]:
     loaded = load_model(job.model)
     job.stage.marker.unlink(missing_ok=True)
     report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, job.data / "feats.scp", job.stage.out,
-                            job.options, name=job.name)
+                            job.options, name=job.name, tag=job.system.tag)
     job.stage.finish([job.stage.out / name for name in OUTPUTS])
     return report
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from stxfer.config import Experiment, System
+from stxfer.config import Experiment
 from stxfer.errors import ConfigError
 from stxfer.jobs import Job, run_jobs
 from stxfer.stage import MARKER, Stage
+from stxfer.systems import Mix, System
 
 LOG = "train.log"
 EPOCH = re.compile(r"(\d+)epoch results: \[train\] (.*?), \[valid\] (.*)$")
@@ -25,9 +26,15 @@ def system_dir(exp: Path, system: str, seed: int) -> Path:
     return exp / system / f"seed{seed}"
 
 
-def text_file(experiment: Experiment, system: System, dump: Path, dev: bool = False) -> Path:
-    """Return the text a system learns: a set's ``text``, or ``text.<lang>.<label>`` of it."""
-    directory = dump / "fbank" / (system.dev_set if dev else system.data)
+def text_file(system: System | Mix, dump: Path, name: str = "") -> Path:
+    """Return the text that is learnt of a set: its ``text``, or ``text.<lang>.<label>`` of it.
+
+    Args:
+        system: what names the text, and the set.
+        dump: the directory of features and labels.
+        name: another set than the one it names, the development set.
+    """
+    directory = dump / "fbank" / (name or system.data)
     if system.label in (None, "human"):
         return directory / ("text" if system.label is None else f"text.{system.text}")
     return dump / "labels" / system.label / directory.name / f"text.{system.text}"
@@ -36,14 +43,16 @@ def text_file(experiment: Experiment, system: System, dump: Path, dev: bool = Fa
 def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, exp: Path) -> Stage:
     """Return the marker of one trained system: everything that decides its parameters."""
     # Digests of the features themselves: feats.scp is the same for other features of the same lengths.
-    inputs = [dump / "fbank" / system.data / "feats.sha256", text_file(experiment, system, dump),
-              dump / "fbank" / system.dev_set / "feats.sha256", text_file(experiment, system, dump, dev=True),
+    inputs = [dump / "fbank" / system.dev_set / "feats.sha256", text_file(system, dump, system.dev_set),
               dump / "vocab" / system.vocab]
+    for part in (system, *system.mix):
+        inputs += [dump / "fbank" / part.data / "feats.sha256", text_file(part, dump)]
     options = {"system": asdict(system), "seed": seed, "model": dict(experiment.model),
-               "phases": [asdict(phase) for phase in experiment.train[system.kind]]}
+               "phases": [asdict(phase) for phase in experiment.train[system.phases]]}
     if system.init is not None:
         inputs.append(system_dir(exp, system.init.source, seed))
-    return Stage(f"training of {system.name} seed {seed}", system_dir(exp, system.name, seed), inputs, options)
+    return Stage(f"training of {system.name} seed {seed}", system_dir(exp, system.name, seed),
+                 list(dict.fromkeys(inputs)), options)
 
 
 def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, exp: Path, *,

@@ -136,6 +136,22 @@ def test_the_recurrent_decoder(seed, options):
     assert any(hypothesis.tokens for nbest in results for hypothesis in nbest)
 
 
+@pytest.mark.parametrize("ctc_weight", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("prefix", [(5,), (3, 7)])
+def test_a_prefix_is_given_not_searched(prefix, ctc_weight):
+    model = make_model(3, eos_bias=-2.0)
+    out, lens = encoded(3, [9, 6])
+    options = {"ctc": model.ctc, "ctc_weight": ctc_weight, "sos": EOS, "eos": EOS, "maxlenratio": -3.0}
+    forced = beam_search(out, lens, model.decoder, beam_size=8, prefix=prefix, **options)
+    free = beam_search(out, lens, model.decoder, beam_size=8, nbest=10**6, **options)
+    for (best,), every in zip(forced, free, strict=True):
+        assert best.tokens[:len(prefix)] == prefix
+        rivals = [h for h in every if h.tokens[:len(prefix)] == prefix]
+        assert all(best.score >= rival.score - 1e-4 for rival in rivals)
+        assert best.score == pytest.approx(sum(best.scores[name] * weight for name, weight in
+                                               (("decoder", 1 - ctc_weight), ("ctc", ctc_weight)) if weight), abs=1e-4)
+
+
 def test_a_batch_gives_what_its_utterances_give():
     model, (out, lens) = make_model(11, eos_bias=0.0), encoded(11, LENS[4])
     options = {"ctc": model.ctc, "sos": EOS, "eos": EOS, "beam_size": 4, "ctc_weight": 0.3, "nbest": 2}

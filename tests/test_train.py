@@ -65,8 +65,8 @@ def test_texts_are_found_where_they_are_made(world: Path) -> None:
     texts = {"source_asr": "fbank/src_train/text", "st_human": "fbank/src_train/text.sw.human",
              "xfer_human": "fbank/tgt_train/text"}
     for name, path in texts.items():
-        assert text_file(experiment, experiment.systems[name], Path("dump")) == Path("dump") / path
-    assert text_file(experiment, system, Path("dump"), dev=True) == Path("dump/labels/mt/src_dev/text.sw.mt")
+        assert text_file(experiment.systems[name], Path("dump")) == Path("dump") / path
+    assert text_file(system, Path("dump"), "src_dev") == Path("dump/labels/mt/src_dev/text.sw.mt")
 
 
 def test_systems_bring_those_they_start_from(world: Path) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_selection_options, add_stage_options, cores, make_parser, run
-from stxfer.config import KINDS, load_experiment
+from stxfer.config import load_experiment
+from stxfer.systems import KINDS
 from stxfer.train import train_systems
 
 

@@ -58,6 +58,8 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, target: Text
     config |= {"frontend": None, "normalize": None, "input_size": 80,
                "model_conf": {"ctc_weight": phase.ctc_weight, "lsm_weight": phase.label_smoothing,
                               "report_cer": False, "report_wer": False}}
+    if task == "lm":
+        config["model"] = "deaf"
     if phase.specaug:
         config |= {"specaug": "specaug", "specaug_conf": SPECAUG}
     return config
@@ -68,7 +70,7 @@ def training_config(task: str, phase: Phase, *, train: dict[str, Path], dev: dic
     """Return the part of an ESPnet configuration that says how and on what to train.
 
     Args:
-        task: ``asr``, ``st`` or ``mt``.
+        task: ``asr``, ``st``, ``lm`` or ``mt``.
         phase: the schedule.
         train: data name to file: ``speech`` (feats.scp), ``text``, ``src_text``.
         dev: the same of the development set.

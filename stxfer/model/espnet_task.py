@@ -21,6 +21,7 @@ with contextlib.redirect_stdout(io.StringIO()):  # espnet prints that flash_attn
     from espnet2.tasks import mt as _mt
 
     from stxfer.model.berard import BerardDecoder, BerardEncoder
+    from stxfer.model.deaf import DeafModel
     from stxfer.model.dropout import use_byte_dropout
     from stxfer.model.encoder import S2TConformerEncoder, S2TTransformerEncoder
 
@@ -29,6 +30,7 @@ _asr.encoder_choices.classes["s2t_transformer"] = S2TTransformerEncoder
 _asr.encoder_choices.classes["s2t_conformer"] = S2TConformerEncoder
 _asr.encoder_choices.classes["berard"] = BerardEncoder
 _asr.decoder_choices.classes["berard"] = BerardDecoder
+_asr.model_choices.classes["deaf"] = DeafModel
 
 
 def _keep_statistics(model: torch.nn.Module, frozen: Sequence[str]) -> None:
@@ -64,7 +66,7 @@ class MTTask(_mt.MTTask):
 
 
 def task_class(task: str) -> Any:
-    """Return ESPnet's task for ``asr``, ``st`` (the same) or ``mt``."""
+    """Return ESPnet's task for ``asr``, ``st`` and ``lm`` (the same) or ``mt``."""
     return MTTask if task == "mt" else ASRTask
 
 

@@ -6,12 +6,14 @@ import logging
 import shutil
 from pathlib import Path
 
-from stxfer.config import Experiment, System
+from stxfer.config import Experiment
 from stxfer.errors import StaleError
-from stxfer.fileio import locked
+from stxfer.fileio import atomic_dir, locked
 from stxfer.model.espnet_config import Text
 from stxfer.model.fit import CONFIG, INFO, MODEL, Corpus, Fit, fit
+from stxfer.model.mixture import write_mixture
 from stxfer.stage import MARKER, Stage
+from stxfer.systems import Mix, System, language_tag
 from stxfer.train import system_dir, system_stage, text_file
 
 log = logging.getLogger(__name__)
@@ -27,14 +29,29 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
     if system.init is not None:
         init = (system_dir(exp, system.init.source, seed), system.init.parts, system.init.vocabulary)
 
-    def corpus(name: str, dev: bool) -> Corpus:
-        directory = dump / "fbank" / name
-        return Corpus({"speech": directory / "feats.scp", "text": text_file(experiment, system, dump, dev)},
-                      directory / "utt2num_frames")
+    directory = stage.out / "data"
+    if system.mix or system.tags:
+        with atomic_dir(directory) as made:
+            train = write_mixture([(part.share, _corpus(part, dump), _tag(system, part)) for part in
+                                   (Mix(system.data, system.text), *system.mix)], made / "train", directory / "train",
+                                  seed)
+            dev = write_mixture([(1.0, _corpus(system, dump, system.dev_set), system.tag)], made / "dev",
+                                directory / "dev", seed)
+    else:
+        train, dev = _corpus(system, dump), _corpus(system, dump, system.dev_set)
+    run_fit(stage, Fit(task=system.task, out=stage.out, train=train, dev=dev,
+                       target=Text((dump / "vocab" / system.vocab).resolve()),
+                       phases=experiment.train[system.phases], model=experiment.model, init=init, seed=seed))
 
-    run_fit(stage, Fit(task=system.task, out=stage.out, train=corpus(system.data, False),
-                       dev=corpus(system.dev_set, True), target=Text((dump / "vocab" / system.vocab).resolve()),
-                       phases=experiment.train[system.kind], model=experiment.model, init=init, seed=seed))
+
+def _corpus(system: System | Mix, dump: Path, name: str = "") -> Corpus:
+    directory = dump / "fbank" / (name or system.data)
+    return Corpus({"speech": directory / "feats.scp", "text": text_file(system, dump, name)},
+                  directory / "utt2num_frames")
+
+
+def _tag(system: System, part: Mix) -> str:
+    return language_tag(part.text) if system.tags else ""
 
 
 def run_fit(stage: Stage, spec: Fit) -> None:

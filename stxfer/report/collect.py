@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 import stxfer
-from stxfer.config import Experiment, System
+from stxfer.config import Experiment
 from stxfer.errors import DataError, StaleError
 from stxfer.fileio import read_json
 from stxfer.score import significance, st
 from stxfer.score.evaluate import score_dir
 from stxfer.score.reference import has_reference, reference_path
 from stxfer.stage import MARKER, check_fresh
+from stxfer.systems import System
 
 PACKAGES = ("torch", "torchaudio", "espnet", "sentencepiece", "jiwer", "sacrebleu")
 log = logging.getLogger(__name__)

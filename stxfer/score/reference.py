@@ -6,7 +6,8 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from stxfer.config import Experiment, System
+from stxfer.config import Experiment
+from stxfer.systems import System
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,9 @@ def scorable(experiment: Experiment, systems: Iterable[System], dump: Path) -> l
     """Return the systems that can be scored, and log a line about each of the others."""
     kept = []
     for system in systems:
-        if has_reference(experiment, system, dump):
+        if system.task == "lm":
+            log.info("%s: skipped, it hears nothing; what starts from it is scored", system.name)
+        elif has_reference(experiment, system, dump):
             kept.append(system)
         else:
             path = reference_path(experiment, system, dump)

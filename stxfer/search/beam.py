@@ -52,6 +52,7 @@ class _Search:
     maxlenratio: float
     max_len: int | None
     nbest: int
+    prefix: tuple[int, ...]
 
 
 @dataclass
@@ -89,7 +90,8 @@ class _Utterance:
 @torch.no_grad()
 def beam_search(encoder_out: Tensor, encoder_lens: Tensor, decoder: Any, *, sos: int, eos: int, beam_size: int,
                 ctc: Any = None, ctc_weight: float = 0.0, length_bonus: float = 0.0, maxlenratio: float = 0.0,
-                minlenratio: float = 0.0, max_len: int | None = None, nbest: int = 1) -> list[list[Hypothesis]]:
+                minlenratio: float = 0.0, max_len: int | None = None, nbest: int = 1,
+                prefix: Sequence[int] = ()) -> list[list[Hypothesis]]:
     """Search the best token sequences of a batch of utterances.
 
     Args:
@@ -106,6 +108,7 @@ def beam_search(encoder_out: Tensor, encoder_lens: Tensor, decoder: Any, *, sos:
         minlenratio: fewest tokens for each encoder frame; negative: its absolute value.
         max_len: most tokens whatever the ratio gives.
         nbest: hypotheses returned.
+        prefix: tokens that every hypothesis begins with, a language tag.
 
     Returns:
         For each utterance at most ``nbest`` hypotheses, best first; none if no hypothesis can be
@@ -123,6 +126,7 @@ def beam_search(encoder_out: Tensor, encoder_lens: Tensor, decoder: Any, *, sos:
         raise ConfigError(f"beam_size {beam_size} and nbest {nbest} must be at least 1")
     weights = {"decoder": 1.0 - ctc_weight, "length_bonus": length_bonus, "ctc": ctc_weight}
     options = _Search(sos=sos, eos=eos, beam_size=beam_size, maxlenratio=maxlenratio, max_len=max_len, nbest=nbest,
+                      prefix=tuple(prefix),
                       weights={name: weight for name, weight in weights.items() if weight != 0.0})
     results: list[list[Hypothesis]] = [[] for _ in range(len(encoder_out))]
     encoder_lens = encoder_lens.to(encoder_out.device)
@@ -149,8 +153,12 @@ def _search(encoder_out: Tensor, lens: Tensor, decoder: Any, ctc: Any, minlenrat
     totals = encoder_out.new_zeros(len(active), 1)
     sums = encoder_out.new_zeros(len(active), 1, len(options.weights))
     for step in range(max(utterance.maxlen for utterance in utterances)):
-        scores = _score(prefixes[:, :, -1], attention, prefix_scorer, options)
+        forced = options.prefix[step] if step < len(options.prefix) else None
+        scores = _score(prefixes[:, :, -1], attention, prefix_scorer, options, forced)
         weighted = sum(options.weights[name] * score for name, score in scores.items()) + totals.unsqueeze(2)
+        if forced is not None:
+            others = torch.arange(weighted.size(2), device=weighted.device) != forced
+            weighted = weighted.masked_fill(others, -math.inf)
         vocab = weighted.size(2)
         if options.beam_size > vocab:
             raise ConfigError(f"beam_size {options.beam_size} is larger than the vocabulary ({vocab})")
@@ -197,7 +205,7 @@ def _limits(frames: int, minlenratio: float, options: _Search) -> _Utterance:
 
 
 def _score(last: Tensor, attention: DecoderStep | None, prefix_scorer: CtcPrefixScorer | None,
-           options: _Search) -> dict[str, Tensor]:
+           options: _Search, forced: int | None) -> dict[str, Tensor]:
     """Return each scorer's log probabilities of the next token, (B, K, V), in the order ESPnet adds them."""
     scores: dict[str, Tensor] = {}
     if attention is not None:
@@ -207,7 +215,9 @@ def _score(last: Tensor, attention: DecoderStep | None, prefix_scorer: CtcPrefix
     if prefix_scorer is not None:
         candidates = None
         pre_beam = int(PRE_BEAM_RATIO * options.beam_size)
-        if "decoder" in scores and pre_beam < scores["decoder"].size(2):
+        if forced is not None:
+            candidates = torch.full((*last.shape, 1), forced, device=last.device)
+        elif "decoder" in scores and pre_beam < scores["decoder"].size(2):
             candidates = scores["decoder"].topk(pre_beam)[1]  # a length bonus does not change the order
         scores["ctc"] = prefix_scorer.score(last, candidates)
         scores = {name: score.expand_as(scores["ctc"]) for name, score in scores.items()}

@@ -10,6 +10,7 @@ from stxfer.config import Experiment
 from stxfer.errors import ConfigError
 from stxfer.kaldi.table import iter_table
 from stxfer.stage import Stage
+from stxfer.systems import language_tag
 from stxfer.text.vocab import MODEL, TOKENS, train_vocab
 
 log = logging.getLogger(__name__)
@@ -17,10 +18,11 @@ log = logging.getLogger(__name__)
 
 def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
                 allow_stale: bool = False) -> dict[str, int]:
-    """Make ``dump/vocab/{source,target}``; return the number of tokens of each.
+    """Make ``dump/vocab/<name>`` of each that is declared; return the number of tokens of each.
 
     Texts are named ``<set>`` (its transcript), ``<set>/text.<lang>.<label>`` (a translation of it) or
-    ``bitext`` (the side of the MT training data in the vocabulary's language). Test and dev text never enters.
+    ``bitext.<lang>`` (a side of the MT training data; ``bitext`` is the source language's for the vocabulary
+    ``source``, else the target language's). Test and dev text never enters.
 
     Raises:
         ConfigError: a text named is of a test or dev set.
@@ -31,21 +33,21 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
         language = experiment.source_lang if name == "source" else experiment.target_lang
         paths = [_path(text, language, experiment.labels, dump) for text in vocab.text]
         out = dump / "vocab" / name
-        stage = Stage(f"vocab {name}", out, paths, {"size": vocab.size, "type": vocab.type})
+        stage = Stage(f"vocab {name}", out, paths, {"size": vocab.size, "type": vocab.type, "tags": list(vocab.tags)})
         if stage.needed(force=force, allow_stale=allow_stale):
             out.mkdir(parents=True, exist_ok=True)
-            train_vocab(_sentences(paths), vocab.size, vocab.type, out)
+            train_vocab(_sentences(paths), vocab.size, vocab.type, out, [language_tag(tag) for tag in vocab.tags])
             stage.finish([out / MODEL, out / TOKENS])
         sizes[name] = len((out / TOKENS).read_text(encoding="utf-8").splitlines())
     return sizes
 
 
 def _path(text: str, language: str, labels: Collection[str], dump: Path) -> Path:
-    if text == "bitext":
-        return dump / "data" / "bitext" / f"train.{language}"
+    if text.partition(".")[0] == "bitext":
+        return dump / "data" / "bitext" / f"train.{text.partition('.')[2] or language}"
     directory, _, name = text.partition("/")
     if not directory.endswith("_train"):
-        raise ConfigError(f"vocab text {text!r}: only training sets may be used (src_train, tgt_train, bitext)")
+        raise ConfigError(f"vocab text {text!r}: only training sets may be used (src_train, tgt_train, bitext.<lang>)")
     label = name.rpartition(".")[2]
     if label in labels:
         return dump / "labels" / label / directory / name

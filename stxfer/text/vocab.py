@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import sentencepiece as spm
@@ -14,7 +14,7 @@ from stxfer.fileio import atomic_write, sha256
 MODEL, TOKENS = "bpe.model", "tokens.txt"
 
 
-def train_vocab(sentences: Iterable[str], size: int, kind: str, out: Path) -> int:
+def train_vocab(sentences: Iterable[str], size: int, kind: str, out: Path, tags: Sequence[str] = ()) -> int:
     """Learn a vocabulary and write ``bpe.model`` and ``tokens.txt`` (ESPnet's token list) into ``out``.
 
     Args:
@@ -22,6 +22,7 @@ def train_vocab(sentences: Iterable[str], size: int, kind: str, out: Path) -> in
         size: pieces wanted; a text too small for as many gets as many as it allows.
         kind: ``unigram``, ``bpe`` or ``char``.
         out: an existing directory.
+        tags: pieces that stand for themselves wherever they are written, ``<sw>``.
 
     Returns:
         The number of tokens, ESPnet's ``<blank>``, ``<unk>`` and ``<sos/eos>`` included.
@@ -37,7 +38,8 @@ def train_vocab(sentences: Iterable[str], size: int, kind: str, out: Path) -> in
         spm.SentencePieceTrainer.train(
             sentence_iterator=iter(lines), model_writer=model, vocab_size=size, model_type=kind,
             character_coverage=1.0, normalization_rule_name="identity", hard_vocab_limit=False,
-            bos_id=-1, eos_id=-1, unk_id=0, num_threads=1, minloglevel=2, shuffle_input_sentence=False)
+            user_defined_symbols=list(tags), bos_id=-1, eos_id=-1, unk_id=0, num_threads=1, minloglevel=2,
+            shuffle_input_sentence=False)
     except RuntimeError as error:
         raise DataError(f"{out}: SentencePiece: {str(error).strip().splitlines()[-1]}") from None
     processor = spm.SentencePieceProcessor(model_proto=model.getvalue())
