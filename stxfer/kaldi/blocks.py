@@ -102,26 +102,27 @@ def line_problem(line: bytes, previous: bytes = b"") -> str | None:
     return None
 
 
-def merge_blocks(paths: Sequence[str | os.PathLike[str]]) -> Iterator[Block]:
-    """Yield the lines of several tables in one order; keys of more than one table stand beside each other."""
-    return merge([iter_blocks(path) for path in paths])
-
-
 def merge(streams: Sequence[Iterator[Block]]) -> Iterator[Block]:
-    """Merge sorted streams of blocks, of which only one block each is held at a time."""
+    """Yield the lines of several tables in one order; lines of one key stand in one block.
+
+    Only a block of each table is held at a time.
+    """
     waiting: list[Block | None] = [next(stream, None) for stream in streams]
     while live := [block for block in waiting if block]:
         bound = min(block.keys[-1] for block in live)
-        taken: list[bytes] = []
+        keys: list[bytes] = []
+        lines: list[bytes] = []
         for k, block in enumerate(waiting):
             if block is None:
                 continue
             cut = bisect_right(block.keys, bound)
-            taken += block.lines[:cut]
+            keys += block.keys[:cut]
+            lines += block.lines[:cut]
             rest = Block(block.keys[cut:], block.lines[cut:])
             waiting[k] = rest if rest.keys else next(streams[k], None)
-        taken.sort()  # few ascending runs: Timsort merges them in linear time
-        yield Block([line.partition(b" ")[0] for line in taken], taken)
+        keys.sort()  # few ascending runs, which Timsort merges in linear time
+        lines.sort()
+        yield Block(keys, lines)
 
 
 def keep(blocks: Iterable[Block], keys: Collection[bytes]) -> Iterator[Block]:

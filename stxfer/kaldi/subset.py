@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import heapq
 import os
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, compress
 from pathlib import Path
 
 from stxfer.errors import ConfigError, DataError
 from stxfer.fileio import atomic_dir
-from stxfer.kaldi.blocks import iter_blocks, keep, write_blocks
+from stxfer.kaldi.blocks import Block, Keys, iter_blocks, keep, write_blocks
 from stxfer.kaldi.datadir import DataDir
 from stxfer.kaldi.layout import Layout, check_out, read_layout, recordings, write_spk2utt
 
@@ -33,7 +33,13 @@ def subset(data: DataDir, *, hours: float | None = None, n_utts: int | None = No
         ConfigError: not exactly one size is given, or it is more than there is.
         DataError: there are no durations.
     """
-    return data.select(sorted(_choose(data.path, data.utt2spk, data.utt2dur, hours, n_utts, seed)))
+    utts = list(data.utt2spk)
+    if missing := data.utt2dur and data.utt2spk.keys() - data.utt2dur.keys():
+        raise DataError(f"{data.path}/utt2dur: lacks {len(missing)} of utt2spk's {len(utts)} utterances, "
+                        f"the first is {min(missing)}")
+    chosen = _choose(data.path, [utt.encode() for utt in utts], [data.utt2spk[utt].encode() for utt in utts],
+                     [data.utt2dur[utt] for utt in utts if data.utt2dur], hours, n_utts, seed)
+    return data.select(sorted(utts[k] for k in chosen))
 
 
 def subset_datadir(source: str | os.PathLike[str], out: str | os.PathLike[str], *, hours: float | None = None,
@@ -45,89 +51,103 @@ def subset_datadir(source: str | os.PathLike[str], out: str | os.PathLike[str], 
 
     Raises:
         ConfigError: see :func:`subset`.
-        DataError: a table is malformed or unsorted, or lacks utterances of the subset; there are no durations.
+        DataError: a table is malformed or unsorted, or has other utterances than ``utt2spk``; there are no durations.
     """
     layout, out = read_layout(source), Path(out)
     check_out(out, [layout.path])
-    utt2spk = {utt: value.decode() for utt, value in _table(layout.path / "utt2spk")}
-    seconds: dict[str, float] = {}
-    if "utt2dur" in layout.names:
-        try:
-            seconds = {utt: float(value) for utt, value in _table(layout.path / "utt2dur")}
-        except ValueError as error:
-            raise DataError(f"{layout.path}/utt2dur: {error}; 'datadir validate' names the line") from None
-    chosen = {utt.encode() for utt in _choose(layout.path, utt2spk, seconds, hours, n_utts, seed)}
-    speakers = {utt2spk[utt.decode()].encode() for utt in chosen}
-    del utt2spk, seconds
+    utts, speakers, seconds, keys = _read(layout)
+    chosen = bytearray(len(utts))
+    for k in _choose(layout.path, utts, speakers, seconds, hours, n_utts, seed):
+        chosen[k] = True
+    names = set(compress(speakers, chosen))
+    del utts, speakers, seconds
     with atomic_dir(out) as directory:
-        _write_part(layout, directory, chosen, speakers)
-    return len(chosen)
+        _write_part(layout, directory, chosen, keys, names)
+    return sum(chosen)
 
 
-def _table(path: Path) -> Iterator[tuple[str, bytes]]:
-    for block in iter_blocks(path):
-        yield from zip(b"\n".join(block.keys).decode().split("\n"), block.values, strict=True)
+def _read(layout: Layout) -> tuple[list[bytes], list[bytes], list[float], Keys]:
+    """Return the utterances, their speakers and durations (none without ``utt2dur``), and the utterances' digest."""
+    utts: list[bytes] = []
+    speakers: list[bytes] = []
+    seconds: list[float] = []
+    keys, others, shared = Keys(), Keys(), dict[bytes, bytes]()
+    for block in iter_blocks(layout.path / "utt2spk"):
+        keys.add(block)
+        utts += block.keys
+        speakers += [shared.setdefault(speaker, speaker) for speaker in block.values]
+    if "utt2dur" in layout.names:
+        for block in iter_blocks(layout.path / "utt2dur"):
+            others.add(block)
+            try:
+                seconds += map(float, block.values)
+            except ValueError as error:
+                raise DataError(f"{layout.path}/utt2dur: {error}; 'datadir validate' names the line") from None
+        _check_same(layout.path / "utt2dur", others, keys)
+    return utts, speakers, seconds, keys
 
 
-def _write_part(layout: Layout, out: Path, utts: set[bytes], speakers: set[bytes]) -> None:
-    def write(name: str, keys: set[bytes]) -> int:
-        return len(keys) - write_blocks(out / name, keep(iter_blocks(layout.path / name), keys)).number
+def _check_same(path: Path, keys: Keys, wanted: Keys) -> None:
+    if keys != wanted:
+        raise DataError(f"{path}: has other utterances than utt2spk; 'datadir validate' names them, 'datadir fix' "
+                        "drops what is not in every table")
 
+
+def _write_part(layout: Layout, out: Path, chosen: Sequence[int], utts: Keys, speakers: set[bytes]) -> None:
     for name in layout.utterance:
-        if missing := write(name, utts):
-            raise DataError(f"{layout.path / name}: lacks {missing} of the subset's {len(utts)} utterances; "
-                            "'datadir fix' drops what is not in every table")
+        keys = Keys()
+        write_blocks(out / name, _take(iter_blocks(layout.path / name), chosen, keys))
+        _check_same(layout.path / name, keys, utts)
     used = recordings(out / "segments") if layout.recording else set()
-    for name in layout.recording:
-        if (missing := write(name, used)) and name == "wav.scp":
+    for name, wanted in (*((name, used) for name in layout.recording), *((name, speakers) for name in layout.speaker)):
+        missing = len(wanted) - write_blocks(out / name, keep(iter_blocks(layout.path / name), wanted)).number
+        if missing and name == "wav.scp":
             raise DataError(f"{layout.path / name}: lacks {missing} of the {len(used)} recordings of the subset")
-    for name in layout.speaker:
-        write(name, speakers)
     write_spk2utt(out)
 
 
-def _choose(path: Path, utt2spk: Mapping[str, str], seconds: Mapping[str, float], hours: float | None,
-            n_utts: int | None, seed: int) -> list[str]:
+def _take(blocks: Iterable[Block], chosen: Sequence[int], keys: Keys) -> Iterator[Block]:
+    """Yield the lines whose number is ``chosen``; ``keys`` counts those of all lines."""
+    for block in blocks:
+        part = chosen[keys.number:keys.number + len(block.keys)]
+        keys.add(block)
+        yield Block(list(compress(block.keys, part)), list(compress(block.lines, part)))
+
+
+def _choose(path: Path, utts: Sequence[bytes], speakers: Sequence[bytes], seconds: Sequence[float],
+            hours: float | None, n_utts: int | None, seed: int) -> list[int]:
+    """Return the numbers of the utterances to take, of parallel lists."""
     if (hours is None) == (n_utts is None):
         raise ConfigError("a subset takes either hours or a number of utterances")
     if not seconds:
         raise DataError(f"{path}/utt2dur: no such file; a subset needs durations")
-    if missing := utt2spk.keys() - seconds.keys():
-        raise DataError(f"{path}/utt2dur: lacks {len(missing)} of utt2spk's {len(utt2spk)} utterances, "
-                        f"the first is {min(missing)}")
-    there = sum(seconds.values()) / 3600
-    if (n_utts or 0) > len(utt2spk) or (hours or 0) > there + 1e-6:
+    there = sum(seconds) / 3600
+    if (n_utts or 0) > len(utts) or (hours or 0) > there + 1e-6:
         raise ConfigError(f"{path}: a subset of {f'{hours} h' if n_utts is None else f'{n_utts} utterances'} is "
-                          f"more than there is ({there:.3f} h, {len(utt2spk)} utterances)")
-    ranking = _ranking(utt2spk, seconds, seed)
-    if n_utts is not None:
-        return list(islice(ranking, n_utts))
-    assert hours is not None
-    chosen, total = [], 0.0
-    for utt in ranking:
-        total += seconds[utt]
-        if total > hours * 3600 + 1e-6 and chosen:
-            break
-        chosen.append(utt)
-    return chosen
+                          f"more than there is ({there:.3f} h, {len(utts)} utterances)")
+    if (n_utts is not None and n_utts < 1) or (hours is not None and not hours > 0):
+        raise ConfigError(f"{path}: a subset of {f'{hours} h' if n_utts is None else f'{n_utts} utterances'}: "
+                          "must be more than nothing")
+    ranking = _ranking(utts, speakers, seconds, seed)
+    if n_utts is None:
+        assert hours is not None
+        totals = list(accumulate(map(seconds.__getitem__, ranking)))
+        n_utts = max(1, bisect_right(totals, hours * 3600 + 1e-6))
+    return ranking[:n_utts]
 
 
-def _ranking(utt2spk: Mapping[str, str], seconds: Mapping[str, float], seed: int) -> Iterator[str]:
-    def order(name: str) -> bytes:  # a hash, so that one utterance more or less does not reshuffle the others
-        return hashlib.sha256(f"{seed} {name}".encode()).digest()
-
-    queues: defaultdict[str, list[str]] = defaultdict(list)
-    for utt, speaker in utt2spk.items():
-        queues[speaker].append(utt)
-    for utts in queues.values():
-        utts.sort(key=order, reverse=True)
-    heap = [(0.0, order(speaker), utts) for speaker, utts in queues.items()]
-    heapq.heapify(heap)
-    while heap:
-        total, tie, utts = heap[0]
-        utt = utts.pop()
-        yield utt
-        if utts:
-            heapq.heapreplace(heap, (total + seconds[utt], tie, utts))
-        else:
-            heapq.heappop(heap)
+def _ranking(utts: Sequence[bytes], speakers: Sequence[bytes], seconds: Sequence[float], seed: int) -> list[int]:
+    """Order the utterances by how much speech their speaker has when their turn comes, by a hash within a speaker."""
+    prefix, sha256 = b"%d " % seed, hashlib.sha256  # hashes, so that one utterance more does not reshuffle the others
+    hashes = [sha256(prefix + utt).digest() for utt in utts]
+    groups: defaultdict[bytes, list[int]] = defaultdict(list)
+    for k, speaker in enumerate(speakers):
+        groups[speaker].append(k)
+    queued: list[int] = []
+    before: list[float] = []
+    for speaker in sorted(groups, key=lambda name: sha256(prefix + name).digest()):
+        queue = sorted(groups[speaker], key=hashes.__getitem__)
+        queued += queue
+        before += accumulate(map(seconds.__getitem__, queue[:-1]), initial=0.0)
+    turns = sorted(range(len(queued)), key=before.__getitem__)  # stable: equal shares go by the speaker's hash
+    return [queued[turn] for turn in turns]
