@@ -7,7 +7,9 @@ from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
 from stxfer.config import load_experiment
-from stxfer.mt.labels import evaluate_translator, make_labels
+from stxfer.mt.labels import make_labels
+from stxfer.mt.quality import evaluate_translator
+from stxfer.mt.translations import SHARD
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -17,17 +19,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
     parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of features and labels")
     parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of experiments")
+    parser.add_argument("--shard", type=cores, default=SHARD, help="sentences translated between two savings")
     parser.add_argument("--nj", type=cores, default=2, help="processor cores to use")
     add_stage_options(parser)
     args = parser.parse_args(argv)
     experiment = load_experiment(args.config)
-    for name, count in make_labels(experiment, args.dump, args.exp, threads=args.nj, force=args.force,
-                                   allow_stale=args.allow_stale).items():
+    for name, count in make_labels(experiment, args.dump, args.exp, threads=args.nj, shard=args.shard,
+                                   force=args.force, allow_stale=args.allow_stale).items():
         print(f"labels {name}: {count} utterances")
     for label in experiment.labels:
-        scores = evaluate_translator(experiment, label, args.dump, args.exp, threads=args.nj, force=args.force,
-                                     allow_stale=args.allow_stale)
-        print(f"MT {label} on the bitext's test part: " + ", ".join(f"{k} {v:.1f}" for k, v in scores.items()))
+        score = evaluate_translator(experiment, label, args.dump, args.exp, threads=args.nj, force=args.force,
+                                    allow_stale=args.allow_stale)
+        if "metrics" in score:
+            kept = "" if score["kept"] == score["pairs"] else f" ({score['kept']} of {score['pairs']} kept)"
+            print(f"MT {label} on the bitext's test part{kept}: " +
+                  ", ".join(f"{name} {metric['value']:.1f}" for name, metric in score["metrics"].items()))
 
 
 if __name__ == "__main__":

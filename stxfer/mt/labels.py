@@ -1,21 +1,30 @@
-"""Stage 5: translate the transcripts of the source corpus into labels for speech translation."""
+"""Stage 5: labels for speech translation, from the transcripts of the source corpus."""
 
 from __future__ import annotations
 
-import logging
-from dataclasses import asdict
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-from stxfer.config import Experiment
+from stxfer.config import Experiment, Label
 from stxfer.errors import DataError
-from stxfer.fileio import atomic_dir, write_json
-from stxfer.kaldi.table import read_table, write_table
-from stxfer.mt.train import mt_dir
-from stxfer.mt.translator import Translation, open_translator, translator_identity, translator_inputs
-from stxfer.stage import Stage
+from stxfer.fileio import atomic_dir
+from stxfer.kaldi.table import read_table
+from stxfer.mt.declare import HUMAN
+from stxfer.mt.filters import Candidate, dropped_labels
+from stxfer.mt.label_files import LabelSet, scores_of, write_labels
+from stxfer.mt.language import Identifier
+from stxfer.mt.mixture import draw
+from stxfer.mt.train import read_bitext
+from stxfer.mt.translations import MAX_WORDS, SHARD, Opener, Translations, make_translations
+from stxfer.mt.translator import Translation
+from stxfer.stage import Stage, digest
+from stxfer.text.normalise import Profile, normalise
 
-log = logging.getLogger(__name__)
 SETS = ("src_train", "src_dev")
+IDENTIFIER_PAIRS = 20000
 
 
 def label_dir(dump: Path, label: str, name: str) -> Path:
@@ -23,72 +32,148 @@ def label_dir(dump: Path, label: str, name: str) -> Path:
     return dump / "labels" / label / name
 
 
-def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int = 1, force: bool = False,
-                allow_stale: bool = False) -> dict[str, int]:
+def translations_dir(dump: Path, label: str, name: str) -> Path:
+    """Return where the translations lie that the labels of a set are made of."""
+    return dump / "translations" / label / name
+
+
+def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int = 1, shard: int = SHARD,
+                force: bool = False, allow_stale: bool = False) -> dict[str, int]:
     """Make ``dump/labels/<label>/<set>/text.<lang>.<label>`` of every label source; return how many each has.
 
-    Beside each lies ``labels.json``: from which text, by which model and options, what was dropped,
-    and a sample for human eyes.
+    Beside each lies ``labels.json``: from which text, by which model and options, what was dropped. See
+    :func:`stxfer.mt.label_files.write_labels` for the other files. Translations are kept apart, in
+    ``dump/translations``: other filters translate nothing again.
 
     Raises:
-        DataError: a set has no text, or none of its sentences has a translation that is not empty.
+        DataError: a set has no text, or none of its utterances is left with a label.
+        StxferError: a translator failed; what it had finished is kept.
     """
     counts = {}
-    for label in experiment.labels:
-        translator = None
-        for name in SETS:
-            text = dump / "fbank" / name / "text"
-            stage = Stage(f"labels {label} {name}", label_dir(dump, label, name),
-                          [text, *translator_inputs(label, experiment, dump, exp)],
-                          {"translator": translator_identity(label, experiment, dump, exp)})
-            table = f"text.{experiment.target_lang}.{label}"
-            if stage.needed(force=force, allow_stale=allow_stale):
-                if translator is None:
-                    translator = open_translator(label, experiment, dump, exp, threads)
-                source = read_table(text)
-                log.info("labels %s: translating %d sentences of %s", label, len(source), name)
-                found = translator.translate(list(source.values()), keys=list(source))
-                labels = {key: best[0] if best else Translation("", 0.0)
-                          for key, best in zip(source, found, strict=True)}
-                empty = [key for key, translation in labels.items() if not translation.text]
-                if len(empty) == len(labels):
-                    raise DataError(f"{text}: label source {label!r} translates no sentence of it; its translator is "
-                                    "not trained well enough: more 'pairs' or more 'epochs'")
-                with atomic_dir(stage.out) as out:
-                    write_table(out / table, {key: t.text for key, t in labels.items() if t.text})
-                    write_json(out / "labels.json", {
-                        "label": label, "text": str(text), "translator": dict(translator.identity),
-                        "sentences": len(source),
-                        "dropped": {"empty translation": empty},
-                        "sample": [{"utt": key, "source": source[key], "label": labels[key].text,
-                                    "score": round(labels[key].score, 3)} for key in list(source)[:20]]})
-                stage.finish([stage.out / table, stage.out / "labels.json"])
-            counts[f"{label} {name}"] = len(read_table(stage.out / table))
+    held_out = test_sentences(dump / "fbank", experiment.target_lang)
+    for label, declared in experiment.labels.items():
+        with Opener(label, experiment, dump, exp, threads) as opener:
+            for name in SETS:
+                if declared.translator:
+                    make_translations(f"labels {label} {name}", dump / "fbank" / name / "text", read_table,
+                                      translations_dir(dump, label, name), opener, shard=shard, force=force,
+                                      allow_stale=allow_stale)
+                counts[f"{label} {name}"] = _make(experiment, label, name, dump, held_out, force, allow_stale)
     return counts
 
 
-def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Path, *, threads: int = 1,
-                        force: bool = False, allow_stale: bool = False) -> dict[str, float]:
-    """Translate the bitext's test part and write BLEU and chrF to ``exp/mt/<label>/score/score.json``."""
-    from stxfer.fileio import read_json
-    from stxfer.mt.train import read_bitext
-    from stxfer.score.st import translation_scores
-    from stxfer.text.normalise import profile
+def test_sentences(data: Path, target: str) -> dict[str, str]:
+    """Return the target language's sentences of the test sets in a folder, each with the file it stands in."""
+    found: dict[str, str] = {}
+    for directory in sorted(data.glob("*")):
+        if "test" in directory.name.split("_"):
+            pattern = "text" if directory.name.startswith("tgt_") else f"text.{target}.*"
+            for path in sorted(directory.glob(pattern)):
+                for sentence in read_table(path).values():
+                    found.setdefault(sentence, f"{directory.name}/{path.name}")
+    found.pop("", None)
+    return found
 
+
+def bitext_identifier(bitext: Path, languages: Sequence[str]) -> Identifier:
+    """Return an identifier of the bitext's two languages, learnt from its training part."""
+    return Identifier(*languages, pairs=read_bitext(bitext, "train", languages)[:IDENTIFIER_PAIRS])
+
+
+@dataclass
+class _Proposal:
+    """What a label offers before filtering, and why it offers nothing for some utterances."""
+
+    origin: Mapping[str, Any]
+    candidates: list[Candidate] = field(default_factory=list)
+    dropped: dict[str, str] = field(default_factory=dict)
+    nbest: dict[str, list[Translation]] = field(default_factory=dict)
+
+
+def _make(experiment: Experiment, label: str, name: str, dump: Path, held_out: Mapping[str, str], force: bool,
+           allow_stale: bool) -> int:
+    declared, target = experiment.labels[label], experiment.target_lang
+    text = dump / "fbank" / name / "text"
+    out = label_dir(dump, label, name)
+    origins = [translations_dir(dump, label, name)] if declared.translator else \
+        [_label_source(parent, name, dump, target) for parent in declared.parents]
     bitext = dump / "data" / "bitext"
-    languages = (experiment.source_lang, experiment.target_lang)
-    stage = Stage(f"score of MT {label}", mt_dir(exp, label) / "score",
-                  [mt_dir(exp, label), *(bitext / f"test.{lang}" for lang in languages)],
-                  {"decode": asdict(experiment.decode["mt"])})
-    if stage.needed(force=force, allow_stale=allow_stale):
-        pairs = read_bitext(bitext, "test", languages)
-        with open_translator(label, experiment, dump, exp, threads) as translator:
-            found = translator.translate([pair[0] for pair in pairs])
-        scores = translation_scores([pair[1] for pair in pairs], [best[0].text if best else "" for best in found],
-                                    profile(experiment.target_lang).identity)
-        write_json(stage.out / "score.json", {
-            "label": label, "pairs": experiment.labels[label].pairs, "set": "bitext/test",
-            "metrics": {name: score.as_json() for name, score in scores.items()}})
-        stage.finish([stage.out / "score.json"])
-    metrics = read_json(stage.out / "score.json")["metrics"]
-    return {name: metric["value"] for name, metric in metrics.items()}
+    languages = (experiment.source_lang, target)
+    learnt_from = [bitext / f"train.{lang}" for lang in languages] if declared.filters.language else []
+    options = {"filters": asdict(declared.filters), "mix": dict(declared.mix), "seed": declared.seed,
+               "normalisation": experiment.profile(target).identity, "max_words": MAX_WORDS,
+               "held_out": hashlib.sha256("\n".join(sorted(held_out)).encode()).hexdigest()}
+    stage = Stage(f"labels {label} {name}", out, [text, *origins, *learnt_from], options)
+    table = out / f"text.{target}.{label}"
+    if not stage.needed(force=force, allow_stale=allow_stale):
+        return len(read_table(table))
+    source = read_table(text)
+    if declared.translator:
+        proposal = _translated(declared, source, origins[0], experiment.profile(target))
+    else:
+        proposal = _derived(declared, source, name, dump, target)
+    identifier, accuracy = None, {}
+    if declared.filters.language:
+        identifier = bitext_identifier(bitext, languages)
+        accuracy = {"identifier": {"trained on": "bitext/train", "dev accuracy":
+                                   round(identifier.accuracy(read_bitext(bitext, "dev", languages)), 4)}}
+    dropped = proposal.dropped | dropped_labels(proposal.candidates, declared.filters, held_out=held_out,
+                                                identifier=identifier, where=f"labels {label} {name}")
+    if len(dropped) == len(source):
+        utt = min(dropped)
+        advice = "its translator is not trained well enough: more 'pairs' or more 'epochs'" \
+            if declared.translator == "trained" else "other filters, or another translator"
+        raise DataError(f"{text}: label source {label!r} has a label for no utterance of it, e.g. {utt}: "
+                        f"{dropped[utt]}; {advice}")
+    leaks = {c.utt: held_out[c.text] for c in proposal.candidates if c.text in held_out}
+    human = dump / "fbank" / name / f"text.{target}.{HUMAN}"
+    with atomic_dir(out) as directory:
+        outputs = write_labels(directory, LabelSet(
+            label=label, language=target, source=source, candidates=proposal.candidates, dropped=dropped,
+            nbest=proposal.nbest if declared.nbest > 1 else {}, leaks=leaks,
+            human=read_table(human) if human.exists() else {},
+            origin={"set": name, "text": str(text), "text_sha256": digest(text), **proposal.origin,
+                    "filters": asdict(declared.filters), **accuracy}))
+    stage.finish([out / file for file in outputs])
+    return len(source) - len(dropped)
+
+
+def _label_source(label: str, name: str, dump: Path, target: str) -> Path:
+    return dump / "fbank" / name / f"text.{target}.{HUMAN}" if label == HUMAN else label_dir(dump, label, name)
+
+
+def _translated(label: Label, source: Mapping[str, str], directory: Path,
+                rules: Profile) -> _Proposal:
+    """Join the utterances with the translations of their sentences."""
+    translations = Translations(directory, label)
+    proposal = _Proposal({"translator": translations.identity, "translations": digest(directory),
+                          "distinct": len(translations)})
+    for utt, sentence in source.items():
+        found = translations.of(utt, sentence)
+        if isinstance(found, str):
+            proposal.dropped[utt] = found
+            continue
+        proposal.nbest[utt] = [Translation(normalise(t.text, rules), t.score) for t in found]
+        best = proposal.nbest[utt][0] if found else Translation("", 0.0)
+        proposal.candidates.append(Candidate(utt, sentence, best.text, best.score if translations.scored else None))
+    return proposal
+
+
+def _derived(label: Label, source: Mapping[str, str], name: str, dump: Path, target: str) -> _Proposal:
+    """Take over what other labels have kept: all of one, or of each utterance the one drawn for it."""
+    texts, scores = {}, {}
+    for parent in label.parents:
+        path = _label_source(parent, name, dump, target)
+        texts[parent] = read_table(path if parent == HUMAN else path / f"text.{target}.{parent}")
+        scores[parent] = {} if parent == HUMAN else scores_of(path)
+    shares = label.mix or {label.source: 1.0}
+    drawn = draw(source, shares, label.seed)
+    used = {parent: digest(_label_source(parent, name, dump, target)) for parent in label.parents}
+    proposal = _Proposal({"mix" if label.mix else "from": used, "shares": dict(shares)})
+    for utt, sentence in source.items():
+        parent = drawn[utt]
+        if utt in texts[parent]:
+            proposal.candidates.append(Candidate(utt, sentence, texts[parent][utt], scores[parent].get(utt)))
+        else:
+            proposal.dropped[utt] = f"not in {parent}"
+    return proposal

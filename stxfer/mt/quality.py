@@ -1,0 +1,101 @@
+"""How good a label source's translations are: BLEU and chrF on the bitext's test part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from stxfer.config import Experiment
+from stxfer.fileio import read_json, write_json
+from stxfer.mt.filters import Candidate, counts, dropped_labels
+from stxfer.mt.labels import bitext_identifier
+from stxfer.mt.train import mt_dir, read_bitext
+from stxfer.mt.translations import Opener, Translations, make_translations
+from stxfer.mt.translator import Translation
+from stxfer.stage import Stage
+from stxfer.text.normalise import normalise
+
+PART = "test"
+NOT_TRANSLATING = ("human", "precomputed")  # they know the corpus's sentences alone
+
+
+def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Path, *, threads: int = 1,
+                        force: bool = False, allow_stale: bool = False) -> dict[str, Any]:
+    """Translate the bitext's test part and write BLEU and chrF to ``exp/mt/<label>/score/score.json``.
+
+    The score of a label with filters is that of the translations they keep, of which the file says how many they are,
+    beside the score of all. A label made ``from`` another one has the other's translations.
+
+    Returns:
+        The content of ``score.json``; empty if the label source translates nothing new, or there is no bitext.
+
+    Raises:
+        DataError: a side of the test part is missing, or they differ in length.
+        StxferError: the translator failed.
+    """
+    bitext = dump / "data" / "bitext"
+    languages = (experiment.source_lang, experiment.target_lang)
+    chain = _chain(experiment, label)
+    if not chain or not bitext.is_dir():
+        return {}
+    directory = mt_dir(exp, chain[0]) / PART
+    with Opener(chain[0], experiment, dump, exp, threads) as opener:
+        make_translations(f"MT {chain[0]} bitext {PART}", bitext / f"{PART}.{languages[0]}",
+                          partial(_sources, languages), directory, opener, force=force and chain[0] == label,
+                          allow_stale=allow_stale)
+    norm = experiment.profile(experiment.target_lang)
+    used = [experiment.labels[name].filters for name in chain]
+    learnt_from = [bitext / f"train.{lang}" for lang in languages] if any(f.language for f in used) else []
+    stage = Stage(f"score of MT {label}", mt_dir(exp, label) / "score",
+                  [directory, *(bitext / f"{PART}.{lang}" for lang in languages), *learnt_from],
+                  {"filters": [asdict(filters) for filters in used], "normalisation": norm.identity})
+    if stage.needed(force=force, allow_stale=allow_stale):
+        pairs = read_bitext(bitext, PART, languages)
+        translations = Translations(directory, experiment.labels[chain[0]])
+        candidates = []
+        for number, (source, _) in enumerate(pairs):
+            found = translations.of("", source)
+            best = found[0] if found and not isinstance(found, str) else Translation("", 0.0)
+            candidates.append(Candidate(f"{number:08d}", source, normalise(best.text, norm),
+                                        best.score if translations.scored else None))
+        dropped: dict[str, str] = {}
+        for filters in used:
+            if any(asdict(filters).values()):
+                identifier = bitext_identifier(bitext, languages) if filters.language else None
+                left = [candidate for candidate in candidates if candidate.utt not in dropped]
+                dropped |= dropped_labels(left, filters, identifier=identifier, where=f"labels.{label}")
+        kept = [number for number, candidate in enumerate(candidates) if candidate.utt not in dropped]
+        record = {"label": label, "set": f"bitext/{PART}", "translator": translations.identity, "pairs": len(pairs),
+                  "kept": len(kept), "dropped": counts(dropped)}
+        hyps, refs = [c.text for c in candidates], [pair[1] for pair in pairs]
+        if dropped:
+            record["all"] = _scores(refs, hyps, norm.identity)
+        if kept:
+            record["metrics"] = _scores([refs[n] for n in kept], [hyps[n] for n in kept], norm.identity)
+        write_json(stage.out / "score.json", record)
+        stage.finish([stage.out / "score.json"])
+    score: dict[str, Any] = read_json(stage.out / "score.json")
+    return score
+
+
+def _chain(experiment: Experiment, label: str) -> list[str]:
+    """Return the labels from the one that translates to this one; none if that is not one alone."""
+    chain = [label]
+    while not (declared := experiment.labels[chain[0]]).translator:
+        if declared.source not in experiment.labels:
+            return []
+        chain.insert(0, declared.source)
+    return [] if declared.translator in NOT_TRANSLATING else chain
+
+
+def _sources(languages: Sequence[str], path: Path) -> dict[str, str]:
+    return {str(number): pair[0] for number, pair in enumerate(read_bitext(path.parent, PART, languages))}
+
+
+def _scores(refs: Sequence[str], hyps: Sequence[str], norm: str) -> dict[str, Any]:
+    from stxfer.score.st import translation_scores  # imports sacrebleu
+
+    return {name: score.as_json() for name, score in translation_scores(refs, hyps, norm).items()}

@@ -1,0 +1,105 @@
+"""Translate many sentences so that a kill costs one shard: what is finished is kept, nothing is done twice."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stxfer.errors import DataError, StxferError
+from stxfer.fileio import atomic_write, locked, read_json, write_json
+from stxfer.mt.translator import Translation, Translator
+
+PLAN = "plan.json"
+log = logging.getLogger(__name__)
+
+
+class Unit(NamedTuple):
+    """What is translated once: a sentence; of a translator that looks utterances up, an utterance's sentence."""
+
+    sentence: str
+    key: str = ""
+
+
+def translate_units(units: Sequence[Unit], translator: Callable[[], Translator], work: Path, *,
+                    identity: Mapping[str, Any], nbest: int = 1, shard: int = 1000,
+                    what: str = "labels") -> dict[Unit, list[Translation]]:
+    """Translate distinct units, the longest first, a shard at a time, and go on where a killed run stopped.
+
+    Args:
+        units: what to translate, each once.
+        translator: gives the translator; called only if something is left to do.
+        work: directory of the finished shards. The caller removes it when the result is safe elsewhere.
+        identity: what decides the translations; shards of another one are thrown away.
+        nbest: translations wanted of each.
+        shard: units a shard.
+        what: how messages call the work.
+
+    Returns:
+        The translations of every unit, best first, possibly none.
+
+    Raises:
+        StxferError: the translator failed, or another process is at work in ``work``.
+    """
+    plan = json.loads(json.dumps({"translator": dict(identity), "nbest": nbest}))
+    with locked(work):
+        if (work / PLAN).exists() and read_json(work / PLAN) != plan:
+            log.info("%s: begun with another translator, starts again", what)
+            for path in work.glob("*.jsonl"):
+                path.unlink()
+        write_json(work / PLAN, plan)
+        done: dict[Unit, list[Translation]] = {}
+        for path in sorted(work.glob("*.jsonl")):  # each was written whole or not at all
+            done |= read_translations(path)
+        if done:
+            log.info("%s: %d of %d sentences were translated before", what, sum(u in done for u in units), len(units))
+        left = sorted((unit for unit in units if unit not in done), key=lambda u: (-len(u.sentence), u))
+        number = len(list(work.glob("*.jsonl")))
+        begun = time.monotonic()
+        for start in range(0, len(left), shard):
+            batch = left[start:start + shard]
+            found = _translate(batch, translator(), nbest, f"{what}: after {len(done)} of {len(units)} sentences")
+            done |= zip(batch, found, strict=True)
+            write_translations(work / f"{number:06d}.jsonl", {unit: done[unit] for unit in batch})
+            number += 1
+            log.info("%s: %d/%d sentences, %.0f a second", what, len(done), len(units),
+                     (start + len(batch)) / max(1e-9, time.monotonic() - begun))
+    return {unit: done[unit] for unit in units}
+
+
+def remove_work(work: Path) -> None:
+    """Remove the finished shards, once what was made of them is safe."""
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def write_translations(path: Path, found: Mapping[Unit, Sequence[Translation]]) -> None:
+    """Write units with their translations, a JSON object a line."""
+    with atomic_write(path) as handle:
+        for unit, best in found.items():
+            row = {**unit._asdict(), "translations": [[t.text, t.score] for t in best]}
+            handle.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def read_translations(path: Path) -> dict[Unit, list[Translation]]:
+    """Return what :func:`write_translations` wrote."""
+    with open(path, encoding="utf-8") as handle:
+        rows = map(json.loads, handle)
+        return {Unit(row["sentence"], row["key"]): [Translation(*found) for found in row["translations"]]
+                for row in rows}
+
+
+def _translate(batch: Sequence[Unit], translator: Translator, nbest: int, where: str) -> list[list[Translation]]:
+    keys = [unit.key for unit in batch]
+    try:
+        found = translator.translate([unit.sentence for unit in batch], nbest, keys if all(keys) else ())
+    except (StxferError, OSError, RuntimeError) as error:  # RuntimeError: the libraries', out of memory say
+        raise StxferError(f"{where} the translator failed: {' '.join(str(error).split())}; what is translated is "
+                          "kept, the same command goes on there") from error
+    if len(found) != len(batch):
+        raise DataError(f"{where} the translator gave {len(found)} translations of {len(batch)}; what is translated "
+                        "is kept, the same command goes on there")
+    return [list(best)[:nbest] for best in found]
