@@ -13,7 +13,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -152,13 +152,13 @@ class Release:
         return read_durations(self.duration_files[0]) if self.duration_files else {}
 
     def entries(self, rows: Iterable[Clip], dropped: MutableMapping[str, str], *,
-                texts: Mapping[str, Mapping[str, str]] | None = None) -> Iterator[Entry]:
+                texts: Callable[[Clip], Mapping[str, str]] | None = None) -> Iterator[Entry]:
         """Yield the utterances of rows.
 
         Args:
             rows: rows of any table.
             dropped: receives those without a clip.
-            texts: further texts by ``path`` and file name, for all rows.
+            texts: gives each row's further texts by file name.
 
         Raises:
             DataError: a path leaves ``clips/``.
@@ -175,7 +175,7 @@ class Release:
                 continue
             seconds = self._seconds.get(name) or None  # 0: whoever made the table could not decode the clip
             yield Entry(utt, audio, clip.sentence, speaker, seconds=seconds,
-                        texts={} if texts is None else texts[clip.path])
+                        texts=texts(clip) if texts else {})
 
 
 def _find(corpus: Path) -> Path:
