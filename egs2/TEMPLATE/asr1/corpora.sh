@@ -1,0 +1,25 @@
+# shellcheck shell=bash
+# What every recipe's local/data.sh does after it has declared its own options: source it with its arguments.
+# Sets $config, $data, $nj and $force, and defines 'need' and 'stxfer'.
+# shellcheck disable=SC2034,SC2154  # 'option NAME DEFAULT' assigns the options; parse_options reads $usage
+path_option config "" "experiment file; its 'data' section says how much to use"
+option data data "directory to fill"
+option nj 2 "parallel jobs"
+option force false "do it again"
+usage="usage: $0 --config FILE [--option value ...]"
+parse_options "$@"
+[[ -n $config ]] || die -2 "--config is needed"
+
+need() { # need OPTION PATH [FILE...]: the corpus is there, with these files, or say how to name it
+    local option=$1 path=$2 file
+    [[ -n $path ]] || die "no corpus: give $option DIR, see README.md"
+    [[ -e $path ]] || die "$option: $path: no such file or directory"
+    for file in "${@:3}"; do [[ -e $path/$file ]] || die "$option: $path/$file: no such file"; done
+}
+
+# shellcheck source=egs2/TEMPLATE/asr1/path.sh
+. "$template"/path.sh
+flags=()
+[[ $force == false ]] || flags+=(--force)
+
+stxfer() { "$STXFER_PYTHON" -m stxfer.bin."$1" "${@:2}" "${flags[@]}"; }

@@ -1,0 +1,214 @@
+"""egs2/commonvoice_tr and egs2/commonvoice_sw with their smallest presets, on miniatures in the corpora's true layouts.
+
+The sentences are a grammar's: that of ``stxfer.corpora.synthetic`` for Swahili, the one below for Turkish.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from corpora_layouts import common_voice, covost2
+
+from stxfer.config import load_experiment
+from stxfer.corpora.synthetic.grammar import key, sample_pairs
+from stxfer.kaldi.datadir import read_datadir
+from stxfer.kaldi.table import read_table
+
+EGS = Path(__file__).resolve().parents[1] / "egs2"
+CORPUS_VARIABLES = ("COMMON_VOICE_EN", "COMMON_VOICE_TR", "COMMON_VOICE_SW", "COVOST", "BITEXT_EN_TR", "MAFAND_EN_SW")
+ENV = {"STXFER_PYTHON": sys.executable, **{k: v for k, v in os.environ.items() if k not in CORPUS_VARIABLES}}
+Pair = tuple[str, str]
+
+SUBJECTS = [("The child", "Çocuk"), ("The teacher", "Öğretmen"), ("The woman", "Kadın"), ("My brother", "Kardeşim"),
+            ("Our neighbour", "Komşumuz"), ("The doctor", "Doktor"), ("Your friend", "Arkadaşın"), ("Irmak", "Irmak")]
+PLACES = [("", ""), ("in Istanbul", "İstanbul'da"), ("today", "bugün"), ("at school", "okulda")]
+OBJECTS = [("the house", "evi"), ("the book", "kitabı"), ("a red apple", "kırmızı bir elma"), ("the door", "kapıyı"),
+           ("the letter", "mektubu"), ("the bread", "ekmeği"), ("the picture", "resmi"), ("the tree", "ağacı")]
+VERBS = [("sees", "görüyor"), ("wants", "istiyor"), ("brought", "getirdi"), ("sold", "sattı"), ("found", "buldu"),
+         ("forgot", "unuttu")]
+
+
+def turkish_pairs(seed: int) -> list[Pair]:
+    """Return all sentences of the grammar, English and Turkish, shuffled."""
+    made = []
+    for subject, place, thing, verb in itertools.product(SUBJECTS, PLACES, OBJECTS, VERBS):
+        english, turkish = [subject[0], verb[0], thing[0], place[0]], [subject[1], place[1], thing[1], verb[1]]
+        made.append((" ".join(filter(None, english)) + ".", " ".join(filter(None, turkish)) + "."))
+    random.Random(seed).shuffle(made)
+    return made
+
+
+def tables(sentences: Sequence[str], prefix: str, **sizes: int) -> dict[str, list[tuple[str, str]]]:
+    """Deal sentences out to tables, each with speakers of its own."""
+    rest = iter(sentences)
+    return {name: [(f"{prefix} {name} {k % 4}", next(rest)) for k in range(size)] for name, size in sizes.items()}
+
+
+def write_bitext(folder: Path, languages: tuple[str, str], pairs: Sequence[Pair]) -> Path:
+    """Write a bitext whose dev and test hold 10 pairs each."""
+    folder.mkdir()
+    for part, some in (("train", pairs[20:]), ("dev", pairs[:10]), ("test", pairs[10:20])):
+        for side, language in enumerate(languages):
+            (folder / f"{part}.{language}").write_text("".join(f"{pair[side]}\n" for pair in some), encoding="utf-8")
+    return folder
+
+
+class Recipe:
+    """A recipe's run.sh, with a working directory and its corpora."""
+
+    def __init__(self, name: str, root: Path, **corpora: Path) -> None:
+        self.script, self.root, self.corpora = EGS / name / "asr1" / "run.sh", root, corpora
+
+    def run(self, *arguments: str, workdir: str = "work") -> subprocess.CompletedProcess[str]:
+        named = [word for option, path in self.corpora.items() for word in (f"--{option}", str(path))]
+        return subprocess.run([self.script, "--preset", "tiny", "--nj", "2", "--workdir", str(self.root / workdir),
+                               *named, *arguments], env=ENV, capture_output=True, text=True)
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    def column(self, name: str, column: int, *sets: str, top: str = "dump/data") -> set[str]:
+        return {line.split(maxsplit=1)[column].strip() for part in sets
+                for line in (self.work / top / part / name).read_text(encoding="utf-8").splitlines()}
+
+
+@pytest.fixture(scope="module")
+def turkish(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    """commonvoice_tr, run from data to table; one Turkish clip is not there."""
+    root = tmp_path_factory.mktemp("tr")
+    pairs = turkish_pairs(1)
+    english = common_voice(root / "english", "en", tables([pair[0] for pair in pairs[:54]], "en", train=24, dev=6,
+                                                          test=6, validated=18), release="4")
+    turkish = common_voice(root / "turkish", "tr", tables([pair[1] for pair in pairs[54:96]], "tr", train=30, dev=6,
+                                                          test=6), release="17.0")
+    translations = dict(pairs)
+    recipe = Recipe("commonvoice_tr", root, **{
+        "common-voice-en": english, "common-voice-tr": turkish.parent,
+        "covost": covost2(root / "covost", "en_tr", english, translations.__getitem__)})
+    min((turkish / "clips").iterdir()).unlink()
+    result = recipe.run()
+    assert result.returncode == 0, result.stderr[-3000:]
+    return recipe
+
+
+@pytest.fixture(scope="module")
+def swahili(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    """commonvoice_sw, run from data to table, with the training set made from validated.tsv."""
+    root = tmp_path_factory.mktemp("sw")
+    spoken = sample_pairs(90, "commonvoice_sw")
+    english = common_voice(root / "english", "en", tables([pair[0] for pair in spoken[:40]], "en", train=28, dev=6,
+                                                          test=6), release="25.0")
+    rows = tables([pair[1] for pair in spoken[40:]], "sw", train=20, dev=6, test=6, validated=16)
+    of_test, said_in_test = rows["test"][0]
+    rows["validated"] += [(of_test, spoken[-1][1]), ("sw validated 1", said_in_test.upper())]
+    swahili = common_voice(root / "swahili", "sw", rows, release="16.1")
+    known = {key(side) for pair in spoken for side in pair}
+    recipe = Recipe("commonvoice_sw", root, **{
+        "common-voice-en": english, "common-voice-sw": swahili,
+        "bitext": write_bitext(root / "bitext", ("en", "sw"), sample_pairs(220, "bitext", known))})
+    result = recipe.run("--train-from", "validated")
+    assert result.returncode == 0, result.stderr[-3000:]
+    return recipe
+
+
+@pytest.mark.parametrize(("name", "systems", "scored"), [
+    ("turkish", {"source_asr", "st_human", "scratch", "direct", "xfer_human"}, {"st_human"}),
+    ("swahili", {"source_asr", "st_mt", "scratch", "direct", "xfer_mt"}, set()),
+])
+def test_from_data_to_table(name: str, systems: set[str], scored: set[str], request: pytest.FixtureRequest) -> None:
+    work = request.getfixturevalue(name).work
+    results = json.loads((work / "exp/report/results.json").read_text())
+    st = {system for system in systems if system.startswith("st_")}
+    assert {row["system"] for row in results["rows"]} == systems - st | scored
+    assert results["unscored"] == {system: "src_test/text.sw.human" for system in st - scored}
+    transfer = "xfer_human" if scored else "xfer_mt"
+    assert {(c["system"], c["baseline"]) for c in results["comparisons"]} == {
+        ("direct", "scratch"), (transfer, "direct"), (transfer, "scratch")}
+    table = (work / "exp/report/RESULTS.md").read_text()
+    assert all(f"| {row['system']} |" in table for row in results["rows"])
+    assert all(f"- {system}: not scored, there is no reference" in table for system in results["unscored"])
+
+
+def test_covost_gives_the_source_sets_their_translations(turkish: Recipe) -> None:
+    translations = dict(turkish_pairs(1))
+    sizes = {}
+    for part in ("train", "dev", "test"):
+        data = read_datadir(turkish.work / "data" / f"src_{part}")
+        assert {utt: translations[text] for utt, text in data.text.items()} == data.texts["text.tr.human"]
+        assert all(path.endswith(".mp3") for path in data.wav_scp.values()) and min(data.utt2dur.values()) > 0.5
+        sizes[part] = len(data)
+    assert sizes == {"train": 42, "dev": 6, "test": 6}  # CoVoST's training split takes what validated.tsv has besides
+
+
+def test_turkish_letters_survive_normalising(turkish: Recipe) -> None:
+    texts = read_table(turkish.work / "dump/data/src_train/text.tr.human").values()
+    assert {"istanbul'da", "kırmızı", "irmak"} & {word for text in texts for word in text.split()} == {
+        "istanbul'da", "kırmızı"}
+    assert any(text.startswith("ırmak ") for text in texts)
+    assert set("".join(texts)) <= set("abcçdefgğhıijklmnoöprsştuüvyz' ")
+
+
+@pytest.mark.parametrize("name", ["turkish", "swahili"])
+def test_training_sets_share_no_speaker_and_no_sentence_with_test_sets(name: str,
+                                                                       request: pytest.FixtureRequest) -> None:
+    recipe = request.getfixturevalue(name)
+    for side in ("src", "tgt"):
+        for held_out in (f"{side}_dev", f"{side}_test"):
+            assert recipe.column("utt2spk", 1, f"{side}_train").isdisjoint(recipe.column("utt2spk", 1, held_out))
+            assert recipe.column("text", 1, f"{side}_train").isdisjoint(recipe.column("text", 1, held_out))
+
+
+def test_a_larger_training_set_from_validated_shares_nothing_with_test(swahili: Recipe) -> None:
+    assert len(swahili.column("utt2spk", 0, "tgt_train", top="data")) == 20 + 16  # of 38 rows in no other table
+
+
+def test_what_was_left_out_is_listed(turkish: Recipe) -> None:
+    dropped = (turkish.work / "data/whole/tgt_train/dropped.tsv").read_text().splitlines()
+    assert len(dropped) == 1 and "common_voice_tr_18000001" in dropped[0] and "\tmissing" in dropped[0]
+    assert len(read_datadir(turkish.work / "data/tgt_train")) == 29
+
+
+def test_too_many_missing_clips_stop_stage_1(turkish: Recipe) -> None:
+    clips = sorted((turkish.corpora["common-voice-en"] / "clips").iterdir())[:4]
+    for clip in clips:
+        clip.rename(turkish.root / clip.name)
+    try:
+        result = turkish.run("--stop-stage", "data", workdir="short")
+    finally:
+        for clip in clips:
+            (turkish.root / clip.name).rename(clip)
+    assert result.returncode == 1
+    (error,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert "src_train: 4 of 42 utterances cannot be used, more than --max-drop 0.05 allows" in error
+    assert len((turkish.root / "short/data/whole/src_train.dropped.tsv").read_text().splitlines()) == 4
+    assert not (turkish.root / "short/data/src_train").exists()
+
+
+@pytest.mark.parametrize(("name", "options", "message"), [
+    ("commonvoice_tr", [], "error: no corpus: give --common-voice-en (or COMMON_VOICE_EN) DIR, see README.md"),
+    ("commonvoice_sw", ["--common-voice-en", "/no/corpus"],
+     "error: --common-voice-en (or COMMON_VOICE_EN): /no/corpus: no such file or directory"),
+])
+def test_a_corpus_that_is_not_there_is_asked_for(tmp_path: Path, name: str, options: list[str], message: str) -> None:
+    result = Recipe(name, tmp_path).run(*options)
+    assert result.returncode == 1
+    assert [line for line in result.stderr.splitlines() if line.startswith("error: ")] == [message]
+
+
+@pytest.mark.parametrize("preset", sorted(EGS.glob("commonvoice_*/asr1/conf/*.yaml")),
+                         ids=lambda path: f"{path.parts[-4]}-{path.stem}")
+def test_presets_compare_what_they_train(preset: Path) -> None:
+    experiment = load_experiment(preset)
+    labels = {system.label for system in experiment.systems.values() if system.task == "st"}
+    assert labels == ({"human"} if "commonvoice_tr" in str(preset) else set()) | set(experiment.labels)
+    assert {name for pair in experiment.compare for name in pair} == {
+        name for name, system in experiment.systems.items() if system.kind == "target"}
