@@ -139,7 +139,7 @@ def _gather(path: Path, entries: Iterable[Entry], nj: int) -> tuple[DataDir, dic
             data.texts.setdefault(label, {})[utt] = " ".join(text.split())
         if segmented:
             data.segments[utt] = Segment(entry.audio, *span)
-    if segmented:
+    if data.segments:
         _name_recordings(data)
     return data, dropped
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -96,12 +97,16 @@ def _run(pipe: Pipe, root: Path) -> str:
                 raise DataError(f"recording {pipe.recording}: command {pipe.command!r} cannot be run in {root} "
                                 f"(exit status {done.returncode}: {said[-1]}); install its program")
             if done.returncode:
-                raise _Failed(f"exit status {done.returncode} of {pipe.command!r}: {said[-1]}")
+                raise _Failed(f"{_how(done.returncode)} {pipe.command!r}: {said[-1]}")
             if not os.fstat(handle.fileno()).st_size:
                 raise _Failed(f"{pipe.command!r} wrote nothing: {said[-1]}")
     except _Failed as error:
         return f"command: {error}"
     return ""
+
+
+def _how(status: int) -> str:
+    return f"exit status {status} of" if status > 0 else f"{signal.Signals(-status).name} ended"
 
 
 class _Failed(Exception):
