@@ -12,6 +12,7 @@ import yaml
 
 from stxfer.errors import ConfigError
 from stxfer.mt.declare import HUMAN, Label, read_labels
+from stxfer.prepare_options import PrepareOptions
 from stxfer.systems import KINDS, System, check_systems, language_tag, read_system
 from stxfer.text.normalise import Profile, load_profiles, profile
 from stxfer.values import make, refuse_unknown
@@ -185,6 +186,8 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
         decode={kind: make(Decoding, raw["decode"].get(kind) or {}, f"{path}: decode.{kind}")
                 for kind in (*KINDS, "mt")},
         systems=systems, compare=compare, seeds=tuple(raw["seeds"]))
+    PrepareOptions.from_mapping({"source_lang": experiment.source_lang, "target_lang": experiment.target_lang,
+                                 **experiment.prepare}, f"{path}: prepare")
     experiment.order()
     return experiment
 

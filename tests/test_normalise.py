@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scored import CONFIG, make_experiment
+from scored import make_experiment
 
 from stxfer.config import load_experiment
 from stxfer.errors import ConfigError
@@ -165,13 +165,15 @@ def test_mistakes_are_named(changes: Any, message: str) -> None:
 
 
 def test_an_experiment_changes_a_profile(tmp_path: Path) -> None:
+    base = Path(__file__).parents[1] / "conf" / "base.yaml"
+    start = f"include: [{base}]\nname: toy\nlanguages: {{source: en, target: sw}}\n"
     path = tmp_path / "toy.yaml"
-    path.write_text(CONFIG + "normalise: {sw: {digits: remove}, xx: {case: keep}}\n", encoding="utf-8")
+    path.write_text(start + "normalise: {sw: {digits: remove}, xx: {case: keep}}\n", encoding="utf-8")
     experiment = load_experiment(path)
     assert normalise("Saa 3 usiku", experiment.profile("sw")) == "saa usiku"
     assert normalise("Saa 3", experiment.profile("xx")) == "Saa 3"
     assert experiment.profile("en") == profile("en")
-    path.write_text(CONFIG + "normalise: {sw: {digit: remove}}\n", encoding="utf-8")
+    path.write_text(start + "normalise: {sw: {digit: remove}}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"toy.yaml: normalise.sw: unknown rule 'digit'; known: form"):
         load_experiment(path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,19 @@ import soundfile
 from stxfer.audio.perturb import perturb_speed
 from stxfer.bin import prepare as cli
 from stxfer.bin import prepare_bitext as bitext_cli
+from stxfer.config import load_experiment
 from stxfer.corpora.bitext import clean_pairs, prepare_bitext, read_pairs
 from stxfer.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import DataDir, read_datadir, write_datadir
-from stxfer.prepare import PrepareOptions, prepare
+from stxfer.kaldi.segments import Segment
+from stxfer.prepare import prepare
+from stxfer.prepare_options import PrepareOptions
+from stxfer.text.normalise import load_profiles
 
 OPTIONS = PrepareOptions("en", "sw", max_drop=0.5)
 LANGUAGES = ("en", "sw")
+BASE = Path(__file__).parents[1] / "conf" / "base.yaml"
+CONFIG = f"include: [{BASE}]\nname: toy\nlanguages: {{source: en, target: sw}}\n"
 
 
 def speech_set(root: Path, name: str, texts: dict[str, str], *, seconds: float = 0.5,
@@ -58,8 +65,8 @@ def raw(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(root: Path, options: PrepareOptions = OPTIONS, **more) -> dict:
-    return prepare(root / "data", root / "dump", options, **more)
+def run(root: Path, options: PrepareOptions = OPTIONS, *, nj: int = 1, **more) -> dict:
+    return prepare(root / "data", root / "dump", options, nj=nj, **more)
 
 
 def test_normalises_by_language(raw: Path) -> None:
@@ -72,51 +79,134 @@ def test_normalises_by_language(raw: Path) -> None:
     assert figures["tgt_train"]["hours"] == pytest.approx(5 / 3600, abs=1e-4)
 
 
-def test_drops_and_lists(raw: Path) -> None:
+def dropped_of(root: Path, name: str) -> dict[str, tuple[str, str]]:
+    """Return the stage and the reason of each utterance in a set's dropped.tsv."""
+    rows = [line.split("\t") for line in (root / "dump" / name / "dropped.tsv").read_text("utf-8").splitlines()]
+    return {utt: (stage, reason) for utt, stage, reason in rows}
+
+
+@pytest.fixture
+def broken(raw: Path) -> dict[str, tuple[str, str]]:
+    """Spoil half of src_train; return what dropped.tsv is to say of each utterance."""
     data = read_datadir(raw / "data" / "src_train")
-    Path(data.wav_scp["a-0"]).unlink()
-    Path(data.wav_scp["a-1"]).write_bytes(b"")
-    soundfile.write(data.wav_scp["a-2"], np.zeros(16000), 16000)
-    soundfile.write(data.wav_scp["a-3"], np.ones(1000), 16000)
-    data.text["a-4"] = "?!"
-    data.texts["text.sw.human"]["a-5"] = "..."
-    write_datadir(data.path, data)
-    with pytest.raises(DataError, match=r"6 of 10 utterances cannot be used \(bad audio 3.*e.g. a-0: .*--max-drop 0.5"):
-        run(raw)
+    path = data.wav_scp
+    Path(path["a-0"]).unlink()
+    Path(path["a-1"]).write_bytes(b"")
+    soundfile.write(path["a-2"], np.zeros(16000), 16000)
+    soundfile.write(path["a-3"], np.full(1000, 0.1), 16000)
+    data.text["a-4"] = " "
+    data.text["a-5"] = "?!"
+    data.texts["text.sw.human"]["a-6"] = "..."
+    data.text["a-7"] = "far too many words " * 4
+    soundfile.write(path["a-8"], 0.1 * np.random.default_rng(0).normal(size=4000), 4000)
+    soundfile.write(path["a-9"], np.sign(np.sin(np.arange(8000) / 9)), 16000)
+    write_datadir(data.path, data, dropped={"a-10": "missing: clips/10.mp3: no such file"})
+    return {
+        "a-0": ("prepare", f"missing: {path['a-0']}: no such audio file"),
+        "a-1": ("prepare", f"empty: {path['a-1']}: the audio file is empty (0 bytes)"),
+        "a-10": ("data", "missing: clips/10.mp3: no such file"),
+        "a-2": ("prepare", f"silent: {path['a-2']}: silent, its peak is 0"),
+        "a-3": ("prepare", f"too_short: {path['a-3']}: 0.062 s, shorter than 0.1 s"),
+        "a-4": ("prepare", "no_text: text is empty"),
+        "a-5": ("prepare", "no_words: text has no letter or digit left of '?!'"),
+        "a-6": ("prepare", "no_words: text.sw.human has no letter or digit left of '...'"),
+        "a-7": ("prepare", "too_much_text: 75 characters in 0.50 s, over 40 a second: "
+                           "'far too many words far too many words f…'"),
+        "a-8": ("prepare", f"low_rate: {path['a-8']}: sampled at 4000 Hz, less than 8000 Hz"),
+    }
+
+
+def test_drops_and_lists(raw: Path, broken: dict[str, tuple[str, str]]) -> None:
+    figures = run(raw, PrepareOptions("en", "sw", max_drop=0.95))["src_train"]
+    assert dropped_of(raw, "src_train") == broken
+    assert sorted(read_datadir(raw / "dump" / "src_train").text) == ["a-9"]
+    assert (figures["n_raw"], figures["n_dropped"], figures["n_utts"]) == (11, 10, 1)
+    assert figures["dropped"] == {"missing": 2, "empty": 1, "silent": 1, "too_short": 1, "no_text": 1, "no_words": 2,
+                                  "too_much_text": 1, "low_rate": 1}
+    assert figures["warnings"] == {"clipped": 1}
+    report = json.loads((raw / "dump/src_train/audio.json").read_text())
+    assert report["utterances"] == 10
+    assert report["rates"] == {"4000": 1, "16000": 7}
+    assert report["problems"]["low_rate"] == {"n": 1, "dropped": True, "utterances": {
+        "a-8": "sampled at 4000 Hz, less than 8000 Hz"}}
+    assert report["problems"]["clipped"]["dropped"] is False
+    assert list(report["problems"]["clipped"]["utterances"]) == ["a-9"]
+
+
+def test_more_than_max_drop_is_an_error(raw: Path, broken: dict[str, tuple[str, str]]) -> None:
+    with pytest.raises(DataError, match=r"src_train: 10 of 11 utterances cannot be used, more than --max-drop 0.9 "
+                       r"allows \(missing 2, no_words 2, empty 1, .*\); e.g. a-0: prepare: missing: .*a-0.wav: no such "
+                       r"audio file; all are listed in .*dump/src_train.dropped.tsv. Mend the data or raise"):
+        run(raw, PrepareOptions("en", "sw", max_drop=0.9))
     assert not (raw / "dump" / "src_train").exists()
-    figures = run(raw, PrepareOptions("en", "sw", max_drop=0.6))
-    assert figures["src_train"]["n_dropped"] == 6
-    reasons = dict(line.split("\t") for line in (raw / "dump/src_train/dropped.tsv").read_text().splitlines())
-    for utt, reason in {"a-0": "no such audio", "a-1": "0 bytes", "a-2": "silent", "a-3": "too short: 0.062 s",
-                        "a-4": "empty text:", "a-5": "empty text.sw.human:"}.items():
-        assert reason in reasons[utt]
-    assert sorted(read_datadir(raw / "dump" / "src_train").text) == ["a-6", "a-7", "a-8", "a-9"]
+    listing = raw / "dump" / "src_train.dropped.tsv"
+    assert [tuple(line.split("\t")) for line in listing.read_text("utf-8").splitlines()] == [
+        (utt, *why) for utt, why in broken.items()]
+    run(raw, PrepareOptions("en", "sw", max_drop=0.95))
+    assert not listing.exists()
 
 
 def test_length_limit_spares_test_sets(raw: Path) -> None:
     speech_set(raw, "tgt_test", {"f-0": "Kesho", "f-1": "Leo"}, seconds=1.5)
     speech_set(raw, "tgt_dev", {"e-0": "Maendeleo", "e-1": "Jana"}, seconds=1.5)
     options = PrepareOptions("en", "sw", max_seconds=1.0, max_drop=0.5)
-    with pytest.raises(DataError, match="tgt_dev: 2 of 2 utterances cannot be used .too long 2"):
+    with pytest.raises(DataError, match="tgt_dev: 2 of 2 utterances cannot be used, none is left .too_long 2"):
         run(raw, options)
     speech_set(raw, "tgt_dev", {"e-0": "Maendeleo"})
-    assert run(raw, options)["tgt_test"] == {"n_raw": 2, "n_dropped": 0, "n_utts": 2, "hours": pytest.approx(0.0008)}
+    assert run(raw, options)["tgt_test"]["n_utts"] == 2
 
 
-def test_removes_test_sentences_from_training_sets(raw: Path) -> None:
-    speech_set(raw, "tgt_train", {"c-0": "Habari", "c-1": "kesho kutwa!", "c-2": "jaribio hapa", "c-3": "Maendeleo"})
-    human = {"a-0": "kesho kutwa", "a-1": "salama"}
-    speech_set(raw, "src_train", {"a-0": "tomorrow", "a-1": "safe"}, human=human)
+def test_segments_of_a_recording(raw: Path) -> None:
+    long = raw / "wav" / "long.wav"
+    soundfile.write(long, 0.1 * np.random.default_rng(0).normal(size=16000 * 50), 16000)
+    parts = {"c-0": Segment("long", 0.0, 2.0), "c-1": Segment("long", 10.0, 13.5), "d-2": Segment("long", 1.0, 41.0)}
+    path = raw / "data" / "tgt_train"
+    write_datadir(path, DataDir(path, {"long": str(long)}, {utt: f"Neno la {utt}" for utt in parts},
+                                {utt: utt[0] for utt in parts}, segments=parts))
+    assert run(raw, nj=2)["tgt_train"]["n_utts"] == 2
+    data = read_datadir(raw / "dump" / "tgt_train")
+    assert data.segments == {utt: parts[utt] for utt in ("c-0", "c-1")}
+    assert data.utt2dur == {"c-0": 2.0, "c-1": 3.5}
+    assert dropped_of(raw, "tgt_train") == {"d-2": ("prepare", f"too_long: {long}: 40.00 s, longer than 30 s")}
+
+
+def test_statistics(raw: Path) -> None:
+    speech_set(raw, "tgt_dev", {"e-0": "Ng'ombe kesho", "e-1": "Kesho"})
+    figures = run(raw)
+    stats = json.loads((raw / "dump" / "stats.json").read_text())
+    assert stats == {name: of["stats"] for name, of in figures.items() if name != "bitext"}
+    assert stats["tgt_train"]["speakers"] == 2
+    assert (stats["tgt_train"]["texts"]["text"]["words"], stats["tgt_train"]["texts"]["text"]["oov"]) == (20, None)
+    assert stats["tgt_dev"]["texts"]["text"]["oov"] == pytest.approx(2 / 3)
+    assert stats["src_test"]["texts"]["text.sw.human"]["characters"] == 11
+
+
+def test_a_set_that_vanished_is_removed(raw: Path, caplog: pytest.LogCaptureFixture) -> None:
     run(raw)
-    assert sorted(read_datadir(raw / "dump" / "tgt_train").text) == ["c-0", "c-3"]  # a dev sentence is no leak
-    assert sorted(read_datadir(raw / "dump" / "src_train").text) == ["a-1"]
-    assert read_pairs(raw / "dump/bitext", "train", LANGUAGES) == [("one two", "moja mbili"), ("keep me", "nitunze")]
-    leaks = json.loads((raw / "dump" / "leaks.json").read_text())
-    assert leaks["n"] == 2 + 1 + 3
-    assert leaks["removed_from"]["src_train"]["examples"] == [{"sentence": "kesho kutwa", "in": "tgt_test/text"}]
-    assert {"sentence": "a test here", "in": "src_test/text"} in leaks["removed_from"]["bitext"]["examples"]
-    assert {"sentence": "bitext test", "in": "bitext/test"} in leaks["removed_from"]["bitext"]["examples"]
-    assert "c-1\tleak: 'kesho kutwa' stands in tgt_test/text" in (raw / "dump/tgt_train/dropped.tsv").read_text()
+    (raw / "dump" / "notes").mkdir()  # not ours
+    for name in ("src_test", "bitext"):
+        shutil.rmtree(raw / "data" / name)
+    speech_set(raw, "tgt_train", {"c-0": "Habari", "c-1": "jaribio hapa"})  # held out by src_test alone
+    assert "src_test" not in run(raw)
+    assert not (raw / "dump" / "src_test").exists() and not (raw / "dump" / "bitext").exists()
+    assert (raw / "dump" / "notes").exists()
+    assert "dump/src_test: removed, there is no" in caplog.text
+    assert "c-1" in read_datadir(raw / "dump" / "tgt_train").text
+    assert "src_test" not in json.loads((raw / "dump" / "stats.json").read_text())
+
+
+def test_profiles_of_an_experiment(raw: Path) -> None:
+    run(raw)
+    marker = raw / "dump" / "tgt_train" / ".stage.json"
+    before = {name: (raw / "dump" / name / ".stage.json").stat().st_mtime_ns for name in ("src_dev", "tgt_test")
+              if (raw / "dump" / name).exists()}
+    changed = load_profiles({"sw": {"digits": "remove", "case": "keep"}})
+    run(raw, profiles=changed)
+    assert read_datadir(raw / "dump" / "tgt_train").text["c-4"] == "Ng'ombe"
+    assert read_datadir(raw / "dump" / "src_train").texts["text.sw.human"]["a-3"] == "Sentensi ya"
+    assert ("neno", "Neno") not in read_pairs(raw / "dump/bitext", "train", LANGUAGES)
+    assert json.loads(marker.read_text())["options"]["profiles"] == {"text": changed["sw"].identity}
+    assert {name: (raw / "dump" / name / ".stage.json").stat().st_mtime_ns for name in before} != before
 
 
 def test_bitext_counts(raw: Path) -> None:
@@ -159,13 +249,34 @@ def test_done_again_only_where_something_changed(raw: Path) -> None:
     assert "d-3" not in read_datadir(raw / "dump" / "tgt_train").text
 
 
-def test_refuses_bad_options_and_folders(raw: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="prepare: unknown key 'max_second'"):
-        PrepareOptions.from_mapping({"source_lang": "en", "target_lang": "sw", "max_second": 3}, "c.yaml: prepare")
-    with pytest.raises(ConfigError, match="prepare.max_drop: 'few' has the wrong type"):
-        PrepareOptions.from_mapping({"max_drop": "few"}, "c.yaml: prepare")
-    with pytest.raises(ConfigError, match="speed_perturb 9.0"):
-        PrepareOptions("en", "sw", speed_perturb=(9.0,))
+@pytest.mark.parametrize(("values", "message"), [
+    ({"max_second": 3}, "c.yaml: prepare: unknown key 'max_second'; known: leaks max_chars_per_second"),
+    ({"max_drop": "few"}, "c.yaml: prepare.max_drop: 'few' is not a number"),
+    ({"max_drop": 1.5}, "c.yaml: prepare: max_drop 1.5: must be a share between 0 and 1"),
+    ({"max_seconds": 0}, "c.yaml: prepare: max_seconds 0.0 must be over 0.1"),
+    ({"min_rate": 8000.5}, "c.yaml: prepare.min_rate: 8000.5 must be int"),
+    ({"min_rate": -1}, "c.yaml: prepare: min_rate -1 must not be negative"),
+    ({"leaks": "keep"}, "c.yaml: prepare: leaks 'keep': must be one of remove report stop"),
+    ({"speed_perturb": "fast"}, "c.yaml: prepare.speed_perturb: 'fast' must be a list of numbers"),
+    ({"speed_perturb": 0.9}, "c.yaml: prepare.speed_perturb: 0.9 must be a list of numbers"),
+    ({"speed_perturb": [9]}, "c.yaml: prepare: speed_perturb 9.0: must lie between 0.5 and 2"),
+    ({"speed_perturb": "1 1.0"}, "c.yaml: prepare: speed_perturb: a speed is given twice"),
+    ({"target_lang": 7}, "c.yaml: prepare: target_lang 7: must be a language code"),
+])
+def test_options_are_checked(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        PrepareOptions.from_mapping({"source_lang": "en", "target_lang": "sw", **values}, "c.yaml: prepare")
+    assert str(error.value).startswith(message)
+
+
+def test_options_of_an_experiment_are_checked_when_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "toy.yaml"
+    path.write_text(CONFIG + "prepare: {leaks: ignore}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="toy.yaml: prepare: leaks 'ignore': must be one of"):
+        load_experiment(path)
+
+
+def test_refuses_bad_folders(raw: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="empty: holds no data directory"):
         prepare(tmp_path / "empty", tmp_path / "out", OPTIONS)
     speech_set(tmp_path / "other", "train", {"a-0": "x"})
@@ -176,13 +287,22 @@ def test_refuses_bad_options_and_folders(raw: Path, tmp_path: Path) -> None:
 
 
 def test_command(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folders = ["--data", str(raw / "data"), "--out", str(raw / "dump")]
-    cli.main([*folders, "--source-lang", "en", "--target-lang", "sw", "--speed-perturb", "1.0 1.1"])
-    printed = capsys.readouterr().out
-    assert "tgt_train: 20 utterances" in printed
-    assert "bitext: 2 + 1 + 1 pairs, 3 held-out sentences removed" in printed
+    folders = ["--data", str(raw / "data"), "--out", str(raw / "dump"), "--nj", "1"]
     with pytest.raises(ConfigError, match="give --source-lang"):
         cli.main(folders)
+    data = read_datadir(raw / "data" / "src_train")
+    soundfile.write(data.wav_scp["a-0"], np.zeros(16000), 16000)
+    soundfile.write(data.wav_scp["a-9"], np.sign(np.sin(np.arange(8000) / 9)), 16000)
+    config = raw / "toy.yaml"
+    config.write_text(CONFIG + "prepare: {max_drop: 0.05}\n", encoding="utf-8")
+    cli.main([*folders, "--config", str(config), "--speed-perturb", "1.0 1.1", "--max-drop", "0.1"])
+    printed = capsys.readouterr().out
+    assert ("src_train: 9 utterances, 0.00 h, 1 speakers, 27 words, 135 characters; dropped: silent 1; "
+            "warnings: clipped 1\n") in printed
+    assert "tgt_train: 20 utterances" in printed
+    assert "tgt_dev: 1 utterances, 0.00 h, 1 speakers, 1 words, 9 characters, 100.0 % of words not in" in printed
+    assert "bitext: 2 + 1 + 1 pairs; 3 held-out sentences removed" in printed
+    assert "dump say which and why" in printed
 
 
 def test_clean_pairs() -> None:

@@ -1,66 +1,89 @@
-"""Stage 2: normalise texts, check audio, take subsets, perturb speed, remove test sentences from training sets."""
+"""Stage 2: normalise texts, check audio, take subsets, perturb speed, remove held-out sentences from training text."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stxfer.bin._cli import add_stage_options, make_parser, run
+from stxfer.bin._cli import add_stage_options, cores, make_parser, run
 from stxfer.config import load_experiment
 from stxfer.errors import ConfigError
-from stxfer.prepare import PrepareOptions, prepare
+from stxfer.prepare import prepare
+from stxfer.prepare_options import LEAKS, PrepareOptions
+from stxfer.text.normalise import PROFILES
 
 SETTINGS = {
-    "source_lang": (str, "code of the source language (default: the experiment's)"),
-    "target_lang": (str, "code of the target language (default: the experiment's)"),
-    "max_seconds": (float, "longer utterances are dropped, but never from test sets (default: 30)"),
-    "max_drop": (float, "share of a set that may be dropped before it is an error (default: 0.05)"),
-    "tgt_train_hours": (float, "take a subset of this size of tgt_train; 0: all of it (default: 0)"),
-    "seed": (int, "of the subset (default: 1)"),
-    "speed_perturb": (str, "speed factors, in quotes, e.g. '0.9 1.0 1.1' (default: the audio as it is)"),
-    "perturb_sets": (str, "sets whose speed is perturbed, in quotes (default: tgt_train)"),
+    "source_lang": (str, "LANG", "code of the source language"),
+    "target_lang": (str, "LANG", "code of the target language"),
+    "max_seconds": (float, "S", "drop longer utterances; from test sets only those over 10 minutes"),
+    "min_rate": (int, "HZ", "drop audio of a lower sampling rate"),
+    "max_chars_per_second": (float, "N", "drop utterances with more of transcript than this"),
+    "max_drop": (float, "SHARE", "of a set that stages 1 and 2 may drop before it is an error"),
+    "leaks": (str, "|".join(LEAKS), "what to do about sentences of dev and test sets in training text"),
+    "tgt_train_hours": (float, "H", "take a subset of this size of tgt_train; 0: all of it"),
+    "seed": (int, "N", "of the subset"),
+    "speed_perturb": (str, "FACTORS", "speed factors, in quotes, e.g. '0.9 1.0 1.1'; none: the audio as it is"),
+    "perturb_sets": (str, "SETS", "whose speed is perturbed, in quotes"),
 }
+EPILOG = """Options go before the experiment's 'prepare' key, which has the same names; their defaults are those where
+neither says anything. The experiment's 'normalise' key changes how text is normalised. Writes OUT/<set> with
+dropped.tsv and audio.json, OUT/bitext, held_out.tsv, leaks.json and stats.json."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write ``<out>/<set>``, ``<out>/bitext`` and ``<out>/leaks.json``."""
-    parser = make_parser("prepare", f"{__doc__} Options go before the experiment's 'prepare' key.")
+    """Write ``<out>/<set>``, ``<out>/bitext`` and what was found in them, and print the figures."""
+    parser = make_parser("prepare", __doc__ or "")
+    parser.epilog = EPILOG
     parser.add_argument("--config", type=Path, default=argparse.SUPPRESS,
-                        help="experiment file: its languages and its 'prepare' key")
+                        help="experiment file: its languages, its 'prepare' and its 'normalise' key")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of raw data directories and bitext")
     parser.add_argument("--out", type=Path, default=Path("dump/data"), help="folder to write")
-    parser.add_argument("--nj", type=int, default=2, help="threads that decode audio")
-    for name, (kind, text) in SETTINGS.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=argparse.SUPPRESS, help=text)
+    parser.add_argument("--nj", type=cores, default=2, help="processes that decode audio")
+    defaults = PrepareOptions.defaults()
+    for name, (kind, metavar, text) in SETTINGS.items():
+        default = defaults.get(name, "the experiment's")
+        if isinstance(default, tuple):
+            default = " ".join(default) or "none"
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=metavar, default=argparse.SUPPRESS,
+                            help=f"{text} (default: {default})")
     add_stage_options(parser)
     args = parser.parse_args(argv)
-    if args.nj < 1:
-        raise ConfigError(f"--nj {args.nj}: must be at least 1")
     given = vars(args)
     settings: dict[str, Any] = {}
-    where = "options"
+    where, profiles = "options", PROFILES
     if "config" in given:
         experiment = load_experiment(args.config)
         settings = {"source_lang": experiment.source_lang, "target_lang": experiment.target_lang, **experiment.prepare}
-        where = f"{args.config}: prepare"
+        where, profiles = f"{args.config}: prepare", experiment.profiles
     settings |= {name: given[name] for name in SETTINGS if name in given}
     for name in ("source_lang", "target_lang"):
         if name not in settings:
             raise ConfigError(f"give --{name.replace('_', '-')}, or --config with an experiment that says it")
     options = PrepareOptions.from_mapping(settings, where)
-    figures = prepare(args.data, args.out, options, nj=args.nj, force=args.force, allow_stale=args.allow_stale)
+    figures = prepare(args.data, args.out, options, profiles=profiles, nj=args.nj, force=args.force,
+                      allow_stale=args.allow_stale)
     for name, of in figures.items():
-        if name == "bitext":
-            line = f"{of['train']} + {of['dev']} + {of['test']} pairs"
-        else:
-            line = f"{of['n_utts']} utterances, {of['hours']:.2f} h"
-            if of["n_dropped"]:
-                line += f", {of['n_dropped']} dropped (see {args.out / name}/dropped.tsv)"
-        if of.get("leaks", {}).get("n"):
-            line += f", {of['leaks']['n']} held-out sentences removed (see {args.out}/leaks.json)"
+        line = f"{of['train']} + {of['dev']} + {of['test']} pairs" if name == "bitext" else _set_line(of)
+        if n := of.get("leaks", {}).get("n"):
+            line += f"; {n} held-out sentences {'removed' if options.leaks == 'remove' else 'found'}"
         print(f"{args.out / name}: {line}")
+    if any(of.get("dropped") or of.get("warnings") for of in figures.values()):
+        print(f"Each set's dropped.tsv and audio.json in {args.out} say which and why")
+
+
+def _set_line(figures: Mapping[str, Any]) -> str:
+    stats = figures["stats"]
+    text = stats["texts"]["text"]
+    line = (f"{figures['n_utts']} utterances, {figures['hours']:.2f} h, {stats['speakers']} speakers, "
+            f"{text['words']} words, {text['characters']} characters")
+    if text["oov"] is not None:
+        line += f", {100 * text['oov']:.1f} % of words not in training text"
+    for what in ("dropped", "warnings"):
+        if figures[what]:
+            line += f"; {what}: " + ", ".join(f"{kind} {n}" for kind, n in figures[what].items())
+    return line
 
 
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ from typing import Any
 
 from stxfer.errors import DataError
 from stxfer.fileio import atomic_dir, atomic_write, read_json, write_json
+from stxfer.leaks import find_leaks, leak_report, stop_at_leaks
 from stxfer.stage import Stage
 from stxfer.text.normalise import PROFILES, Profile, normalise, profile
 
 PARTS = ("train", "dev", "test")
 MAX_WORDS, MAX_RATIO, SHORT = 100, 3.0, 8
-N_EXAMPLES = 5
 Pair = tuple[str, str]
 
 
@@ -128,15 +128,10 @@ def prepare_bitext(corpus: str | os.PathLike[str], out: str | os.PathLike[str], 
     return {part: len(pairs) for part, pairs in parts.items()}
 
 
-def leak_report(leaks: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Return the number of (sentence, where it is held out) found in training data, and some examples."""
-    return {"n": len(leaks),
-            "examples": [{"sentence": sentence, "in": place} for sentence, place in leaks[:N_EXAMPLES]]}
-
-
 def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], languages: Sequence[str],
-                 held_out: Mapping[str, str], sources: Sequence[Path], *, profiles: Mapping[str, Profile] = PROFILES,
-                 force: bool = False, allow_stale: bool = False) -> dict[str, Any]:
+                 held_out: Mapping[str, str], sources: Sequence[Path], *, leaks: str = "remove",
+                 profiles: Mapping[str, Profile] = PROFILES, force: bool = False,
+                 allow_stale: bool = False) -> dict[str, Any]:
     """Normalise a bitext and clean its training part.
 
     Of dev and test only pairs with an empty side are dropped: what is scored is not chosen here. ``out``
@@ -149,28 +144,33 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
         held_out: normalised sentences that the training part must not hold, each with the file it stands in;
             those of the bitext's own dev and test are added.
         sources: the files that ``held_out`` was read from.
+        leaks: what becomes of pairs with such a sentence: ``remove``, ``report`` or ``stop``.
         profiles: how text is normalised, by language.
         force: do it again although it is finished.
         allow_stale: see :class:`stxfer.stage.Stage`.
 
     Returns:
-        The number of pairs by part, and ``leaks``, see :func:`leak_report`.
+        The number of pairs by part, and ``leaks``, see :func:`stxfer.leaks.leak_report`.
 
     Raises:
-        DataError: malformed input (see :func:`prepare_bitext`), or nothing is left of a part.
+        DataError: malformed input (see :func:`prepare_bitext`), nothing is left of a part, or a leak where
+            ``leaks`` is ``stop``.
     """
     raw, out = Path(raw), Path(out)
     rules = [profile(lang, profiles) for lang in languages]
     stage = Stage("prepare bitext", out, [*bitext_files(raw, languages), *sources],
-                  {"languages": list(languages), "profiles": [rule.identity for rule in rules]})
+                  {"languages": list(languages), "profiles": [rule.identity for rule in rules], "leaks": leaks})
     if stage.needed(force=force, allow_stale=allow_stale):
         parts = {part: [(normalise(a, rules[0]), normalise(b, rules[1])) for a, b in read_pairs(raw, part, languages)]
                  for part in PARTS}
         forbidden = dict(held_out)
         for part in PARTS[1:]:
             forbidden = {side: f"bitext/{part}" for pair in parts[part] for side in pair} | forbidden
-        leaks = [next((side, forbidden[side]) for side in pair if side in forbidden)
-                 for pair in parts["train"] if all(pair) and not forbidden.keys().isdisjoint(pair)]
+        found = list(find_leaks({k: pair for k, pair in enumerate(parts["train"]) if all(pair)}, forbidden).values())
+        if leaks == "stop":
+            stop_at_leaks(raw, found)
+        elif leaks == "report":
+            forbidden = {}
         report = {}
         for part, pairs in parts.items():
             parts[part], dropped = clean_pairs(pairs, forbidden) if part == "train" else _drop_empty(pairs)
@@ -182,7 +182,7 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
                 write_pairs(directory, part, languages, pairs)
             write_json(directory / "dropped.json", report)
         stage.finish([*bitext_files(out, languages), out / "dropped.json"],
-                     figures={**{part: len(pairs) for part, pairs in parts.items()}, "leaks": leak_report(leaks)})
+                     figures={**{part: len(pairs) for part, pairs in parts.items()}, "leaks": leak_report(found)})
     figures: dict[str, Any] = read_json(stage.marker)["figures"]
     return figures
 
