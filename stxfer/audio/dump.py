@@ -25,7 +25,7 @@ from stxfer.stage import MARKER, Stage
 
 OPTIONS = {"num_mel": NUM_MEL, "frame_length_ms": FRAME_LENGTH_MS, "frame_shift_ms": FRAME_SHIFT_MS,
            "cmvn": "utterance", "resample": "soxr HQ"}
-MAX_SHARDS, MIN_SHARD = 64, 64
+MAX_SHARDS, MIN_SHARD = 64, 200  # a shard costs two waits for the disk
 
 
 @dataclass(frozen=True)

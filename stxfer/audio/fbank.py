@@ -69,10 +69,10 @@ def fbank(samples: np.ndarray) -> np.ndarray:
     emphasised = np.empty_like(samples)
     np.multiply(samples[:-1], -_PREEMPHASIS, out=emphasised[1:])
     emphasised[1:] += samples[1:]
-    steps = samples[:(2 * frames + 3) * _STEP].reshape(-1, _STEP).sum(axis=1)
+    steps = samples[:(2 * frames + 3) * _STEP].reshape(-1, _STEP) @ np.ones(_STEP, np.float32)
     # Of a constant offset, pre-emphasis leaves this share: taken from the emphasised frame it is gone from both.
     offsets = sum(steps[k:k + 2 * frames - 1:2] for k in range(5)) * np.float32((1 - _PREEMPHASIS) / _LENGTH)
-    framed = np.lib.stride_tricks.sliding_window_view(emphasised, _LENGTH)[::_SHIFT]
+    framed = np.lib.stride_tricks.as_strided(emphasised, (frames, _LENGTH), (4 * _SHIFT, 4), writeable=False)
     firsts = samples[:(frames - 1) * _SHIFT + 1:_SHIFT] * np.float32(1 - _PREEMPHASIS)  # each frame starts on its own
     buffer = np.zeros((min(frames, _BLOCK), _FFT), np.float32)
     for begin in range(0, frames, _BLOCK):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
 import math
@@ -153,7 +152,7 @@ class Recording:
     def _check_whole(self) -> None:
         if cut := cut_short(self.handle):
             raise AudioError(self.path, "truncated", f"truncated: {cut}")
-        counted = _mp3_samples(self.path, os.fstat(self.handle.fileno()).st_mtime_ns)
+        counted = mp3_samples(self.handle) if self._file.format == "MP3" else None
         if counted is not None and counted > (1 + _LOST) * self.frames + _MP3_DELAY:
             raise AudioError(self.path, "undecodable", "an MP3 of variable bit rate whose length no header says; "
                              "write one with `ffmpeg -i old.mp3 -c copy new.mp3`")
@@ -181,12 +180,6 @@ class Recording:
             mono += samples[:, channel]
         mono /= self.channels
         return mono
-
-
-@functools.lru_cache(maxsize=8)
-def _mp3_samples(path: str, _mtime: int) -> int | None:
-    with open(path, "rb", buffering=0) as handle:
-        return mp3_samples(handle)
 
 
 def decode(path: str | os.PathLike[str], start: float = 0.0, end: float | None = None) -> tuple[np.ndarray, int]:
