@@ -56,11 +56,23 @@ def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, 
 
 
 def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, exp: Path, *,
-                  systems: Sequence[str] = (), seeds: Sequence[int] = (), nj: int = 2, force: bool = False,
-                  allow_stale: bool = False) -> list[str]:
+                  systems: Sequence[str] = (), seeds: Sequence[int] = (), nj: int = 2, processes: int = 1,
+                  force: bool = False, allow_stale: bool = False) -> list[str]:
     """Train the systems of one kind that are asked for; return the names of those trained now.
 
     A system asked for brings along the systems it starts from, in the stage of their kind.
+
+    Args:
+        experiment: what to train.
+        config: the file it was read from.
+        kind: ``source``, ``st`` or ``target``.
+        dump: directory of features and vocabularies.
+        exp: directory of experiments.
+        systems: names; none: all.
+        seeds: none: those of the experiment.
+        nj: processor cores to use, in all.
+        processes: how many train each system together, with the batches of one.
+        force: see :meth:`stxfer.stage.Stage.needed`, as ``allow_stale``.
 
     Raises:
         StxferError: an input is missing or stale, or a training process fails.
@@ -74,13 +86,22 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
                 if source.kind != kind and not (system_dir(exp, source.name, seed) / MARKER).exists():
                     raise ConfigError(f"{system.name} starts from {source.name} seed {seed}, which is not trained: "
                                       f"run the stage that trains {source.kind} systems first")
-            command = (sys.executable, "-m", "stxfer.bin.train_system", "--config", str(config), "--dump", str(dump),
+            command = (*launcher(processes), "stxfer.bin.train_system", "--config", str(config), "--dump", str(dump),
                        "--exp", str(exp), "--system", system.name, "--seed", str(seed),
                        *stage_options(force, allow_stale))
             needs = () if system.init is None else (system_dir(exp, system.init.source, seed),)
             jobs.append(Job(f"{system.name} seed {seed}", system_stage(experiment, system, seed, dump, exp),
                             command, LOG, TrainingLog(), needs))
-    return run_jobs(jobs, nj, threads=threads_each(nj, len(jobs)), force=force, allow_stale=allow_stale, dear=True)
+    side_by_side = max(1, nj // processes)
+    threads = max(1, threads_each(nj, len(jobs) * processes))
+    return run_jobs(jobs, side_by_side, threads=threads, force=force, allow_stale=allow_stale, dear=True)
+
+
+def launcher(processes: int) -> tuple[str, ...]:
+    """Return the words before a module's name that start it in so many processes on this machine."""
+    if processes == 1:
+        return (sys.executable, "-m")
+    return (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m")
 
 
 def with_sources(experiment: Experiment, systems: Sequence[str]) -> list[System]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import toy
 
 from stxfer import train as train_module
@@ -24,6 +25,7 @@ from stxfer.jobs import Job
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.model import fit_system as fit_system_module
 from stxfer.model.fit_system import fit_system
+from stxfer.model.transfer import load_state
 from stxfer.train import TrainingLog, system_dir, system_stage, text_file, threads_each, train_systems, with_sources
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -180,7 +182,7 @@ def interrupt(experiment: Experiment, monkeypatch: pytest.MonkeyPatch, **options
     """Begin to train the source ASR; return how many interrupted runs, this one included, have left their work."""
     work = system_dir(Path("exp"), "source_asr", 1) / "phase1" / "init.pth"
 
-    def stop(spec: Any) -> None:
+    def stop(*_: Any) -> None:
         work.parent.mkdir(exist_ok=True)
         with open(work, "a") as handle:
             handle.write("not parameters\n")
@@ -258,8 +260,8 @@ def test_an_input_that_changes_during_training_is_noticed(world: Path, monkeypat
     experiment, _ = toy.make_experiment(world)
     fit = fit_system_module.fit
 
-    def fit_and_change(spec: Any) -> None:
-        fit(spec)
+    def fit_and_change(*arguments: Any) -> None:
+        fit(*arguments)
         write_table("dump/fbank/src_train/text", {"u": "other words"})
 
     monkeypatch.setattr(fit_system_module, "fit", fit_and_change)
@@ -303,3 +305,28 @@ def test_train_system_is_a_command_of_its_own(world: Path) -> None:
     (error,) = [line for line in result.stderr.splitlines() if not line[0].isdigit()]
     assert error == "error: exp/st_human/seed1: no such file or directory; run the stage that makes it first"
     assert not Path("exp").exists()
+
+
+def test_two_processes_train_what_one_trains(world: Path) -> None:
+    """Through torchrun and gloo, two phases; without dropout, which draws other numbers in each process, and
+    without batch normalisation, whose statistics would be those of each process's part of a batch."""
+    encoder = {"output_size": 16, "attention_heads": 2, "linear_units": 16, "num_blocks": 1, "conv_channels": 16}
+    phase = {**toy.PHASE, "dropout": 0.0, "batch_frames": 2000}
+    _, config = toy.make_experiment(world, train={**LONG, "default": phase, "source": [{}, {"epochs": 1}]},
+                                     model={**toy.CONFIG["model"], "encoder": "s2t_transformer",
+                                            "encoder_conf": encoder})
+    for exp, processes in (("one", "1"), ("two", "2")):
+        done = subprocess.run(
+            [sys.executable, "-m", "stxfer.bin.train", "--config", str(config), "--kind", "source", "--exp", exp,
+             "--nj", "2", "--processes", processes], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    one, two = (read_json(f"{exp}/source_asr/seed1/model.json")["epochs"] for exp in ("one", "two"))
+    assert [(row["phase"], row["epoch"]) for row in two] == [("phase1", 1), ("phase1", 2), ("phase2", 1)]
+    for alone, together in zip(one, two, strict=True):
+        assert together["train_loss"] == pytest.approx(alone["train_loss"], rel=1e-4)
+        assert together["valid_loss"] == pytest.approx(alone["valid_loss"], rel=1e-4)
+    ours, theirs = (load_state(Path(exp, "source_asr/seed1/model.pth")) for exp in ("one", "two"))
+    for name in ours:
+        if not name.endswith("linear_k.bias"):  # softmax does not see it: Adam scales up what rounding leaves
+            torch.testing.assert_close(ours[name], theirs[name], rtol=1e-3, atol=1e-3, msg=name)
+    assert not list(Path("two").rglob(".meeting-*"))

@@ -20,12 +20,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of features and vocabularies")
     parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of experiments")
     parser.add_argument("--nj", type=cores, default=2, help="processor cores to use")
+    parser.add_argument("--processes", type=cores, default=1,
+                        help="processes that train each system together (torchrun): one a GPU, say")
     add_selection_options(parser)
     add_stage_options(parser)
     args = parser.parse_args(argv)
     trained = train_systems(load_experiment(args.config), args.config, args.kind, args.dump, args.exp,
-                            systems=args.systems, seeds=args.seeds, nj=args.nj, force=args.force,
-                            allow_stale=args.allow_stale)
+                            systems=args.systems, seeds=args.seeds, nj=args.nj, processes=args.processes,
+                            force=args.force, allow_stale=args.allow_stale)
     print(f"trained now: {', '.join(trained) if trained else 'nothing, all is up to date'}")
 
 

@@ -11,7 +11,8 @@ from stxfer.config import load_experiment
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse arguments and train one system."""
-    parser = make_parser("train_system", "Train one system with one seed in this process.")
+    parser = make_parser("train_system", "Train one system with one seed in this process. Started by torchrun, "
+                         "several processes, on one machine or more, train it together.")
     parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
     parser.add_argument("--system", required=True, help="the system's name")
     parser.add_argument("--seed", type=int, default=1, help="random seed")
@@ -21,9 +22,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     experiment = load_experiment(args.config)
     (system,) = experiment.select([args.system])
-    from stxfer.model.fit_system import fit_system  # espnet: seconds to import
+    from stxfer.model.fit import take_part  # espnet: seconds to import
+    from stxfer.model.fit_system import fit_system
+    from stxfer.model.ranks import Leader, rank
 
-    fit_system(experiment, system, args.seed, args.dump, args.exp, force=args.force, allow_stale=args.allow_stale)
+    if rank():
+        take_part()
+        return
+    leader = Leader()
+    try:
+        fit_system(experiment, system, args.seed, args.dump, args.exp, force=args.force, allow_stale=args.allow_stale,
+                   leader=leader)
+    finally:
+        leader.end()
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from stxfer.fileio import atomic_write, read_json, write_json
 from stxfer.kaldi.table import iter_table
 from stxfer.model.espnet_config import Text, averaged, model_config, training_config
 from stxfer.model.espnet_task import atomic_torch_save, build_model, task_class
+from stxfer.model.ranks import Leader, follow, grouped, rank
 from stxfer.model.transfer import load_state, transfer
 
 MODEL, CONFIG, INFO = "model.pth", "config.yaml", "model.json"
@@ -57,8 +58,10 @@ class Fit:
     seed: int = 1
 
 
-def fit(spec: Fit) -> dict[str, Any]:
+def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
     """Train, or go on training where a killed run stopped; return the contents of ``model.json``.
+
+    Under ``torchrun`` this is what rank 0 does; the others call :func:`take_part`.
 
     Leaves in ``spec.out``: ``model.pth`` (parameters), ``config.yaml`` (ESPnet's, opens with
     ``Speech2Text``), ``model.json``, ``transfer.json`` and, from each phase, ESPnet's log of epochs.
@@ -76,6 +79,7 @@ def fit(spec: Fit) -> dict[str, Any]:
         return read_json(out / INFO)
     shapes = tuple(_shape_file(corpus, out / f"{name}_shape", 1 if spec.task == "mt" else 80)
                    for name, corpus in (("train", spec.train), ("dev", spec.dev)))
+    leader = leader or Leader()
     state: Path | None = None
     for number, phase in enumerate(spec.phases, 1):
         directory = out / f"phase{number}"
@@ -87,7 +91,7 @@ def fit(spec: Fit) -> dict[str, Any]:
         print(f"phase {number} of {len(spec.phases)}: {phase.epochs} epochs of {phase.steps} steps", flush=True)
         config |= training_config(spec.task, phase, train=_absolute(spec.train), dev=_absolute(spec.dev),
                                   shapes=(shapes[0], shapes[1]), init=start, out=directory, seed=spec.seed)
-        state = _run_phase(spec.task, config, directory, phase)
+        state = _run_phase(spec.task, config, directory, phase, leader)
     assert state is not None
     _check_finite(state)
     info = {"task": spec.task, "seed": spec.seed, "vocab": str(spec.target.vocab),
@@ -144,7 +148,7 @@ def _check_frozen(model: torch.nn.Module, spec: Fit) -> None:
                               f"{' '.join(sorted(name for name in modules if name and '.' not in name))}")
 
 
-def _run_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Phase) -> Path:
+def _run_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Phase, leader: Leader) -> Path:
     """Train with ESPnet's trainer; return the averaged parameters' file."""
     # Not valid.acc.best.pth: after a kill it may point at an epoch that is not the best one any more.
     result = directory / f"valid.acc.ave_{averaged(phase)}best.pth"
@@ -152,18 +156,35 @@ def _run_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Pha
     if done.exists():
         return result
     _mend_checkpoint(directory)
-    with atomic_write(directory / "train.yaml") as handle:
-        yaml.safe_dump(dict(config), handle, allow_unicode=True, sort_keys=False)
-    with atomic_torch_save(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)
-        warnings.filterwarnings("ignore", "No valid stats found", UserWarning)  # of what is not measured, CER say
-        task_class(task).main(cmd=["--config", str(directory / "train.yaml")])
+    plain = directory / "train.yaml"
+    with atomic_write(plain) as handle:
+        yaml.safe_dump({**config, "stxfer_task": task}, handle, allow_unicode=True, sort_keys=False)
+    with grouped():
+        _run_espnet(plain, leader.call(plain, directory))
     last = _reporter(directory / "checkpoint.pth")
     if "grad_norm" not in last["stats"][last["epoch"]]["train"]:  # ESPnet stops, but calls it a success
         raise StxferError(f"{directory}: no step of epoch {last['epoch']} had a finite gradient; lower 'lr', or look "
                           "for features that are not finite")
     done.touch()
     return result
+
+
+def _run_espnet(path: Path, more: Mapping[str, Any]) -> None:
+    """Run ESPnet's training loop with a configuration file and some further options, in this process."""
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    task = config.pop("stxfer_task")
+    own = path.with_name(f"train.{rank()}.yaml")
+    with atomic_write(own) as handle:
+        yaml.safe_dump({**config, **more}, handle, allow_unicode=True, sort_keys=False)
+    with atomic_torch_save(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)
+        warnings.filterwarnings("ignore", "No valid stats found", UserWarning)  # of what is not measured, CER say
+        task_class(task).main(cmd=["--config", str(own)])
+
+
+def take_part() -> None:
+    """Train as one of several processes, led by rank 0."""
+    follow(_run_espnet)
 
 
 def _mend_checkpoint(directory: Path) -> None:

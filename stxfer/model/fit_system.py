@@ -12,6 +12,7 @@ from stxfer.fileio import atomic_dir, locked
 from stxfer.model.espnet_config import Text
 from stxfer.model.fit import CONFIG, INFO, MODEL, Corpus, Fit, fit
 from stxfer.model.mixture import write_mixture
+from stxfer.model.ranks import Leader
 from stxfer.stage import MARKER, Stage
 from stxfer.systems import Mix, System, language_tag
 from stxfer.train import system_dir, system_stage, text_file
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, exp: Path, *, force: bool = False,
-               allow_stale: bool = False) -> None:
+               allow_stale: bool = False, leader: Leader | None = None) -> None:
     """Train a system unless it is finished; a killed training goes on where it stopped."""
     stage = system_stage(experiment, system, seed, dump, exp)
     if not stage.needed(force=force, allow_stale=allow_stale, dear=True):
@@ -41,7 +42,7 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
         train, dev = _corpus(system, dump), _corpus(system, dump, system.dev_set)
     run_fit(stage, Fit(task=system.task, out=stage.out, train=train, dev=dev,
                        target=Text((dump / "vocab" / system.vocab).resolve()),
-                       phases=experiment.train[system.phases], model=experiment.model, init=init, seed=seed))
+                       phases=experiment.train[system.phases], model=experiment.model, init=init, seed=seed), leader)
 
 
 def _corpus(system: System | Mix, dump: Path, name: str = "") -> Corpus:
@@ -54,7 +55,7 @@ def _tag(system: System, part: Mix) -> str:
     return language_tag(part.text) if system.tags else ""
 
 
-def run_fit(stage: Stage, spec: Fit) -> None:
+def run_fit(stage: Stage, spec: Fit, leader: Leader | None = None) -> None:
     """Run :func:`fit` under a marker; what another configuration left half-trained is not gone on with.
 
     Raises:
@@ -75,7 +76,7 @@ def run_fit(stage: Stage, spec: Fit) -> None:
                 shutil.rmtree(path)
             begun.out.mkdir()
             begun.finish([])
-        fit(spec)
+        fit(spec, leader)
         changes = begun.changes()
         if changes:
             raise StaleError(f"{out}: changed while it trained: {'; '.join(changes)}; run the same command again")

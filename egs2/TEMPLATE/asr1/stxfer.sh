@@ -22,6 +22,7 @@ path_option config "" "experiment file, instead of a preset"
 option systems "" "train, decode and score only these systems, e.g. \"scratch direct\"; all if empty"
 option seeds "" "only these seeds, e.g. \"1 2\"; those of the experiment if empty"
 option nj 2 "parallel jobs, one thread each"
+option processes 1 "processes that train a system together, e.g. one a GPU"
 path_option workdir "$recipe" "where data, dump and exp are"
 option expdir exp "directory of models and results, in the working directory"
 option force false "do the chosen stages again even if they are finished"
@@ -48,6 +49,7 @@ first=$(stage_number --stage "$stage")
 last=$(stage_number --stop-stage "$stop_stage")
 ((first <= last)) || die -2 "--stage $stage comes after --stop-stage $stop_stage"
 [[ $nj =~ ^[1-9][0-9]*$ ]] || die -2 "--nj $nj: must be a number of at least 1"
+[[ $processes =~ ^[1-9][0-9]*$ ]] || die -2 "--processes $processes: must be a number of at least 1"
 again=(--config "$config") # what the report says makes it again
 if [[ -z $config ]]; then
     again=(--preset "$preset")
@@ -82,6 +84,7 @@ if command -v flock >/dev/null; then
 fi
 
 run_stage() {
+    local together=(--nj "$nj" --processes "$processes")
     local models=(--config "$config" --dump dump --exp "$expdir" "${flags[@]}")
     case ${names[$1 - 1]} in
         data) run_data ;;
@@ -90,9 +93,9 @@ run_stage() {
         mt) stxfer train_mt --nj "$nj" "${models[@]}" ;;
         labels) stxfer make_labels --nj "$nj" "${models[@]}" ;;
         vocab) stxfer make_vocab --config "$config" --dump dump "${flags[@]}" ;;
-        source_asr) stxfer train --kind source --nj "$nj" "${models[@]}" "${selection[@]}" ;;
-        st) stxfer train --kind st --nj "$nj" "${models[@]}" "${selection[@]}" ;;
-        target_asr) stxfer train --kind target --nj "$nj" "${models[@]}" "${selection[@]}" ;;
+        source_asr) stxfer train --kind source "${together[@]}" "${models[@]}" "${selection[@]}" ;;
+        st) stxfer train --kind st "${together[@]}" "${models[@]}" "${selection[@]}" ;;
+        target_asr) stxfer train --kind target "${together[@]}" "${models[@]}" "${selection[@]}" ;;
         decode) stxfer decode --nj "$nj" "${models[@]}" "${selection[@]}" ;;
         score) stxfer score "${models[@]}" "${selection[@]}" ;;
         report) stxfer report "${models[@]}" "${selection[@]}" --command "./run.sh ${again[*]}" ;;
