@@ -75,6 +75,12 @@ class Recording:
             if self._file.frames >= 1 << 62:
                 raise AudioError(self.path, "undecodable", "no header says how long it is; write one with "
                                  "`ffmpeg -i old.flac new.flac`")
+            self.frames = self._file.frames
+            if self._file.format == "MP3" and (counted := mp3_samples(self.handle)) is not None:
+                if counted > (1 + _LOST) * self.frames + _MP3_DELAY:
+                    raise AudioError(self.path, "undecodable", "an MP3 of variable bit rate whose length no header "
+                                     "says; write one with `ffmpeg -i old.mp3 -c copy new.mp3`")
+                self.frames = min(self.frames, counted)
         except soundfile.LibsndfileError as error:
             self.handle.close()
             reason = error.error_string.strip() or "damaged header"
@@ -84,7 +90,6 @@ class Recording:
             self.handle.close()
             raise
         self.rate, self.channels = self._file.samplerate, self._file.channels
-        self.frames = self._file.frames
 
     def _without_size(self, position: int) -> soundfile.SoundFile:
         data = bytearray(Path(self.path).read_bytes())
@@ -152,10 +157,6 @@ class Recording:
     def _check_whole(self) -> None:
         if cut := cut_short(self.handle):
             raise AudioError(self.path, "truncated", f"truncated: {cut}")
-        counted = mp3_samples(self.handle) if self._file.format == "MP3" else None
-        if counted is not None and counted > (1 + _LOST) * self.frames + _MP3_DELAY:
-            raise AudioError(self.path, "undecodable", "an MP3 of variable bit rate whose length no header says; "
-                             "write one with `ffmpeg -i old.mp3 -c copy new.mp3`")
 
     def _outside(self, edge: str) -> AudioError:
         return AudioError(self.path, "outside", f"the segment {edge} s, the recording ends at {self.seconds:.2f} s")
