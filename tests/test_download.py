@@ -345,6 +345,8 @@ def test_refuses_archives(tmp_path: Path, name: str, content: bytes, message: st
 
 @pytest.mark.parametrize(("name", "content", "message"), [
     ("x.tar.gz", tar_of(("a", bytes(range(256)) * 99))[:-40], "cut short or damaged"),
+    ("x.tar.gz", tar_of(*GOOD)[:-8] + bytes(8), r"cut short or damaged \(CRC check failed"),
+    ("x.tar.xz", tar_of(*GOOD, mode="w:xz")[:-40] + bytes(40), "cut short or damaged"),
     ("x.zip", zip_of(("a", b"once"), ("b", b"b")).replace(b"once", b"0nce"), "cut short or damaged"),
     ("x.zip", zip_of(("a", b"one"))[:20], "not a whole archive of a kind known here"),
     ("x.tar", b"<html>", r"not a whole archive of a kind known here \(.tar .tar.gz")])
@@ -374,6 +376,9 @@ def test_covost2(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch,
         assert capsys.readouterr().out == f"{tmp_path}/covost_v2.en_tr.tsv\n"
     assert (tmp_path / "covost_v2.en_tr.tsv").read_bytes() == table
     assert len(site.seen) == 1
+    site.files["/covost_v2.en_de.tsv.tar.gz"] = tar_of(("new.tsv", table))
+    with pytest.raises(DataError, match="en_de.tsv.tar.gz: holds new.tsv and no covost_v2.en_de.tsv: the corpus has"):
+        cli.main(["covost2", "--pair", "en_de", "--out", str(tmp_path)])
     with pytest.raises(ConfigError, match="--pair en_sw: CoVoST 2 has"):
         cli.main(["covost2", "--pair", "en_sw", "--out", str(tmp_path)])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import lzma
 import os
 import shutil
 import stat
@@ -93,6 +94,8 @@ def _extract_tar(archive: Path, folder: Path) -> int:
             if time.monotonic() - last > _EVERY:
                 last = time.monotonic()
                 log.info("%s: %d files unpacked", archive, count)
+        while tar.fileobj is not None and tar.fileobj.read(1 << 20):  # to the end, where gzip's checksum is
+            pass
     return count
 
 
@@ -115,13 +118,19 @@ def _unsafe(archive: Path, member: str, what: str) -> DataError:
     return DataError(f"{archive}: member {member!r} {what}; do not trust this archive, nothing of it was unpacked")
 
 
+def _damaged(archive: Path, error: Exception) -> DataError:
+    return DataError(f"{archive}: cut short or damaged ({error}); remove it and download it again")
+
+
 @contextlib.contextmanager
 def _explained(archive: Path, folder: Path) -> Iterator[None]:
     try:
         yield
-    except (EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile) as error:
-        raise DataError(f"{archive}: cut short or damaged ({error}); remove it and download it again") from None
+    except (EOFError, lzma.LZMAError, zlib.error, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise _damaged(archive, error) from None
     except OSError as error:
+        if error.errno is None:  # gzip and bz2 say so of bad data
+            raise _damaged(archive, error) from None
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DataError(f"{folder}: the disk is full; {archive} needs more room than its own "
                             f"{archive.stat().st_size / 1e6:.0f} MB") from None

@@ -13,7 +13,7 @@ from stxfer.corpora.archive import unpack
 from stxfer.corpora.common_voice import SPLITS
 from stxfer.corpora.covost2 import check_pair
 from stxfer.corpora.download import fetch
-from stxfer.errors import ConfigError
+from stxfer.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
 COVOST2_HOST = "https://dl.fbaipublicfiles.com/covost"
@@ -113,5 +113,8 @@ def _fetch_unpacked(url: str, made: Path) -> None:
         log.info("%s: there already", made)
         return
     archive = fetch(url, made.parent / url.rpartition("/")[2])
-    unpack(archive, made.parent)
+    held = unpack(archive, made.parent)
+    if not made.exists():
+        raise DataError(f"{archive}: holds {', '.join(path.name for path in held)} and no {made.name}: the corpus has "
+                        "another layout now")
     archive.unlink()
