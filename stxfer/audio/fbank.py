@@ -67,6 +67,7 @@ def fbank(samples: np.ndarray) -> np.ndarray:
         return energies
     samples = np.ascontiguousarray(samples, np.float32)
     emphasised = np.empty_like(samples)
+    emphasised[0] = 0.0
     np.multiply(samples[:-1], -_PREEMPHASIS, out=emphasised[1:])
     emphasised[1:] += samples[1:]
     steps = samples[:(2 * frames + 3) * _STEP].reshape(-1, _STEP) @ np.ones(_STEP, np.float32)
