@@ -155,14 +155,14 @@ def test_recordings_of_one_name_stay_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "span", "reason"), [
     ("gone.wav", (), "missing: {}: no such audio file"),
-    ("empty.wav", (), "unreadable: {}: the audio file is empty (0 bytes)"),
-    ("text.wav", (), "unreadable: {}: cannot be decoded as WAV, FLAC, MP3 or Ogg (Format not recognised)"),
+    ("empty.wav", (), "empty: {}: the audio file is empty (0 bytes)"),
+    ("text.wav", (), "undecodable: {}: cannot be decoded as WAV, FLAC, MP3 or Ogg (Format not recognised)"),
     ("none.wav", (), "empty: {}: holds no samples"),
-    ("a.wav", (0.5, 1.6), "segment: 0.5 s to 1.6 s does not lie within {}, which lasts 1.00 s"),
-    ("a.wav", (1.0, 1.2), "segment: 1 s to 1.2 s does not lie within {}, which lasts 1.00 s"),
-    ("a.wav", (0.5, 0.5), "segment: 0.5 s to 0.5 s of {} is not a stretch of time"),
-    ("a.wav", (-1.0, 0.5), "segment: -1 s to 0.5 s of {} is not a stretch of time"),
-    ("a.wav", (float("nan"), 0.5), "segment: nan s to 0.5 s of {} is not a stretch of time")])
+    ("a.wav", (0.5, 1.6), "outside: 0.5 s to 1.6 s does not lie within {}, which lasts 1.00 s"),
+    ("a.wav", (1.0, 1.2), "outside: 1 s to 1.2 s does not lie within {}, which lasts 1.00 s"),
+    ("a.wav", (0.5, 0.5), "bad segment: 0.5 s to 0.5 s of {} is not a stretch of time"),
+    ("a.wav", (-1.0, 0.5), "bad segment: -1 s to 0.5 s of {} is not a stretch of time"),
+    ("a.wav", (float("nan"), 0.5), "bad segment: nan s to 0.5 s of {} is not a stretch of time")])
 def test_drops_and_lists(tmp_path: Path, clips: Path, name: str, span: tuple[float, ...], reason: str) -> None:
     entries = [Entry("s-1", str(clips / "a.wav"), "a", "s"), Entry("s-2", str(clips / name), "b", "s", *span)]
     reason = reason.format(clips / name)

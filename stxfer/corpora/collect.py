@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stxfer.audio.io import duration
+from stxfer.audio.io import OVERSHOOT, AudioError, duration
 from stxfer.corpora.rows import sanitise
 from stxfer.errors import DataError
 from stxfer.fileio import atomic_write, read_json
@@ -21,7 +21,6 @@ from stxfer.progress import Progress
 from stxfer.stage import Stage
 
 MAX_DROP = 0.05
-OVERSHOOT = 0.5  # seconds that a segment may end after its file: cut; more: dropped, as Kaldi's extract-segments
 _BLOCK = 256  # files whose headers one task reads
 
 
@@ -65,14 +64,16 @@ def write_set(out: str | os.PathLike[str], name: str, entries: Iterable[Entry], 
     """Write the data directory ``<out>/<name>`` and its ``dropped.tsv``, unless it is there already.
 
     The header of each file whose duration is not given is read. Files that are absent, cannot be read or hold no
-    samples are dropped with their utterances, and so are segments that do not lie within their file.
+    samples are dropped with their utterances, and so are segments that do not lie within their file; one that ends
+    up to half a second after it is cut to it.
 
     Args:
         out: folder of data directories.
         name: the set.
         entries: its utterances; not taken from when the set is up to date.
-        dropped: utterances that the corpus's module leaves out, each with ``<kind>: <detail>``; it may grow while
-            ``entries`` are taken, and is read after that.
+        dropped: utterances that the corpus's module leaves out, each with ``<kind>: <detail>``, with the kinds of
+            :mod:`stxfer.audio.check` where it is the audio; it may grow while ``entries`` are taken, and is read
+            after that.
         inputs: files that the entries come from.
         options: what else the entries depend on, JSON-able; includes something that stands for the audio files.
         max_drop: the largest share of utterances that may be left out.
@@ -152,9 +153,9 @@ def _span(entry: Entry, length: float | str) -> tuple[float, float] | str:
         return f"empty: {entry.audio}: holds no samples"
     end = length if entry.end is None else entry.end
     if not 0 <= entry.start < end:
-        return f"segment: {entry.start:g} s to {end:g} s of {entry.audio} is not a stretch of time"
+        return f"bad segment: {entry.start:g} s to {end:g} s of {entry.audio} is not a stretch of time"
     if end > length + OVERSHOOT or entry.start >= length:
-        return f"segment: {entry.start:g} s to {end:g} s does not lie within {entry.audio}, which lasts {length:.2f} s"
+        return f"outside: {entry.start:g} s to {end:g} s does not lie within {entry.audio}, which lasts {length:.2f} s"
     return entry.start, min(end, length)
 
 
@@ -189,8 +190,8 @@ def _lengths(paths: Sequence[str]) -> list[float | str]:
 def _length(path: str) -> float | str:
     try:
         return duration(path)
-    except DataError as error:
-        return f"{'unreadable' if os.path.exists(path) else 'missing'}: {error}"
+    except AudioError as error:
+        return f"{error.kind}: {error}"
 
 
 def list_folder(folder: str | os.PathLike[str]) -> tuple[frozenset[str], str]:
