@@ -42,6 +42,9 @@ class Phase:
     the learning rate rises over ``warmup`` of all steps and then falls to 0 along a cosine.
     ``freeze`` names parts held fixed. ``ctc_weight`` w gives the loss w CTC + (1 - w) attention.
     ``average`` last-best checkpoints (by dev accuracy) make the phase's result.
+    ``accum`` batches make a step. A phase ends when dev accuracy has not risen for ``patience`` epochs (0: never
+    early). ``amp`` computes in bfloat16 where a GPU can. ``dev_wer`` utterances of the development set are decoded
+    after each epoch, for the log; ``tensorboard`` writes its files beside the checkpoints.
     """
 
     epochs: int = 10
@@ -57,6 +60,11 @@ class Phase:
     specaug: bool = False
     freeze: tuple[str, ...] = ()
     average: int = 3
+    accum: int = 1
+    patience: int = 0
+    amp: bool = False
+    dev_wer: int = 0
+    tensorboard: bool = False
 
 
 @dataclass(frozen=True)
@@ -256,9 +264,10 @@ def _phases(train: Mapping[str, Any], kind: str, path: str) -> tuple[Phase, ...]
 
 def _phase(value: Mapping[str, Any], where: str) -> Phase:
     phase = make(Phase, value, where)
-    for key in ("epochs", "steps", "batch_frames", "average"):
-        if getattr(phase, key) < 1:
-            raise ConfigError(f"{where}.{key}: {getattr(phase, key)} must be at least 1")
+    for key, least in (("epochs", 1), ("steps", 1), ("batch_frames", 1), ("average", 1), ("accum", 1), ("patience", 0),
+                       ("dev_wer", 0)):
+        if getattr(phase, key) < least:
+            raise ConfigError(f"{where}.{key}: {getattr(phase, key)} must be at least {least}")
     for key in ("lr", "clip"):
         if not getattr(phase, key) > 0:
             raise ConfigError(f"{where}.{key}: {getattr(phase, key)} must be more than 0")

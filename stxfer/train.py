@@ -18,7 +18,7 @@ from stxfer.systems import Mix, System
 LOG = "train.log"
 EPOCH = re.compile(r"(\d+)epoch results: \[train\] (.*?), \[valid\] (.*)$")
 STEPS = re.compile(r"(\d+)epoch:train:\d+-(\d+)batch: (.*)$")
-FIGURE = re.compile(r"(?<![a-z_])(loss|acc)=([-\d.e+]+|nan|inf)")  # ESPnet leaves out some commas
+FIGURE = re.compile(r"(?<![a-z_])(loss|acc|wer)=([-\d.e+]+|nan|inf)")  # ESPnet leaves out some commas
 
 
 def system_dir(exp: Path, system: str, seed: int) -> Path:

@@ -24,7 +24,10 @@ from stxfer.model import fit as fit_module
 from stxfer.model.espnet_config import Text
 from stxfer.model.fit import Corpus, Fit, fit
 from stxfer.model.load import load_model
+from stxfer.model.trainer import DevErrors
 from stxfer.model.transfer import load_state
+from stxfer.score.asr import word_errors
+from stxfer.search import Hypothesis
 
 World = tuple[Path, Experiment]
 
@@ -260,3 +263,36 @@ def test_a_finished_model_is_not_trained_again(whole: Fit, caplog: pytest.LogCap
         assert fit(whole) == read_json(whole.out / "model.json")
     assert (whole.out / "model.pth").stat().st_mtime_ns == before
     assert "epoch started" not in caplog.text
+
+
+def test_word_errors_of_the_development_set_are_real(world: World, tmp_path: Path,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = spec(world, tmp_path / "asr" / "seed1", "source")
+    fit(replace(measured, phases=[replace(phase, dev_wer=4, tensorboard=True) for phase in measured.phases]))
+    info = read_json(measured.out / "model.json")
+    assert all(row["valid_wer"] >= 0 for row in info["epochs"])
+    assert list(measured.out.glob("phase1/tensorboard/**/events.*"))
+    loaded = load_model(measured.out)
+    refs = dict(list(read_table(measured.dev.tables["text"]).items())[:4])
+    feats = read_table(measured.dev.tables["speech"])
+    speech = [torch.from_numpy(kaldiio.load_mat(feats[utt]).copy()) for utt in refs]
+    ids = [torch.tensor([loaded.tokens.index(piece) for piece in loaded.tokenizer.encode(text, out_type=str)])
+           for text in refs.values()]
+    batch = {"speech": torch.nn.utils.rnn.pad_sequence(speech, batch_first=True),
+             "speech_lengths": torch.tensor([len(x) for x in speech]),
+             "text": torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=-1)}
+    sentences = list(ids)
+    monkeypatch.setattr("stxfer.search.beam_search", lambda *_, **options: [
+        [Hypothesis(tuple(sentence.tolist()), 0.0, {})] for sentence in sentences])
+    errors = DevErrors(4, loaded.tokens, loaded.tokenizer)
+    assert errors(loaded.model, [(list(refs), batch)]) == 0
+    sentences[0] = sentences[1]  # the second sentence in place of the first
+    wrong = word_errors(refs, dict(zip(refs, [list(refs.values())[1], *list(refs.values())[1:]], strict=True)), "")
+    assert errors(loaded.model, [(list(refs), batch)]) == pytest.approx(wrong.total.rate / 100) != 0
+
+
+def test_training_may_end_early(world: World, tmp_path: Path) -> None:
+    plan = spec(world, tmp_path / "asr" / "seed1", "source")
+    long = replace(plan.phases[0], epochs=30, patience=1, lr=1e-9, steps=1, accum=2)
+    info = fit(replace(plan, phases=[long]))
+    assert 1 < len(info["epochs"]) < 30

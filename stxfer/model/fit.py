@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sentencepiece as spm
 import torch
 import yaml
 
@@ -19,12 +20,15 @@ from stxfer.config import Phase
 from stxfer.errors import ConfigError, DataError, StxferError
 from stxfer.fileio import atomic_write, read_json, write_json
 from stxfer.kaldi.table import iter_table
+from stxfer.model.curve import plot_curve
 from stxfer.model.espnet_config import Text, averaged, model_config, training_config
 from stxfer.model.espnet_task import atomic_torch_save, build_model, task_class
 from stxfer.model.ranks import Leader, follow, grouped, rank
+from stxfer.model.trainer import DevErrors
 from stxfer.model.transfer import load_state, transfer
 
-MODEL, CONFIG, INFO = "model.pth", "config.yaml", "model.json"
+MODEL, CONFIG, INFO, CURVE = "model.pth", "config.yaml", "model.json", "curve.png"
+CURVES = ("loss", "loss_ctc", "loss_att", "acc", "wer")
 log = logging.getLogger(__name__)
 
 
@@ -64,7 +68,7 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
     Under ``torchrun`` this is what rank 0 does; the others call :func:`take_part`.
 
     Leaves in ``spec.out``: ``model.pth`` (parameters), ``config.yaml`` (ESPnet's, opens with
-    ``Speech2Text``), ``model.json``, ``transfer.json`` and, from each phase, ESPnet's log of epochs.
+    ``Speech2Text``), ``model.json``, ``curve.png``, ``transfer.json`` and, from each phase, ESPnet's log of epochs.
 
     Raises:
         ConfigError: a phase freezes what the model does not have.
@@ -99,6 +103,7 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
     shutil.copyfile(state, out / f".{MODEL}.tmp")
     (out / f".{MODEL}.tmp").replace(out / MODEL)
     shutil.copyfile(state.parent / CONFIG, out / CONFIG)
+    plot_curve(out / CURVE, info["epochs"])
     write_json(out / INFO, info)
     _remove_checkpoints(out)
     return info
@@ -158,7 +163,8 @@ def _run_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Pha
     _mend_checkpoint(directory)
     plain = directory / "train.yaml"
     with atomic_write(plain) as handle:
-        yaml.safe_dump({**config, "stxfer_task": task}, handle, allow_unicode=True, sort_keys=False)
+        yaml.safe_dump({**config, "stxfer": {"task": task, "dev_wer": phase.dev_wer}}, handle, allow_unicode=True,
+                       sort_keys=False)
     with grouped():
         _run_espnet(plain, leader.call(plain, directory))
     last = _reporter(directory / "checkpoint.pth")
@@ -172,14 +178,19 @@ def _run_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Pha
 def _run_espnet(path: Path, more: Mapping[str, Any]) -> None:
     """Run ESPnet's training loop with a configuration file and some further options, in this process."""
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    task = config.pop("stxfer_task")
+    ours = config.pop("stxfer")
     own = path.with_name(f"train.{rank()}.yaml")
     with atomic_write(own) as handle:
         yaml.safe_dump({**config, **more}, handle, allow_unicode=True, sort_keys=False)
     with atomic_torch_save(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)
         warnings.filterwarnings("ignore", "No valid stats found", UserWarning)  # of what is not measured, CER say
-        task_class(task).main(cmd=["--config", str(own)])
+        task = task_class(ours["task"])
+        if ours["task"] in ("asr", "st"):
+            task.trainer.dev_errors = DevErrors(
+                ours["dev_wer"], config["token_list"],
+                spm.SentencePieceProcessor(model_file=config["bpemodel"])) if ours["dev_wer"] else None
+        task.main(cmd=["--config", str(own)])
 
 
 def take_part() -> None:
@@ -247,6 +258,6 @@ def _curve(phases: Sequence[Path]) -> list[dict[str, Any]]:
             row: dict[str, Any] = {"phase": directory.name, "epoch": epoch}
             for part in ("train", "valid"):
                 row |= {f"{part}_{key}": round(float(value), 5) for key, value in stats[part].items()
-                        if key in ("loss", "loss_ctc", "loss_att", "acc")}
+                        if key in CURVES and value == value}  # a figure that is not measured is not a number
             rows.append(row)
     return rows
