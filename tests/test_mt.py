@@ -15,8 +15,9 @@ from stxfer.errors import ConfigError, DataError, StaleError
 from stxfer.fileio import read_json
 from stxfer.kaldi.table import read_table
 from stxfer.model.load import load_model
+from stxfer.model.smoothing import SmoothedLoss
 from stxfer.mt import translate as translate_module
-from stxfer.mt.train import read_bitext, train_translator
+from stxfer.mt.train import read_bitext, subset, train_translator
 from stxfer.mt.translate import TrainedTranslator
 
 DUMP, EXP = Path("dump"), Path("exp")
@@ -59,14 +60,52 @@ def test_a_translator_opens_and_translates_the_way_espnet_does(experiment: Exper
     assert ours.score == pytest.approx(float(hypothesis.score), abs=1e-3)
 
 
-def test_the_first_pairs_alone_are_learnt_from(experiment: Experiment) -> None:
+def test_a_part_of_the_pairs_is_learnt_from(experiment: Experiment, tmp_path: Path) -> None:
     data = EXP / "mt" / "mt" / "data"
     english = (DUMP / "data/bitext/train.en").read_text(encoding="utf-8").splitlines()
-    assert list(read_table(data / "train/src_text").values()) == english[:30]
-    assert list(read_table(data / "train/text").values()) == [toy.swahili(text) for text in english[:30]]
+    learnt = list(read_table(data / "train/src_text").values())
+    assert learnt == [english[i] for i in subset(36, 30)]
+    assert list(read_table(data / "train/text").values()) == [toy.swahili(text) for text in learnt]
     assert len(read_table(data / "dev/text")) == 6
     info = read_json(EXP / "mt/mt/model.json")
     assert info["epochs"][-1]["train_loss"] < info["epochs"][0]["train_loss"]
+    more, _ = toy.make_experiment(tmp_path, labels={"mt": {"pairs": 37}})
+    with pytest.raises(DataError, match=r"bitext/train.en: 36 pairs, but label 'mt' wants 37"):
+        train_translator(more, "mt", DUMP, tmp_path / "exp")
+
+
+def test_subsets_are_nested_and_drawn_from_everywhere() -> None:
+    small, large = subset(1000, 50), subset(1000, 200)
+    assert len(small) == 50 and set(small) < set(large) and large == sorted(set(large))
+    assert small == subset(1000, 50) and small[0] < 100 and small[-1] > 900
+    assert subset(3, 0) == [0, 1, 2]
+
+
+def test_one_vocabulary_and_shared_embeddings(experiment: Experiment, tmp_path: Path) -> None:
+    shared = {"share_decoder_input_output_embed": True, "share_encoder_decoder_input_embed": True}
+    joint, _ = toy.make_experiment(tmp_path, mt={**toy.CONFIG["mt"], "joint": True,
+                                                 "model": {**toy.CONFIG["mt"]["model"], "model_conf": shared}})
+    train_translator(joint, "mt", DUMP, tmp_path / "exp")
+    loaded = load_model(tmp_path / "exp/mt/mt")
+    assert loaded.source_tokens == loaded.tokens
+    weight = loaded.model.decoder.embed[0].weight
+    assert weight is loaded.model.decoder.output_layer.weight is loaded.model.frontend.embed[0].weight
+    assert 0.5 < float(weight.std()) * weight.size(1) ** 0.5 < 2  # variance 1 would make logits of hundreds
+    assert read_json(tmp_path / "exp/mt/mt/model.json")["epochs"][0]["train_loss"] < 200
+
+
+@pytest.mark.parametrize(("smoothing", "normalised"), [(0.0, False), (0.1, False), (0.1, True)])
+def test_smoothed_loss_is_espnets(smoothing: float, normalised: bool) -> None:
+    from espnet.nets.pytorch_backend.transformer.label_smoothing_loss import LabelSmoothingLoss
+
+    torch.manual_seed(1)
+    logits, target = torch.randn(3, 7, 11, requires_grad=True), torch.randint(0, 11, (3, 7))
+    target[1, 4:] = -1
+    theirs = LabelSmoothingLoss(11, -1, smoothing, normalised)(logits, target)
+    ours = SmoothedLoss(11, -1, smoothing, normalised)(logits, target)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
+    (expected,), (gradient,) = (torch.autograd.grad(loss, logits) for loss in (theirs, ours))
+    assert torch.allclose(gradient, expected, atol=1e-6)
 
 
 def test_training_again_gives_the_same_translator(experiment: Experiment, tmp_path: Path) -> None:
@@ -76,7 +115,7 @@ def test_training_again_gives_the_same_translator(experiment: Experiment, tmp_pa
     train_translator(experiment, "mt", DUMP, EXP)
     assert (EXP / "mt/mt/model.pth").stat().st_mtime_ns == before
     fewer, _ = toy.make_experiment(tmp_path, labels={"mt": {"pairs": 20}})
-    with pytest.raises(StaleError, match=r"exp/mt/mt: finished with other settings: option label"):
+    with pytest.raises(StaleError, match=r"exp/mt/mt: finished with other settings: option pairs"):
         train_translator(fewer, "mt", DUMP, EXP)
 
 
@@ -103,6 +142,18 @@ def test_translations_keep_the_order_and_empty_stays_empty(translator: TrainedTr
     assert scores == pytest.approx([t.score for best in alone for t in best], abs=1e-3)
     assert len(set(scores)) > 4  # else the order could not be seen
     assert translator.translate([]) == []
+
+
+@pytest.mark.parametrize(("sentence", "message"), [
+    ("a " * 5000, r"^sentence 2: 5000 words, and a sentence has at most 1000; split it, or remove it \('a a a"),
+    ("bell \x07", r"^sentence 2: holds the control character U\+0007; remove it$"),
+    ("two\nlines", r"^sentence 2: holds the control character U\+000A; remove it$"),
+])
+def test_what_is_no_sentence_is_named(translator: TrainedTranslator, sentence: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        translator.translate(["the dog", sentence])
+    with pytest.raises(DataError, match="^utterance b: "):
+        translator.translate(["the dog", sentence], keys=["a", "b"])
 
 
 def test_n_best_translations_come_best_first(translator: TrainedTranslator) -> None:

@@ -24,6 +24,7 @@ with contextlib.redirect_stdout(io.StringIO()):  # espnet prints that flash_attn
     from stxfer.model.deaf import DeafModel
     from stxfer.model.dropout import use_byte_dropout
     from stxfer.model.encoder import S2TConformerEncoder, S2TTransformerEncoder
+    from stxfer.model.smoothing import SmoothedLoss
 
 # A subclass of ASRTask with choices of its own does not work: build_model reads the module's.
 _asr.encoder_choices.classes["s2t_transformer"] = S2TTransformerEncoder
@@ -60,9 +61,21 @@ class MTTask(_mt.MTTask):
     def build_model(cls, args: argparse.Namespace) -> torch.nn.Module:
         """Build ESPnet's model from its arguments."""
         model = super().build_model(args)
+        _scale_shared_embedding(model, args.model_conf)
+        criterion = model.criterion_mt
+        model.criterion_mt = SmoothedLoss(criterion.size, criterion.padding_idx, criterion.smoothing,
+                                          criterion.normalize_length)
         use_byte_dropout(model)
         _keep_statistics(model, args.freeze_param)
         return model
+
+
+def _scale_shared_embedding(model: torch.nn.Module, conf: Mapping[str, Any]) -> None:
+    """Give an embedding that is also the output layer values small enough for logits: ESPnet's have variance 1."""
+    if conf.get("share_decoder_input_output_embed"):
+        with torch.no_grad():
+            weight = model.decoder.embed[0].weight
+            weight.mul_(weight.size(1) ** -0.5)
 
 
 def task_class(task: str) -> Any:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from stxfer.config import Experiment
 from stxfer.errors import ConfigError, DataError
-from stxfer.fileio import atomic_dir
+from stxfer.fileio import atomic_dir, atomic_write
 from stxfer.jobs import Job, run_jobs
-from stxfer.kaldi.table import write_table
+from stxfer.kaldi.table import iter_table
+from stxfer.mt.options import Trained
 from stxfer.stage import Stage
 from stxfer.text.vocab import train_vocab
 from stxfer.train import LOG, TrainingLog, stage_options, threads_each
@@ -29,8 +32,9 @@ def mt_stage(experiment: Experiment, label: str, dump: Path, exp: Path) -> Stage
     bitext = dump / "data" / "bitext"
     languages = (experiment.source_lang, experiment.target_lang)
     inputs = [bitext / f"{part}.{lang}" for part in ("train", "dev") for lang in languages]
-    options = {"label": asdict(experiment.labels[label]), "vocab": experiment.mt.vocab, "seed": SEED,
-               "model": dict(experiment.mt.model), "phases": [asdict(phase) for phase in experiment.mt.train]}
+    mt = experiment.mt
+    options = {"pairs": _options(experiment, label).pairs, "vocab": mt.vocab, "joint": mt.joint, "seed": SEED,
+               "model": dict(mt.model), "phases": [asdict(phase) for phase in mt.train]}
     return Stage(f"training of MT for label {label}", mt_dir(exp, label), inputs, options)
 
 
@@ -40,7 +44,7 @@ def train_translators(experiment: Experiment, config: Path, dump: Path, exp: Pat
     jobs = [Job(f"MT {label}", mt_stage(experiment, label, dump, exp),
                 (sys.executable, "-m", "stxfer.bin.train_mt", "--config", str(config), "--dump", str(dump),
                  "--exp", str(exp), "--label", label, *stage_options(force, allow_stale)), LOG, TrainingLog())
-            for label in experiment.labels]
+            for label, value in experiment.labels.items() if value.translator == "trained"]
     return run_jobs(jobs, nj, threads=threads_each(nj, len(jobs)), force=force, allow_stale=allow_stale, dear=True)
 
 
@@ -49,68 +53,110 @@ def train_translator(experiment: Experiment, label: str, dump: Path, exp: Path, 
     """Train one translator in this process, unless it is finished.
 
     Raises:
-        ConfigError: the label is not declared.
+        ConfigError: the label is not declared, or its translator is not trained here.
         DataError: the sides of the bitext differ in length, or it is empty.
     """
     from stxfer.model.espnet_config import Text
     from stxfer.model.fit import Corpus, Fit
     from stxfer.model.fit_system import run_fit
 
-    if label not in experiment.labels:
-        raise ConfigError(f"unknown label {label!r}; declared: {' '.join(experiment.labels)}")
     stage = mt_stage(experiment, label, dump, exp)
     if not stage.needed(force=force, allow_stale=allow_stale, dear=True):
         return
     data = mt_dir(exp, label) / "data"
-    pairs = experiment.labels[label].pairs
     languages = (experiment.source_lang, experiment.target_lang)
     with atomic_dir(data) as directory:
-        for part, limit in (("train", pairs), ("dev", 0)):
-            sides = read_bitext(dump / "data" / "bitext", part, languages)
-            _write_part(directory / part, sides[:limit] if limit else sides)
-            if part == "train":
-                for side in (0, 1):
-                    vocab = directory / f"vocab_{languages[side]}"
-                    vocab.mkdir()
-                    train_vocab([pair[side] for pair in sides[:limit or None]], experiment.mt.vocab, "unigram", vocab)
+        _write_data(experiment, label, dump / "data" / "bitext", directory)
 
     def corpus(part: str) -> Corpus:
         return Corpus({"src_text": data / part / "src_text", "text": data / part / "text"}, data / part / "lengths")
 
     run_fit(stage, Fit(task="mt", out=stage.out, train=corpus("train"), dev=corpus("dev"),
-                       target=Text((data / f"vocab_{languages[1]}").resolve()),
-                       source=Text((data / f"vocab_{languages[0]}").resolve()),
+                       target=Text((data / _vocab_name(experiment, languages[1])).resolve()),
+                       source=Text((data / _vocab_name(experiment, languages[0])).resolve()),
                        phases=experiment.mt.train, model=experiment.mt.model, seed=SEED))
 
 
 def read_bitext(directory: Path, part: str, languages: Sequence[str]) -> list[tuple[str, str]]:
-    """Read the aligned sides of one part (train, dev, test) of a bitext.
+    """Read the aligned sides of one part (train, dev, test) of a bitext; see :func:`iter_bitext`."""
+    return list(iter_bitext(directory, part, languages))
+
+
+def iter_bitext(directory: Path, part: str, languages: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the aligned sentences of one part (train, dev, test) of a bitext.
 
     Raises:
-        DataError: a side is missing, both differ in length, or there is no pair.
+        DataError: a side is missing or not UTF-8, both differ in length, or there is no pair. Lengths are compared
+            before the first pair comes.
     """
-    sides = []
-    for language in languages:
-        path = directory / f"{part}.{language}"
-        if not path.exists():
-            raise DataError(f"{path}: no such file; a label source 'trained' needs a bitext")
-        try:
-            with open(path, encoding="utf-8", newline="\n") as handle:  # str.splitlines would split at U+2028 too
-                sides.append([line.strip() for line in handle])
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); "
-                            "convert it with iconv") from None
-    if len(sides[0]) != len(sides[1]):
-        raise DataError(f"{directory / part}: {len(sides[0])} lines in .{languages[0]} but {len(sides[1])} in "
+    paths = [directory / f"{part}.{language}" for language in languages]
+    lengths = [sum(1 for _ in _lines(path)) for path in paths]
+    if lengths[0] != lengths[1]:
+        raise DataError(f"{directory / part}: {lengths[0]} lines in .{languages[0]} but {lengths[1]} in "
                         f".{languages[1]}; the sides must be aligned line by line")
-    if not sides[0]:
-        raise DataError(f"{directory / part}.{languages[0]}: empty")
-    return list(zip(*sides, strict=True))
+    if not lengths[0]:
+        raise DataError(f"{paths[0]}: empty")
+    yield from zip(_lines(paths[0]), _lines(paths[1]), strict=True)
 
 
-def _write_part(directory: Path, pairs: Sequence[tuple[str, str]]) -> None:
-    keys = [f"pair-{number:08d}" for number in range(len(pairs))]
-    write_table(directory / "src_text", ((key, pair[0]) for key, pair in zip(keys, pairs, strict=True)))
-    write_table(directory / "text", ((key, pair[1]) for key, pair in zip(keys, pairs, strict=True)))
-    write_table(directory / "lengths", ((key, str(len(pair[0].split()) + 1))
-                                        for key, pair in zip(keys, pairs, strict=True)))
+def subset(total: int, pairs: int) -> list[int]:
+    """Return which ``pairs`` of ``total`` pairs (0: all) are learnt from, in order.
+
+    They are drawn at random, the same at every call, and a smaller subset is part of every larger one.
+    """
+    if not pairs:
+        return list(range(total))
+    return sorted(np.random.default_rng(SEED).permutation(total)[:pairs].tolist())
+
+
+def _options(experiment: Experiment, label: str) -> Trained:
+    if label not in experiment.labels:
+        raise ConfigError(f"unknown label {label!r}; declared: {' '.join(experiment.labels)}")
+    options = experiment.labels[label].options
+    if not isinstance(options, Trained):
+        raise ConfigError(f"label {label!r}: its translator is not trained here")
+    return options
+
+
+def _lines(path: Path) -> Iterator[str]:
+    if not path.exists():
+        raise DataError(f"{path}: no such file; a label source 'trained' needs a bitext")
+    try:
+        with open(path, encoding="utf-8", newline="\n") as handle:  # str.splitlines would split at U+2028 too
+            for line in handle:
+                yield line.strip()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); convert it with iconv") from None
+
+
+def _vocab_name(experiment: Experiment, language: str) -> str:
+    return "vocab" if experiment.mt.joint else f"vocab_{language}"
+
+
+def _write_data(experiment: Experiment, label: str, bitext: Path, directory: Path) -> None:
+    """Write the tables ESPnet trains on, and the vocabularies. Only one pair at a time is in memory."""
+    languages = (experiment.source_lang, experiment.target_lang)
+    pairs = _options(experiment, label).pairs
+    for part in ("train", "dev"):
+        (directory / part).mkdir()
+        total = sum(1 for _ in iter_bitext(bitext, part, languages))
+        if part == "train" and pairs > total:
+            raise DataError(f"{bitext}/{part}.{languages[0]}: {total} pairs, but label {label!r} wants {pairs}")
+        chosen = iter(subset(total, pairs if part == "train" else 0))
+        wanted = next(chosen, None)
+        with (atomic_write(directory / part / "src_text") as source, atomic_write(directory / part / "text") as target,
+              atomic_write(directory / part / "lengths") as lengths):
+            for number, pair in enumerate(iter_bitext(bitext, part, languages)):
+                if number != wanted:
+                    continue
+                wanted = next(chosen, None)
+                key = f"pair-{number:09d}"
+                source.write(f"{key} {pair[0]}\n")
+                target.write(f"{key} {pair[1]}\n")
+                lengths.write(f"{key} {len(pair[0].split()) + 1}\n")
+    sides = [directory / "train" / name for name in ("src_text", "text")]
+    for name, files in ({"vocab": sides} if experiment.mt.joint else
+                        {f"vocab_{language}": [side] for language, side in zip(languages, sides, strict=True)}).items():
+        (directory / name).mkdir()
+        train_vocab((line for file in files for _, line in iter_table(file)), experiment.mt.vocab, "unigram",
+                    directory / name)

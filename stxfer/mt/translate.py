@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,8 @@ import torch
 
 from stxfer.config import Decoding
 from stxfer.model.load import LoadedModel, load_model
-from stxfer.mt.translator import Closing, Translation
+from stxfer.mt.translator import Closing, Pace, Translation, checked
 from stxfer.search.beam import Hypothesis, beam_search
-
-log = logging.getLogger(__name__)
 
 
 class TrainedTranslator(Closing):
@@ -37,22 +33,23 @@ class TrainedTranslator(Closing):
 
     def translate(self, sentences: Sequence[str], nbest: int = 1,
                   keys: Sequence[str] = ()) -> list[list[Translation]]:
-        """Translate sentences, batched by length; the order is the input's. An empty one has no translation."""
+        """Translate sentences, batched by length; the order is the input's. An empty one has no translation.
+
+        Raises:
+            DataError: a sentence that is none, see :func:`stxfer.mt.translator.checked`.
+        """
         assert self.loaded.source_tokenizer is not None and self.loaded.source_tokens is not None
         index = {token: i for i, token in enumerate(self.loaded.source_tokens)}
         unknown = index["<unk>"]
         ids = [[index.get(piece, unknown) for piece in self.loaded.source_tokenizer.encode(s, out_type=str)]
                for s in sentences]
         results: list[list[Translation]] = [[] for _ in sentences]
-        begun = shown = time.monotonic()
-        done = 0
+        filled = checked(sentences, keys)
+        pace = Pace(len(filled))
         for batch in _batches(ids, self.options.batch_frames):
             for position, found in zip(batch, self._batch([ids[i] for i in batch], nbest), strict=True):
                 results[position] = found
-            done += len(batch)
-            if time.monotonic() - shown > 5:
-                shown = time.monotonic()
-                log.info("translated %d/%d sentences, %.0f/s", done, len(ids), done / (shown - begun))
+            pace.add(len(batch))
         return results
 
     @torch.inference_mode()

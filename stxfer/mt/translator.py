@@ -6,15 +6,24 @@ model, options, versions) is its identity, which goes into the provenance of the
 
 from __future__ import annotations
 
+import logging
+import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from stxfer.config import Experiment, Label
-from stxfer.errors import ConfigError
+from stxfer.config import Experiment
+from stxfer.errors import ConfigError, DataError
+from stxfer.mt.declare import Label
+from stxfer.mt.options import Apertium, CTranslate2, Human, Precomputed, Trained, Transliterate
 from stxfer.stage import digest
+
+log = logging.getLogger(__name__)
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")  # a tab is white space
+MAX_WORDS = 1000  # more is no sentence, but a file whose line ends are lost
 
 
 @dataclass(frozen=True)
@@ -68,29 +77,97 @@ class Closing:
         self.close()
 
 
+class Pace:
+    """Logs, now and then, how many of ``total`` sentences are translated, and how fast."""
+
+    def __init__(self, total: int, every: float = 10.0) -> None:
+        self.total, self.every, self.done = total, every, 0
+        self.begun = self.shown = time.monotonic()
+
+    def add(self, count: int = 1) -> None:
+        """Count ``count`` more sentences."""
+        self.done += count
+        now = time.monotonic()
+        if now - self.shown >= self.every:
+            self.shown = now
+            log.info("translated %d/%d sentences, %.0f/s", self.done, self.total, self.done / (now - self.begun))
+
+
+def checked(sentences: Sequence[str], keys: Sequence[str] = ()) -> list[int]:
+    """Return the positions of the sentences that are not empty.
+
+    Args:
+        sentences: what is to be translated.
+        keys: their utterances, for messages.
+
+    Raises:
+        DataError: a sentence holds a control character (a line feed too) or more than 1,000 words.
+    """
+    filled = []
+    for number, sentence in enumerate(sentences):
+        if (control := CONTROL.search(sentence)) is not None:
+            raise DataError(f"{_place(number, keys)}: holds the control character U+{ord(control[0]):04X}; remove it")
+        words = len(sentence.split())
+        if words > MAX_WORDS:
+            raise DataError(f"{_place(number, keys)}: {words} words, and a sentence has at most {MAX_WORDS}; split it, "
+                            f"or remove it ({sentence[:40]!r} ...)")
+        if words:
+            filled.append(number)
+    return filled
+
+
+def too_long(number: int, keys: Sequence[str], length: int, limit: int) -> DataError:
+    """Return the error of a sentence that a model has no positions for."""
+    return DataError(f"{_place(number, keys)}: {length} tokens, and the model takes at most {limit}; split it, or "
+                     "remove it")
+
+
+def _place(number: int, keys: Sequence[str]) -> str:
+    return f"utterance {keys[number]}" if keys else f"sentence {number + 1}"
+
+
 def translator_inputs(name: str, experiment: Experiment, dump: Path, exp: Path) -> list[Path]:
     """Return the files and stages' directories that the translator of a label source reads: inputs of its labels.
 
     Raises:
         ConfigError: the label source is not declared.
+        DataError: a file that its options name is not there.
     """
     from stxfer.mt.train import mt_dir
 
-    _label(name, experiment)
-    return [mt_dir(exp, name)]
+    options = _label(name, experiment).options
+    if isinstance(options, Trained):
+        return [mt_dir(exp, name)]
+    if isinstance(options, CTranslate2):
+        from stxfer.mt.convert import read_model
+
+        read_model(Path(options.model))
+        return [Path(options.model)]
+    if isinstance(options, Precomputed):
+        return [Path(options.file)]
+    if isinstance(options, Human):
+        return human_tables(experiment, dump)
+    if isinstance(options, Transliterate):
+        from stxfer.mt.transliterate import map_file
+
+        return [map_file(options.map)]
+    return []
 
 
 def translator_identity(name: str, experiment: Experiment, dump: Path, exp: Path) -> dict[str, Any]:
-    """Return the identity that :func:`open_translator` will give the translator, without opening it.
+    """Return the identity of a translator without opening it; opened, it may tell more of itself.
 
     Raises:
         ConfigError: the label source is not declared.
         DataError: its model is not there.
     """
-    from stxfer.mt.train import mt_dir
-
     label = _label(name, experiment)
-    return {"kind": label.translator, "model": digest(mt_dir(exp, name)), "options": asdict(experiment.decode["mt"])}
+    identity: dict[str, Any] = {"kind": label.translator, "options": asdict(label.options)}
+    for path in translator_inputs(name, experiment, dump, exp):
+        identity.setdefault("inputs", {})[str(path)] = digest(path)
+    if isinstance(label.options, (Trained, CTranslate2)):
+        identity["decode"] = asdict(experiment.decode["mt"])
+    return identity
 
 
 def open_translator(name: str, experiment: Experiment, dump: Path, exp: Path, threads: int = 1) -> Translator:
@@ -104,17 +181,47 @@ def open_translator(name: str, experiment: Experiment, dump: Path, exp: Path, th
         threads: processor cores to use.
 
     Raises:
-        ConfigError: the label source is not declared, or an option of it is wrong.
+        ConfigError: the label source is not declared or not translated, or an option of it is wrong.
         DataError: what the translator needs is not there.
     """
-    from stxfer.mt.train import mt_dir
-    from stxfer.mt.translate import TrainedTranslator
-
+    options, decoding = _label(name, experiment).options, experiment.decode["mt"]
     identity = translator_identity(name, experiment, dump, exp)
-    return TrainedTranslator(mt_dir(exp, name), experiment.decode["mt"], threads, identity)
+    if isinstance(options, Trained):
+        from stxfer.mt import translate
+        from stxfer.mt.train import mt_dir
+
+        return translate.TrainedTranslator(mt_dir(exp, name), decoding, threads, identity)
+    if isinstance(options, CTranslate2):
+        from stxfer.mt.ctranslate2 import CTranslate2Translator
+
+        return CTranslate2Translator(options, decoding, threads, identity)
+    if isinstance(options, Apertium):
+        from stxfer.mt.apertium import ApertiumTranslator
+
+        return ApertiumTranslator(options, identity)
+    if isinstance(options, Transliterate):
+        from stxfer.mt.transliterate import Transliterator
+
+        return Transliterator(options, identity)
+    from stxfer.mt.precomputed import PrecomputedTranslator
+
+    return PrecomputedTranslator(translator_inputs(name, experiment, dump, exp), identity)
+
+
+def human_tables(experiment: Experiment, dump: Path) -> list[Path]:
+    """Return the tables of the corpus's own translations, of each set of the source corpus that has one."""
+    name = f"text.{experiment.target_lang}.human"
+    tables = [dump / "fbank" / part / name for part in ("src_train", "src_dev", "src_test")]
+    found = [path for path in tables if path.exists()]
+    if not found:
+        raise DataError(f"{tables[0]}: no such file; the source corpus has no translations of its own")
+    return found
 
 
 def _label(name: str, experiment: Experiment) -> Label:
     if name not in experiment.labels:
         raise ConfigError(f"unknown label {name!r}; declared: {' '.join(experiment.labels)}")
-    return experiment.labels[name]
+    label = experiment.labels[name]
+    if label.options is None:
+        raise ConfigError(f"label {name!r} is made of other labels, not translated")
+    return label
