@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.server
 import io
@@ -357,6 +358,18 @@ def test_damaged_archives(tmp_path: Path, name: str, content: bytes, message: st
     assert not left(tmp_path / "out")
     with pytest.raises(DataError, match="y.tar: no such file"):
         unpack(tmp_path / "y.tar", tmp_path / "out")
+
+
+def test_full_disk_while_unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def extract(self: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, **options: object) -> None:
+        (folder / "begun").write_bytes(b"x")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tarfile.TarFile, "extract", extract)
+    (tmp_path / "x.tar").write_bytes(tar_of(*GOOD, mode="w"))
+    with pytest.raises(DataError, match="out: the disk is full; .*x.tar needs more room than its own 0 MB"):
+        unpack(tmp_path / "x.tar", tmp_path / "out")
+    assert not left(tmp_path / "out")
 
 
 def test_an_old_python_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

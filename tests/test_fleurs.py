@@ -10,7 +10,7 @@ from corpora_layouts import fleurs
 
 from stxfer.bin import prepare_fleurs as cli
 from stxfer.corpora.fleurs import prepare_fleurs
-from stxfer.errors import DataError
+from stxfer.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import read_datadir
 
 SWAHILI = {"train": [(12, "Habari ya leo, rafiki."), (12, "Habari ya leo, rafiki."), (7, 'Alisema: "Ndiyo."')],
@@ -89,6 +89,8 @@ def test_refuses_folders(tmp_path: Path, swahili: Path) -> None:
         prepare_fleurs(tmp_path / "sw_xx", tmp_path / "data", "tgt")
     with pytest.raises(DataError, match="en_us/train.tsv: no such file"):
         prepare_fleurs(swahili, tmp_path / "data", "tgt", translations=[tmp_path / "en_us"])
+    with pytest.raises(ConfigError, match="--translations en_us en_gb: two folders of one language"):
+        prepare_fleurs(swahili, tmp_path / "data", "tgt", translations=["en_us", "en_gb"])
 
 
 def test_command(tmp_path: Path, swahili: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,7 +127,8 @@ def _gather(path: Path, entries: Iterable[Entry], nj: int) -> tuple[DataDir, dic
     lengths = _measure(path.name, {entry.audio for entry in kept.values() if entry.seconds is None}, nj)
     segmented = any(entry.start or entry.end is not None for entry in kept.values())
     data, dropped = DataDir(path, {}, {}, {}), {}
-    for utt, entry in kept.items():
+    while kept:  # an entry goes when its tables are written: there may be millions
+        utt, entry = kept.popitem()
         length = lengths[entry.audio] if entry.seconds is None else entry.seconds
         span = _span(entry, length)
         if isinstance(span, str):

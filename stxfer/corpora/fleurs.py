@@ -13,7 +13,7 @@ from typing import Literal
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, list_folder, write_set
 from stxfer.corpora.common_voice import SPLITS
 from stxfer.corpora.rows import inside, read_rows, sanitise
-from stxfer.errors import DataError
+from stxfer.errors import ConfigError, DataError
 
 COLUMNS = ("id", "file", "raw", "normalised", "characters", "num_samples", "gender")  # the tables do not name them
 SAMPLE_RATE = 16000
@@ -47,17 +47,21 @@ def prepare_fleurs(corpus: str | os.PathLike[str], out: str | os.PathLike[str], 
         Counts by set name.
 
     Raises:
+        ConfigError: two of the translations are of one language.
         DataError: a folder or a table is absent, a row is malformed, a path leaves the folder of the audio, two
             rows name one file, or too few recordings of a split can be used.
     """
     corpus = Path(os.path.abspath(corpus))
+    others = {Path(folder).name.partition("_")[0]: Path(folder) for folder in translations}
+    if len(others) < len(translations):
+        raise ConfigError(f"--translations {' '.join(map(str, translations))}: two folders of one language")
     counts = {}
     for split in splits:
-        for folder in (corpus, *map(Path, translations)):
+        for folder in (corpus, *others.values()):
             if not (folder / f"{split}.tsv").is_file():
                 raise DataError(f"{folder}/{split}.tsv: no such file; give the folder of one language of FLEURS, as "
                                 f"`python -m stxfer.bin.download fleurs --lang {folder.name} --out DIR` makes it")
-        tables = {Path(folder).name.partition("_")[0]: Path(folder) / f"{split}.tsv" for folder in translations}
+        tables = {language: folder / f"{split}.tsv" for language, folder in others.items()}
         names, digest = list_folder(corpus / "audio" / split)
         dropped: dict[str, str] = {}
         counts[f"{prefix}_{split}"] = write_set(

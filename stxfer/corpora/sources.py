@@ -50,8 +50,9 @@ SOURCES = {source.name: source for source in (
     Source("common_voice", "Common Voice: read speech, over 100 languages",
            "CC0 1.0; one must agree not to identify speakers", "20 MB to 90 GB a language",
            "https://commonvoice.mozilla.org/datasets",
-           "choose language and release there (CoVoST 2 needs release 4, 2019-12-10), agree to the terms, unpack the "
-           "archive with tar -xzf, and give its folder to prepare_common_voice --corpus"),
+           "choose language and release there (CoVoST 2 needs release 4, 2019-12-10; new ones are at "
+           "https://mozilladatacollective.com), agree to the terms, unpack the archive with tar -xzf, and give its "
+           "folder to prepare_common_voice --corpus"),
     Source("must_c", "MuST-C: TED talks in English with translations into 14 languages",
            "CC BY-NC-ND 4.0", "20 to 60 GB a pair", "https://mt.fbk.eu/must-c/",
            "ask for it there, agree to the terms, unpack the archive with tar -xzf, and give its folder to "
