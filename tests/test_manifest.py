@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stxfer.bin import prepare_manifest as cli
@@ -249,6 +249,7 @@ def test_refuses_options(options: list[str], message: str, capsys: pytest.Captur
     assert message in capsys.readouterr().err
 
 
+@settings(max_examples=40)
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
 def test_text_arrives_whatever_it_holds(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = tmp_path_factory.mktemp("manifest")

@@ -92,14 +92,15 @@ def _run(pipe: Pipe, root: Path) -> str:
         with atomic_write(pipe.path, "wb") as handle:
             done = subprocess.run(["bash", "-o", "pipefail", "-c", pipe.command], cwd=root, stdin=subprocess.DEVNULL,
                                   stdout=handle, stderr=subprocess.PIPE, check=False)
-            said = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
+            lines = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
+            said = " ".join(lines[-1].split())
             if done.returncode in _NOT_RUN:
                 raise DataError(f"recording {pipe.recording}: command {pipe.command!r} cannot be run in {root} "
-                                f"(exit status {done.returncode}: {said[-1]}); install its program")
+                                f"(exit status {done.returncode}: {said}); install its program")
             if done.returncode:
-                raise _Failed(f"{_how(done.returncode)} {pipe.command!r}: {said[-1]}")
+                raise _Failed(f"{_how(done.returncode)} {pipe.command!r}: {said}")
             if not os.fstat(handle.fileno()).st_size:
-                raise _Failed(f"{pipe.command!r} wrote nothing: {said[-1]}")
+                raise _Failed(f"{pipe.command!r} wrote nothing: {said}")
     except _Failed as error:
         return f"command: {error}"
     return ""
