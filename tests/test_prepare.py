@@ -12,9 +12,8 @@ import soundfile
 
 from stxfer.audio.perturb import perturb_speed
 from stxfer.bin import prepare as cli
-from stxfer.bin import prepare_bitext as bitext_cli
 from stxfer.config import load_experiment
-from stxfer.corpora.bitext import clean_pairs, prepare_bitext, read_pairs
+from stxfer.corpora.bitext import read_pairs
 from stxfer.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import DataDir, read_datadir, write_datadir
 from stxfer.kaldi.segments import Segment
@@ -154,6 +153,9 @@ def test_length_limit_spares_test_sets(raw: Path) -> None:
         run(raw, options)
     speech_set(raw, "tgt_dev", {"e-0": "Maendeleo"})
     assert run(raw, options)["tgt_test"]["n_utts"] == 2
+    soundfile.write(read_datadir(raw / "data" / "tgt_test").wav_scp["f-1"], np.zeros(601 * 8000), 8000, "PCM_U8")
+    assert run(raw, options)["tgt_test"]["n_utts"] == 1
+    assert "601.00 s, longer than 600 s" in dropped_of(raw, "tgt_test")["f-1"][1]
 
 
 def test_segments_of_a_recording(raw: Path) -> None:
@@ -303,29 +305,3 @@ def test_command(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "tgt_dev: 1 utterances, 0.00 h, 1 speakers, 1 words, 9 characters, 100.0 % of words not in" in printed
     assert "bitext: 2 + 1 + 1 pairs; 3 held-out sentences removed" in printed
     assert "dump say which and why" in printed
-
-
-def test_clean_pairs() -> None:
-    long, words = "w " * 101, "w " * 20
-    pairs = [("a", "b"), ("a", "b"), ("a", ""), (long, long), (words, "x y"), ("v w x y", "z"), ("held", "c")]
-    kept, dropped = clean_pairs(pairs, {"held"})
-    assert kept == [("a", "b"), ("v w x y", "z")]
-    assert dropped == {"duplicate": 1, "empty": 1, "long": 1, "ratio": 1, "held_out": 1}
-
-
-def test_prepare_bitext(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pairs = [("One\u2028line", "Mstari  mmoja"), ("Two", "Mbili")]
-    corpus = write_bitext(tmp_path / "corpus", train=pairs, dev=pairs, test=pairs[1:])
-    out = tmp_path / "data" / "bitext"
-    bitext_cli.main(["--corpus", str(corpus), "--source-lang", "en", "--target-lang", "sw", "--out", str(out)])
-    assert "train 2, dev 2, test 1 pairs" in capsys.readouterr().out
-    assert read_pairs(out, "train", LANGUAGES) == [("One line", "Mstari mmoja"), ("Two", "Mbili")]
-    (corpus / "dev.sw").write_text("Mmoja\n")
-    with pytest.raises(DataError, match=r"dev.en has 2 lines and .*dev.sw has 1; line n"):
-        prepare_bitext(corpus, out, LANGUAGES)
-    (corpus / "dev.sw").unlink()
-    with pytest.raises(DataError, match="dev.sw: no such file"):
-        prepare_bitext(corpus, out, LANGUAGES)
-    with pytest.raises(DataError, match="nowhere: no such folder; give --corpus"):
-        prepare_bitext(tmp_path / "nowhere", out, LANGUAGES)
-    assert len(read_pairs(out, "train", LANGUAGES)) == 2

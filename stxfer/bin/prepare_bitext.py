@@ -1,4 +1,4 @@
-"""Stage 1: copy a parallel text to data/bitext, checked."""
+"""Stage 1: put parallel text of any format into data/bitext, checked."""
 
 from __future__ import annotations
 
@@ -6,21 +6,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, make_parser, run
-from stxfer.corpora.bitext import prepare_bitext
+from stxfer.corpora.bitext import N_HELD, prepare_bitext
+from stxfer.corpora.parallel import FORMATS, PARTS
+
+CORPORA = """A corpus is a folder of train, dev and test, each as two aligned files (train.en beside train.sw), .tsv
+(source, tab, target), .tmx or an OPUS .zip; or one such file, or the beginning of two files' names. Dev and test are
+split off if no corpus has them. Cleaning is stage 2's work."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write ``<out>/{train,dev,test}.{<source>,<target>}``."""
-    parser = make_parser("prepare_bitext", __doc__ or "")
-    parser.add_argument("--corpus", type=Path, required=True, help="folder of {train,dev,test}.<language>, aligned")
+    parser = make_parser("prepare_bitext", f"{__doc__} {CORPORA}")
+    parser.add_argument("--corpus", type=Path, action="append", required=True, help="may be given several times")
+    parser.add_argument("--format", choices=FORMATS, default="auto", help="auto: by the names of the files")
     parser.add_argument("--source-lang", required=True, help="code of the source language, its files' suffix")
     parser.add_argument("--target-lang", required=True, help="code of the target language, its files' suffix")
+    parser.add_argument("--dev-pairs", type=int, default=N_HELD, help="pairs to split off for dev, if no corpus has it")
+    parser.add_argument("--test-pairs", type=int, default=N_HELD, help="the same for test")
+    parser.add_argument("--seed", type=int, default=1, help="of the pairs that are split off")
     parser.add_argument("--out", type=Path, default=Path("data/bitext"), help="folder to write")
     add_stage_options(parser)
     args = parser.parse_args(argv)
-    counts = prepare_bitext(args.corpus, args.out, (args.source_lang, args.target_lang), force=args.force,
+    counts = prepare_bitext(args.corpus, args.out, (args.source_lang, args.target_lang), form=args.format,
+                            dev=args.dev_pairs, test=args.test_pairs, seed=args.seed, force=args.force,
                             allow_stale=args.allow_stale)
-    print(f"bitext in {args.out}: " + ", ".join(f"{part} {count}" for part, count in counts.items()) + " pairs")
+    line = f"bitext in {args.out}: {', '.join(f'{part} {counts[part]}' for part in PARTS)} pairs"
+    if counts.get("held_out"):
+        line += f"; {counts['held_out']} more left out, as they share a sentence with dev or test"
+    print(line)
 
 
 if __name__ == "__main__":

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stxfer.errors import DataError
+from stxfer.corpora.clean import CleanOptions, Seen, digest, problem, raw_problem, scripts_of
+from stxfer.corpora.lines import Pair, read_sides
+from stxfer.corpora.parallel import PARTS, find_sources
+from stxfer.errors import ConfigError, DataError
 from stxfer.fileio import atomic_dir, atomic_write, read_json, write_json
-from stxfer.leaks import find_leaks, leak_report, stop_at_leaks
+from stxfer.leaks import leak_report, stop_at_leaks
 from stxfer.stage import Stage
 from stxfer.text.normalise import PROFILES, Profile, normalise, profile
 
-PARTS = ("train", "dev", "test")
-MAX_WORDS, MAX_RATIO, SHORT = 100, 3.0, 8
-Pair = tuple[str, str]
+CHUNK = 20000  # pairs looked at together
+N_HELD = 1000  # pairs split off for dev and for test
 
 
 def bitext_files(directory: str | os.PathLike[str], languages: Sequence[str]) -> list[Path]:
@@ -33,109 +39,138 @@ def bitext_files(directory: str | os.PathLike[str], languages: Sequence[str]) ->
     return files
 
 
-def read_pairs(directory: str | os.PathLike[str], part: str, languages: Sequence[str]) -> list[Pair]:
-    """Return the sentence pairs of one part, white space collapsed; either side may be empty.
+def iter_pairs(directory: str | os.PathLike[str], part: str, languages: Sequence[str]) -> Iterator[Pair]:
+    """Yield the sentence pairs of one part, white space collapsed; either side may be empty.
 
     Raises:
         DataError: a file is absent or not UTF-8, or the sides differ in their number of lines.
     """
     source, target = (Path(directory) / f"{part}.{lang}" for lang in languages)
-    sides = _read_lines(source), _read_lines(target)
-    if len(sides[0]) != len(sides[1]):
-        raise DataError(f"{source} has {len(sides[0])} lines and {target} has {len(sides[1])}; "
-                        "line n of one must translate line n of the other")
-    return list(zip(*sides, strict=True))
+    return read_sides((source, target))
 
 
-def _read_lines(path: Path) -> list[str]:
-    try:
-        with open(path, encoding="utf-8", newline="\n") as handle:  # U+2028 and \r within a line do not end it
-            return [" ".join(line.split()) for line in handle]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); convert it with iconv") from None
+def read_pairs(directory: str | os.PathLike[str], part: str, languages: Sequence[str]) -> list[Pair]:
+    """Return all that :func:`iter_pairs` yields."""
+    return list(iter_pairs(directory, part, languages))
 
 
-def write_pairs(directory: Path, part: str, languages: Sequence[str], pairs: Sequence[Pair]) -> None:
-    """Write one part's two files."""
-    for side, lang in enumerate(languages):
-        with atomic_write(directory / f"{part}.{lang}") as handle:
-            handle.writelines(f"{pair[side]}\n" for pair in pairs)
+def write_pairs(directory: Path, part: str, languages: Sequence[str], pairs: Iterable[Pair]) -> int:
+    """Write one part's two files and return the number of pairs."""
+    count = 0
+    with ExitStack() as stack:
+        handles = [stack.enter_context(atomic_write(directory / f"{part}.{lang}")) for lang in languages]
+        for pair in pairs:
+            for handle, side in zip(handles, pair, strict=True):
+                handle.write(f"{side}\n")
+            count += 1
+    return count
 
 
-def clean_pairs(pairs: Sequence[Pair], held_out: Container[str]) -> tuple[list[Pair], Counter[str]]:
-    """Drop pairs that MT should not learn from.
+def prepare_bitext(corpora: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str], languages: Sequence[str], *,
+                   form: str = "auto", dev: int = N_HELD, test: int = N_HELD, seed: int = 1, force: bool = False,
+                   allow_stale: bool = False) -> dict[str, int]:
+    """Put corpora of parallel text together in ``out``, which is replaced as a whole.
 
-    Args:
-        pairs: normalised sentence pairs.
-        held_out: sentences of dev and test sets, of either language.
-
-    Returns:
-        The pairs kept, in order, and how many were dropped by reason: ``empty`` side, ``long`` (over 100
-        words), ``ratio`` (one side over 8 words and over 3 times the other), ``duplicate``, ``held_out``.
-    """
-    kept: dict[Pair, None] = {}
-    dropped: Counter[str] = Counter()
-    for pair in pairs:
-        short, long = sorted(len(side.split()) for side in pair)
-        if short == 0:
-            dropped["empty"] += 1
-        elif pair[0] in held_out or pair[1] in held_out:
-            dropped["held_out"] += 1
-        elif long > MAX_WORDS:
-            dropped["long"] += 1
-        elif long > SHORT and long > MAX_RATIO * short:
-            dropped["ratio"] += 1
-        elif pair in kept:
-            dropped["duplicate"] += 1
-        else:
-            kept[pair] = None
-    return list(kept), dropped
-
-
-def prepare_bitext(corpus: str | os.PathLike[str], out: str | os.PathLike[str], languages: Sequence[str], *,
-                   force: bool = False, allow_stale: bool = False) -> dict[str, int]:
-    """Check a bitext and copy it to ``out``, which is replaced as a whole.
+    Where no corpus has a dev or a test part, it is split off: pairs drawn by the seed, of which neither side stands in
+    what is left for training.
 
     Args:
-        corpus: folder of ``{train,dev,test}.<lang>``.
+        corpora: see :func:`stxfer.corpora.parallel.find_sources`.
         out: folder to write, ``data/bitext``.
         languages: codes of the source and the target language, the files' suffixes.
+        form: the corpora's format.
+        dev: pairs to split off for dev, if no corpus has any.
+        test: the same for test.
+        seed: of the drawing.
         force: do it again although it is finished.
         allow_stale: see :class:`stxfer.stage.Stage`.
 
     Returns:
-        The number of pairs in each part.
+        The number of pairs in each part, and of those ``held_out``, left out as they stand in what was split off.
 
     Raises:
-        DataError: a file is absent, not UTF-8 or empty, or the sides differ in length.
+        ConfigError: no pairs are to be split off where that is needed.
+        DataError: a file is absent, damaged, not UTF-8 or holds no pair, the sides differ in length, or the corpora
+            are too small to split.
     """
-    if not Path(corpus).is_dir():
-        raise DataError(f"{corpus}: no such folder; give --corpus the folder that holds train.{languages[0]} "
-                        f"and train.{languages[1]}")
     out = Path(out)
-    stage = Stage("bitext", out, bitext_files(corpus, languages), {"languages": list(languages)})
-    parts = {part: read_pairs(corpus, part, languages) for part in PARTS}
-    for part, pairs in parts.items():
-        if not pairs:
-            raise DataError(f"{Path(corpus) / part}.{languages[0]}: holds no sentences")
+    sources = [source for corpus in corpora for source in find_sources(corpus, languages, form)]
+    wanted = {part: n for part, n in (("dev", dev), ("test", test)) if all(source.part != part for source in sources)}
+    for part, n in wanted.items():
+        if n < 1:
+            raise ConfigError(f"no corpus has a part {part}; give --{part}-pairs at least 1 to split it off")
+    if all(source.part != "train" for source in sources):
+        raise DataError(f"{' '.join(map(str, corpora))}: no part train")
+    stage = Stage("bitext", out, [path for source in sources for path in source.files],
+                  {"languages": list(languages), "split": wanted, "seed": seed if wanted else 0,
+                   "parts": [source.part for source in sources]})
     if stage.needed(force=force, allow_stale=allow_stale):
+        counts: dict[str, int] = {}
         with atomic_dir(out) as directory:
-            for part, pairs in parts.items():
-                write_pairs(directory, part, languages, pairs)
-        stage.finish(bitext_files(out, languages))
-    return {part: len(pairs) for part, pairs in parts.items()}
+            for part in PARTS:
+                if part in wanted:
+                    continue
+                found = [(source, source.read()) for source in sources if source.part == part]
+                counts[part] = write_pairs(directory, part, languages,
+                                           (pair for source, pairs in found for pair in _some(pairs, source.files)))
+            if wanted:
+                counts |= _split_off(directory, languages, wanted, seed)
+        stage.finish(bitext_files(out, languages), figures={part: counts[part] for part in sorted(counts)})
+    figures: dict[str, int] = read_json(stage.marker)["figures"]
+    return figures
+
+
+def _some(pairs: Iterator[Pair], files: Sequence[Path]) -> Iterator[Pair]:
+    """Yield the pairs, of which there has to be one."""
+    first = next(pairs, None)
+    if first is None:
+        raise DataError(f"{files[0]}: holds no sentences")
+    yield first
+    yield from pairs
+
+
+def _split_off(directory: Path, languages: Sequence[str], wanted: Mapping[str, int], seed: int) -> dict[str, int]:
+    """Move pairs from train to the parts wanted: those whose digests, with the seed, are the smallest."""
+    rules, needed = CleanOptions(scripts=False), sum(wanted.values())
+    total = 0
+
+    def ranked() -> Iterator[tuple[int, Pair]]:
+        nonlocal total
+        for pair in iter_pairs(directory, "train", languages):
+            total += 1
+            if all(pair) and not raw_problem(pair, rules) and not problem(pair, rules):
+                yield digest((f"{seed} {pair[0]}", pair[1])), pair
+
+    drawn: dict[str, list[Pair]] = {part: [] for part in wanted}
+    sides: set[str] = set()
+    for _, pair in heapq.nsmallest(2 * needed + 100, ranked()):  # more than needed: some are the same or share a side
+        part = next((part for part, n in wanted.items() if len(drawn[part]) < n), None)
+        if part is not None and sides.isdisjoint(map(_folded, pair)):
+            drawn[part].append(pair)
+            sides.update(map(_folded, pair))
+    if sum(map(len, drawn.values())) < needed or 2 * needed > total:
+        raise DataError(f"{needed} pairs cannot be split off for {' and '.join(wanted)} from {total} pairs; give "
+                        "corpora with these parts, or smaller --dev-pairs and --test-pairs")
+    for part, pairs in drawn.items():
+        write_pairs(directory, part, languages, pairs)
+    left = (pair for pair in iter_pairs(directory, "train", languages) if sides.isdisjoint(map(_folded, pair)))
+    count = write_pairs(directory, "train", languages, left)
+    return {part: len(pairs) for part, pairs in drawn.items()} | {"train": count, "held_out": total - needed - count}
+
+
+def _folded(sentence: str) -> str:
+    return sentence.casefold().strip(" .!?\"'")
 
 
 def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], languages: Sequence[str],
                  held_out: Mapping[str, str], sources: Sequence[Path], *, leaks: str = "remove",
-                 profiles: Mapping[str, Profile] = PROFILES, force: bool = False,
+                 clean: CleanOptions | None = None, profiles: Mapping[str, Profile] = PROFILES, force: bool = False,
                  allow_stale: bool = False) -> dict[str, Any]:
     """Normalise a bitext and clean its training part.
 
     Of dev and test only pairs with an empty side are dropped: what is scored is not chosen here. ``out``
-    receives the six files and ``dropped.json``, the counts by part and reason.
+    receives the six files and ``dropped.json``, the counts by part and reason. The memory used grows by 8 bytes a
+    training pair.
 
     Args:
         raw: folder of ``{train,dev,test}.<lang>``.
@@ -145,6 +180,7 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
             those of the bitext's own dev and test are added.
         sources: the files that ``held_out`` was read from.
         leaks: what becomes of pairs with such a sentence: ``remove``, ``report`` or ``stop``.
+        clean: what else is dropped; none given: the defaults.
         profiles: how text is normalised, by language.
         force: do it again although it is finished.
         allow_stale: see :class:`stxfer.stage.Stage`.
@@ -156,37 +192,77 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
         DataError: malformed input (see :func:`prepare_bitext`), nothing is left of a part, or a leak where
             ``leaks`` is ``stop``.
     """
-    raw, out = Path(raw), Path(out)
+    raw, out, clean = Path(raw), Path(out), clean or CleanOptions()
     rules = [profile(lang, profiles) for lang in languages]
     stage = Stage("prepare bitext", out, [*bitext_files(raw, languages), *sources],
-                  {"languages": list(languages), "profiles": [rule.identity for rule in rules], "leaks": leaks})
+                  {"languages": list(languages), "profiles": [rule.identity for rule in rules], "leaks": leaks,
+                   "clean": asdict(clean)})
     if stage.needed(force=force, allow_stale=allow_stale):
-        parts = {part: [(normalise(a, rules[0]), normalise(b, rules[1])) for a, b in read_pairs(raw, part, languages)]
-                 for part in PARTS}
+        report: dict[str, Any] = {}
         forbidden = dict(held_out)
-        for part in PARTS[1:]:
-            forbidden = {side: f"bitext/{part}" for pair in parts[part] for side in pair} | forbidden
-        found = list(find_leaks({k: pair for k, pair in enumerate(parts["train"]) if all(pair)}, forbidden).values())
-        if leaks == "stop":
-            stop_at_leaks(raw, found)
-        elif leaks == "report":
-            forbidden = {}
-        report = {}
-        for part, pairs in parts.items():
-            parts[part], dropped = clean_pairs(pairs, forbidden) if part == "train" else _drop_empty(pairs)
-            if not parts[part]:
-                raise DataError(f"{raw}: no pair of {part} is left of {len(pairs)} (dropped: {dict(dropped)})")
-            report[part] = {"n_raw": len(pairs), "n_pairs": len(parts[part]), "dropped": dict(sorted(dropped.items()))}
+        parts: dict[str, list[Pair]] = {}
         with atomic_dir(out) as directory:
-            for part, pairs in parts.items():
-                write_pairs(directory, part, languages, pairs)
+            for part in PARTS[1:]:
+                pairs = [(normalise(a, rules[0]), normalise(b, rules[1])) for a, b in iter_pairs(raw, part, languages)]
+                forbidden = {side: f"bitext/{part}" for pair in pairs for side in pair} | forbidden
+                parts[part] = [pair for pair in pairs if all(pair)]
+                report[part] = _report(len(pairs), write_pairs(directory, part, languages, parts[part]),
+                                       {"empty": len(pairs) - len(parts[part])}, raw, part)
+            scripts = [scripts_of(pair[side] for pairs in parts.values() for pair in pairs) for side in (0, 1)]
+            cleaner = _Cleaner(rules, clean, scripts, forbidden, keep_leaks=leaks == "report")
+            n_pairs = write_pairs(directory, "train", languages, cleaner.kept(iter_pairs(raw, "train", languages)))
+            if leaks == "stop":
+                stop_at_leaks(raw, cleaner.leaks)
+            report = {"train": _report(cleaner.n_raw, n_pairs, cleaner.dropped, raw, "train")} | report
             write_json(directory / "dropped.json", report)
         stage.finish([*bitext_files(out, languages), out / "dropped.json"],
-                     figures={**{part: len(pairs) for part, pairs in parts.items()}, "leaks": leak_report(found)})
+                     figures={**{part: report[part]["n_pairs"] for part in PARTS}, "leaks": leak_report(cleaner.leaks)})
     figures: dict[str, Any] = read_json(stage.marker)["figures"]
     return figures
 
 
-def _drop_empty(pairs: Sequence[Pair]) -> tuple[list[Pair], Counter[str]]:
-    kept = [pair for pair in pairs if all(pair)]
-    return kept, Counter(empty=len(pairs) - len(kept))
+def _report(n_raw: int, n_pairs: int, dropped: Mapping[str, int], raw: Path, part: str) -> dict[str, Any]:
+    if not n_pairs:
+        raise DataError(f"{raw}: no pair of {part} is left of {n_raw} (dropped: {dict(dropped)})")
+    return {"n_raw": n_raw, "n_pairs": n_pairs, "dropped": {reason: dropped[reason] for reason in sorted(dropped)}}
+
+
+class _Cleaner:
+    """Keeps the pairs that MT may learn from and counts the others by reason."""
+
+    def __init__(self, rules: Sequence[Profile], options: CleanOptions, scripts: Sequence[frozenset[str]],
+                 held_out: Mapping[str, str], *, keep_leaks: bool) -> None:
+        self.rules, self.options, self.held_out, self.keep_leaks = rules, options, held_out, keep_leaks
+        self.scripts = scripts if options.scripts else ()
+        self.dropped: Counter[str] = Counter()
+        self.leaks: list[tuple[str, str]] = []
+        self.n_raw = 0
+
+    def kept(self, pairs: Iterator[Pair]) -> Iterator[Pair]:
+        seen = Seen()
+        while chunk := list(islice(pairs, CHUNK)):
+            self.n_raw += len(chunk)
+            good = []
+            for raw in chunk:
+                pair = normalise(raw[0], self.rules[0]), normalise(raw[1], self.rules[1])
+                reason = self._problem(raw, pair)
+                if reason is None:
+                    good.append(pair)
+                else:
+                    self.dropped[reason] += 1
+            if self.options.duplicates:
+                new = seen.new([digest(pair) for pair in good])
+                if len(good) > new.sum():
+                    self.dropped["duplicate"] += len(good) - int(new.sum())
+                good = [pair for pair, first in zip(good, new, strict=True) if first]
+            yield from good
+
+    def _problem(self, raw: Pair, pair: Pair) -> str | None:
+        if not (pair[0] and pair[1]):
+            return "empty"
+        held = next((side for side in pair if side in self.held_out), None)
+        if held is not None:
+            self.leaks.append((held, self.held_out[held]))
+            if not self.keep_leaks:
+                return "held_out"
+        return raw_problem(raw, self.options) or problem(pair, self.options, self.scripts)
