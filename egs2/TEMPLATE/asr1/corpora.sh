@@ -10,11 +10,9 @@ usage="usage: $0 --config FILE [--option value ...]"
 parse_options "$@"
 [[ -n $config ]] || die -2 "--config is needed"
 
-need() { # need OPTION PATH [FILE...]: the corpus is there, with these files, or say how to name it
-    local option=$1 path=$2 file
-    [[ -n $path ]] || die "no corpus: give $option DIR, see README.md"
-    [[ -e $path ]] || die "$option: $path: no such file or directory"
-    for file in "${@:3}"; do [[ -e $path/$file ]] || die "$option: $path/$file: no such file"; done
+need() { # need OPTION PATH: the corpus is there, or say how to name it
+    [[ -n $2 ]] || die "no corpus: give $1 DIR, see README.md"
+    [[ -e $2 ]] || die "$1: $2: no such file or directory"
 }
 
 # shellcheck source=egs2/TEMPLATE/asr1/path.sh

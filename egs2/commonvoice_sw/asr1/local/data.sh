@@ -8,7 +8,7 @@ template=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../../TEMPLATE/asr1" && pwd)
 . "$template"/../../../utils/parse_options.sh
 path_option common_voice_en "${COMMON_VOICE_EN:-}" "English Common Voice, any release, or set COMMON_VOICE_EN"
 path_option common_voice_sw "${COMMON_VOICE_SW:-}" "Swahili Common Voice, any release, or set COMMON_VOICE_SW"
-path_option bitext "${MAFAND_EN_SW:-}" "bitext {train,dev,test}.{en,sw}, or set MAFAND_EN_SW"
+path_option bitext "${MAFAND_EN_SW:-}" "English-Swahili text to train a translator on (folder, .tsv, .tmx), or set MAFAND_EN_SW"
 option train_from "" "make the target's training set from this table (validated), not from train.tsv"
 option max_drop 0.05 "share of a set's clips that may be left out before it is an error"
 # shellcheck source=egs2/TEMPLATE/asr1/corpora.sh
@@ -16,7 +16,7 @@ option max_drop 0.05 "share of a set's clips that may be left out before it is a
 
 need "--common-voice-en (or COMMON_VOICE_EN)" "$common_voice_en"
 need "--common-voice-sw (or COMMON_VOICE_SW)" "$common_voice_sw"
-need "--bitext (or MAFAND_EN_SW)" "$bitext" {train,dev,test}.{en,sw}
+need "--bitext (or MAFAND_EN_SW)" "$bitext"
 
 whole=(--out "$data"/whole --max-drop "$max_drop" --nj "$nj")
 stxfer prepare_common_voice --corpus "$common_voice_en" --prefix src "${whole[@]}"

@@ -3,20 +3,10 @@
 # shellcheck disable=SC2154  # 'option NAME DEFAULT' assigns the options
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-template=$here/../../../TEMPLATE/asr1
+template=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../../TEMPLATE/asr1" && pwd)
 # shellcheck source=utils/parse_options.sh
 . "$template"/../../../utils/parse_options.sh
-path_option config "" "experiment file; its 'data' section says how much to make"
-option data data "directory to fill"
-option nj 2 "parallel jobs"
-option force false "make it again"
-usage="usage: $0 --config FILE [--option value ...]"
-parse_options "$@"
-[[ -n $config ]] || die -2 "--config is needed"
-# shellcheck source=egs2/TEMPLATE/asr1/path.sh
-. "$template"/path.sh
+# shellcheck source=egs2/TEMPLATE/asr1/corpora.sh
+. "$template"/corpora.sh
 
-flags=()
-[[ $force == false ]] || flags+=(--force)
-exec "$STXFER_PYTHON" -m stxfer.bin.prepare_synthetic --config "$config" --out "$data" --nj "$nj" "${flags[@]}"
+stxfer prepare_synthetic --config "$config" --out "$data" --nj "$nj"
