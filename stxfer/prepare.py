@@ -92,7 +92,8 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
     rules = _Rules(options, profiles, {})
     held = _sentences(data, [name for part in ("test", "dev") for name in sets if _is(name, part)], rules)
     rules = dataclasses.replace(rules, held=held)
-    _remove_vanished(data, out)
+    bitext = (data / "bitext").is_dir()
+    _remove_vanished(out, data, [*sets, "bitext"] if bitext else sets)
     write_held_out(out, held)
     figures = {}
     with worker_pool(nj) as pool:
@@ -102,7 +103,7 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
                 _prepare_set(stage, data / name, rules, pool)
             _listing(out, name).unlink(missing_ok=True)
             figures[name] = read_json(stage.marker)["figures"]
-    if (data / "bitext").is_dir():
+    if bitext:
         figures["bitext"] = clean_bitext(
             data / "bitext", out / "bitext", (options.source_lang, options.target_lang), held, _places(data, held),
             leaks=options.leaks, profiles=profiles, force=force, allow_stale=allow_stale)
@@ -154,10 +155,10 @@ def _places(data: Path, held: Mapping[str, str]) -> list[Path]:
     return [data / name for name in sorted(set(held.values()))]
 
 
-def _remove_vanished(data: Path, out: Path) -> None:
+def _remove_vanished(out: Path, data: Path, kept: Sequence[str]) -> None:
     for marker in sorted(out.glob(f"[!.]*/{MARKER}")):
         directory = marker.parent
-        if (data / directory.name).exists() or not read_json(marker)["stage"].startswith(f"{_STAGE} "):
+        if directory.name in kept or not read_json(marker)["stage"].startswith(f"{_STAGE} "):
             continue
         log.warning("%s: removed, there is no %s any more", directory, data / directory.name)
         for path in directory.iterdir():
