@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from stxfer.corpora.clean import CleanOptions
 from stxfer.errors import ConfigError
 from stxfer.mt.declare import HUMAN, Label, read_labels
 from stxfer.prepare_options import PrepareOptions
@@ -81,12 +82,16 @@ class Decoding:
 
 @dataclass(frozen=True)
 class Mt:
-    """The translators trained here: size of each side's vocabulary, or of the ``joint`` one; ESPnet model, schedule."""
+    """The translators trained here: size of each side's vocabulary, or of the ``joint`` one; ESPnet model, schedule.
+
+    ``clean`` says which pairs of the bitext none of them learns from.
+    """
 
     vocab: int = 500
     joint: bool = False
     model: Mapping[str, Any] = field(default_factory=dict)
     train: tuple[Phase, ...] = (Phase(),)
+    clean: CleanOptions = CleanOptions()
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     schedules = [*KINDS, *(name for name in raw["train"] if name not in ("default", *KINDS))]
     train = {name: _phases(raw["train"], name, str(path)) for name in schedules}
     mt = dict(raw["mt"])
+    mt["clean"] = make(CleanOptions, mt.get("clean", {}), f"{path}: mt.clean")
     mt["train"] = tuple(_phase(phase, f"{path}: mt.train") for phase in mt.get("train", [{}]))
     labels = read_labels(raw["labels"], languages["target"], f"{path}: labels")
     _expand(raw, labels, str(path))

@@ -20,6 +20,7 @@ from stxfer.audio.check import AudioReport, Limits
 from stxfer.audio.io import files_digest
 from stxfer.audio.perturb import perturb_speed
 from stxfer.corpora.bitext import clean_bitext
+from stxfer.corpora.clean import CleanOptions
 from stxfer.errors import ConfigError, DataError
 from stxfer.fileio import read_json, write_json
 from stxfer.kaldi.datadir import DataDir, find_sets, read_datadir, table_files, text_language, write_datadir
@@ -52,8 +53,8 @@ class _Rules:
 
 
 def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: PrepareOptions, *,
-            profiles: Mapping[str, Profile] = PROFILES, nj: int = 2, force: bool = False,
-            allow_stale: bool = False) -> dict[str, dict[str, Any]]:
+            profiles: Mapping[str, Profile] = PROFILES, clean: CleanOptions | None = None, nj: int = 2,
+            force: bool = False, allow_stale: bool = False) -> dict[str, dict[str, Any]]:
     """Prepare every set of ``data``, and its bitext if there is one.
 
     Writes to ``out``:
@@ -74,6 +75,7 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
         out: folder to write.
         options: what to do.
         profiles: how text is normalised, by language.
+        clean: which pairs of the bitext are dropped; none given: the defaults.
         nj: processes that decode audio.
         force: do it again although it is finished.
         allow_stale: see :class:`stxfer.stage.Stage`.
@@ -106,7 +108,7 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
     if bitext:
         figures["bitext"] = clean_bitext(
             data / "bitext", out / "bitext", (options.source_lang, options.target_lang), held, _places(data, held),
-            leaks=options.leaks, profiles=profiles, force=force, allow_stale=allow_stale)
+            leaks=options.leaks, clean=clean, profiles=profiles, force=force, allow_stale=allow_stale)
     leaks = {name: of["leaks"] for name, of in figures.items() if "leaks" in of}
     _update_json(out / "leaks.json", {"leaks": options.leaks, "n": sum(leak["n"] for leak in leaks.values()),
                                       "found_in": leaks})

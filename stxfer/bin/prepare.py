@@ -52,17 +52,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     given = vars(args)
     settings: dict[str, Any] = {}
-    where, profiles = "options", PROFILES
+    where, profiles, clean = "options", PROFILES, None
     if "config" in given:
         experiment = load_experiment(args.config)
         settings = {"source_lang": experiment.source_lang, "target_lang": experiment.target_lang, **experiment.prepare}
-        where, profiles = f"{args.config}: prepare", experiment.profiles
+        where, profiles, clean = f"{args.config}: prepare", experiment.profiles, experiment.mt.clean
     settings |= {name: given[name] for name in SETTINGS if name in given}
     for name in ("source_lang", "target_lang"):
         if name not in settings:
             raise ConfigError(f"give --{name.replace('_', '-')}, or --config with an experiment that says it")
     options = PrepareOptions.from_mapping(settings, where)
-    figures = prepare(args.data, args.out, options, profiles=profiles, nj=args.nj, force=args.force,
+    figures = prepare(args.data, args.out, options, profiles=profiles, clean=clean, nj=args.nj, force=args.force,
                       allow_stale=args.allow_stale)
     for name, of in figures.items():
         line = f"{of['train']} + {of['dev']} + {of['test']} pairs" if name == "bitext" else _set_line(of)
