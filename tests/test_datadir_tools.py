@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from test_kaldi import make, make_segments
 
@@ -96,6 +96,20 @@ def test_what_blocks_accept_is_a_sorted_table(content: bytes) -> None:
         assert subprocess.run(["sort", "-c", "-u", "-k1,1", tmp / "text"], env={"LC_ALL": "C"}).returncode == 0
 
 
+@given(st.lists(IDS, min_size=1, unique=True), st.lists(IDS, min_size=1), TEXTS)
+@example(["a", "b", "c", "d"], ["a", "z", "c", "d"], 30 * "x")  # as expected from the second block on
+def test_expected_keys_change_nothing(like: list[str], keys: list[str], text: str) -> None:
+    with folder() as tmp:
+        (tmp / "text").write_text("".join(f"{key} {text}\n" for key in keys), encoding="utf-8")
+        found = []
+        for expected in ((), sorted(key.encode() for key in like), [key.encode() for key in sorted({*keys})]):
+            try:
+                found.append(list(iter_blocks(tmp / "text", expected)))
+            except DataError as error:
+                found.append(str(error))
+        assert found[0] == found[1] == found[2]
+
+
 @given(st.lists(st.dictionaries(IDS, TEXTS, min_size=1), min_size=1, max_size=3))
 def test_merge_is_one_sort(tables: list[dict[str, str]]) -> None:
     with folder() as tmp:
@@ -174,9 +188,9 @@ def test_check_of_segments_and_warnings(tmp_path: Path) -> None:
     report = check_datadir(write(path, data))
     assert report.errors == []
     assert report.warnings == [
-        f"{path}/text: 1 of 6 utterances have an empty transcript",
         f"{path}/utt2spk: speakers are not in order along the utterances; begin each utterance's id with its speaker's "
-        "(or give Kaldi's validate_data_dir.sh --no-spk-sort)"]
+        "(or give Kaldi's validate_data_dir.sh --no-spk-sort)",
+        f"{path}/text: 1 of 6 utterances have an empty transcript"]
     (path / "utt2spk").unlink()
     with pytest.raises(DataError, match="utt2spk: no such file; a data directory holds wav.scp, text, utt2spk"):
         check_datadir(path)
@@ -357,7 +371,7 @@ def test_combine_names_both_places_of_a_duplicate(tmp_path: Path) -> None:
     a, b = two_sets(tmp_path, make())
     for name in WRITTEN:
         (b / name).write_text((a / name).read_text().splitlines()[1] + "\n" + (b / name).read_text())
-    with pytest.raises(DataError, match=f"utterance s0-u1 stands in {a}/text:2 and {b}/text:1; ids must differ"):
+    with pytest.raises(DataError, match=f"utterance s0-u1 stands in {a}/utt2spk:2 and {b}/utt2spk:1; ids must differ"):
         combine_datadirs([a, b], tmp_path / "c")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
 

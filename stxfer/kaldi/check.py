@@ -13,7 +13,7 @@ from pathlib import Path
 from stxfer.errors import DataError
 from stxfer.kaldi.blocks import Block, Keys, iter_blocks
 from stxfer.kaldi.datadir import text_language
-from stxfer.kaldi.layout import Layout, read_layout, recordings, spk2utt
+from stxfer.kaldi.layout import Layout, read_layout, read_speakers, recordings, spk2utt
 from stxfer.kaldi.segments import parse_segment
 from stxfer.kaldi.table import is_id
 
@@ -49,7 +49,9 @@ def check_datadir(path: str | os.PathLike[str]) -> Report:
     """
     layout = read_layout(path)
     report = Report(layout.path)
-    keys = {name: found for name in sorted(layout.names) if (found := _check_table(layout, name, report))}
+    utts: list[bytes] = []
+    keys = {name: found for name in sorted(layout.names, key=lambda name: (name != "utt2spk", name))
+            if (found := _check_table(layout, name, report, utts))}
     report.n_utts = keys["utt2spk"].number if "utt2spk" in keys else 0
     reference = "segments" if layout.recording else "wav.scp"
     if reference in keys:
@@ -63,15 +65,15 @@ def check_datadir(path: str | os.PathLike[str]) -> Report:
     return report
 
 
-def _check_table(layout: Layout, name: str, report: Report) -> Keys | None:
-    """Report a table's first error, and return its keys if it has none."""
+def _check_table(layout: Layout, name: str, report: Report, utts: list[bytes]) -> Keys | None:
+    """Report a table's first error, and return its keys if it has none; ``utts`` become those of ``utt2spk``."""
     path, keys = layout.path / name, Keys()
     try:
         if name.startswith("text."):
             text_language(name)
         check = CHECKS.get(name)
         n_empty, last, in_order = 0, b"", True
-        for block in iter_blocks(path):
+        for block in iter_blocks(path, utts if name != "utt2spk" else ()):
             keys.add(block)
             values = block.values if check or name.startswith("text") else []
             if check:
@@ -81,6 +83,7 @@ def _check_table(layout: Layout, name: str, report: Report) -> Keys | None:
             if name == "utt2spk":
                 in_order = in_order and last <= values[0] and all(map(operator.le, values, islice(values, 1, None)))
                 last = values[-1]
+                utts += block.keys
     except DataError as error:
         report.errors.append(str(error) if str(error).startswith(str(path)) else f"{layout.path}: {error}")
         return None
@@ -176,4 +179,5 @@ def _check_spk2utt(directory: Path) -> list[str]:
         lines = [b" ".join(line.split()) for block in iter_blocks(path) for line in block.lines]
     except DataError as error:
         return [str(error)]
-    return [] if lines == spk2utt(directory / "utt2spk").lines else [f"{path}: is not what utt2spk says"]
+    wanted = spk2utt(*read_speakers(directory / "utt2spk"))
+    return [] if lines == wanted.lines else [f"{path}: is not what utt2spk says"]

@@ -51,7 +51,10 @@ def combine_datadirs(parts: Sequence[str | os.PathLike[str]], out: str | os.Path
     left_out = {name: next(layout.path for layout in layouts if name not in layout.names) for name in sorted(names)
                 if name != "utt2speed" and any(name not in layout.names for layout in layouts)}
     with atomic_dir(out) as directory:
-        keys = {name: _write(name, layouts, directory) for name in sorted(names - left_out.keys())}
+        utts: list[list[bytes]] = [[] for _ in layouts]
+        keys = {"utt2spk": _write("utt2spk", layouts, directory, utts, fill=True)}
+        for name in sorted(names - left_out.keys() - keys.keys()):
+            keys[name] = _write(name, layouts, directory, utts)
         for name in sorted(_utterance_tables(layouts) & keys.keys()):
             if keys[name] != keys["utt2spk"]:
                 _refuse_difference(name, layouts)
@@ -63,15 +66,21 @@ def _utterance_tables(layouts: Sequence[Layout]) -> set[str]:
     return {name for layout in layouts for name in layout.utterance}
 
 
-def _write(name: str, layouts: Sequence[Layout], out: Path) -> Keys:
-    streams = [iter_blocks(layout.path / name) if name in layout.names else _speed_one(layout) for layout in layouts]
+def _write(name: str, layouts: Sequence[Layout], out: Path, utts: Sequence[list[bytes]], *, fill: bool = False) -> Keys:
+    """Merge one table of the parts; ``utts`` are their utterances, noted down if they are to ``fill``."""
+    streams = [_blocks(layout, name, of, fill) for layout, of in zip(layouts, utts, strict=True)]
     shared = name not in _utterance_tables(layouts)
     return write_blocks(out / name, (_unique(block, name, layouts, shared) for block in merge(streams)))
 
 
-def _speed_one(layout: Layout) -> Iterator[Block]:
-    for block in iter_blocks(layout.path / "utt2spk"):
-        yield Block(block.keys, [key + b" 1" for key in block.keys])
+def _blocks(layout: Layout, name: str, utts: list[bytes], fill: bool) -> Iterator[Block]:
+    if name not in layout.names:  # utt2speed
+        yield Block(utts, [utt + b" 1" for utt in utts])
+        return
+    for block in iter_blocks(layout.path / name, () if fill else utts):
+        if fill:
+            utts += block.keys
+        yield block
 
 
 def _unique(block: Block, name: str, layouts: Sequence[Layout], shared: bool) -> Block:

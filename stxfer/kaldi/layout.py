@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,14 +92,25 @@ def recordings(path: Path) -> set[bytes]:
 
 def write_spk2utt(directory: Path) -> None:
     """Write ``spk2utt`` of the sorted ``utt2spk`` beside it."""
-    write_blocks(directory / "spk2utt", [spk2utt(directory / "utt2spk")])
+    utts, speakers = read_speakers(directory / "utt2spk")
+    write_blocks(directory / "spk2utt", [spk2utt(utts, speakers)])
 
 
-def spk2utt(utt2spk: Path) -> Block:
-    """Return the lines of the ``spk2utt`` that a sorted ``utt2spk`` implies."""
-    utts: defaultdict[bytes, list[bytes]] = defaultdict(list)
+def read_speakers(utt2spk: Path) -> tuple[list[bytes], list[bytes]]:
+    """Return the utterances of a sorted ``utt2spk``, and the speaker of each, one object a speaker."""
+    utts: list[bytes] = []
+    speakers: list[bytes] = []
+    shared: dict[bytes, bytes] = {}
     for block in iter_blocks(utt2spk):
-        for utt, speaker in zip(block.keys, block.values, strict=True):
-            utts[speaker].append(utt)
-    keys = sorted(utts)
-    return Block(keys, [b" ".join([key, *utts[key]]) for key in keys])
+        utts += block.keys
+        speakers += [shared.setdefault(speaker, speaker) for speaker in block.values]
+    return utts, speakers
+
+
+def spk2utt(utts: Iterable[bytes], speakers: Iterable[bytes]) -> Block:
+    """Return the lines of ``spk2utt`` for sorted utterances and the speaker of each."""
+    groups: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for utt, speaker in zip(utts, speakers, strict=True):
+        groups[speaker].append(utt)
+    keys = sorted(groups)
+    return Block(keys, [b" ".join([key, *groups[key]]) for key in keys])

@@ -6,15 +6,15 @@ import hashlib
 import os
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, compress
 from pathlib import Path
 
 from stxfer.errors import ConfigError, DataError
 from stxfer.fileio import atomic_dir
-from stxfer.kaldi.blocks import Block, Keys, iter_blocks, keep, write_blocks
+from stxfer.kaldi.blocks import Block, iter_blocks, keep, write_blocks
 from stxfer.kaldi.datadir import DataDir
-from stxfer.kaldi.layout import Layout, check_out, read_layout, recordings, write_spk2utt
+from stxfer.kaldi.layout import Layout, check_out, read_layout, read_speakers, recordings, spk2utt
 
 
 def subset(data: DataDir, *, hours: float | None = None, n_utts: int | None = None, seed: int = 0) -> DataDir:
@@ -55,63 +55,54 @@ def subset_datadir(source: str | os.PathLike[str], out: str | os.PathLike[str], 
     """
     layout, out = read_layout(source), Path(out)
     check_out(out, [layout.path])
-    utts, speakers, seconds, keys = _read(layout)
+    utts, speakers = read_speakers(layout.path / "utt2spk")
+    seconds = _durations(layout.path / "utt2dur", utts) if "utt2dur" in layout.names else []
     chosen = bytearray(len(utts))
     for k in _choose(layout.path, utts, speakers, seconds, hours, n_utts, seed):
         chosen[k] = True
-    names = set(compress(speakers, chosen))
-    del utts, speakers, seconds
     with atomic_dir(out) as directory:
-        _write_part(layout, directory, chosen, keys, names)
+        for name in layout.utterance:
+            write_blocks(directory / name, _take(layout.path / name, utts, chosen))
+        write_blocks(directory / "spk2utt", [spk2utt(compress(utts, chosen), compress(speakers, chosen))])
+        _write_others(layout, directory, set(compress(speakers, chosen)))
     return sum(chosen)
 
 
-def _read(layout: Layout) -> tuple[list[bytes], list[bytes], list[float], Keys]:
-    """Return the utterances, their speakers and durations (none without ``utt2dur``), and the utterances' digest."""
-    utts: list[bytes] = []
-    speakers: list[bytes] = []
-    seconds: list[float] = []
-    keys, others, shared = Keys(), Keys(), dict[bytes, bytes]()
-    for block in iter_blocks(layout.path / "utt2spk"):
-        keys.add(block)
-        utts += block.keys
-        speakers += [shared.setdefault(speaker, speaker) for speaker in block.values]
-    if "utt2dur" in layout.names:
-        for block in iter_blocks(layout.path / "utt2dur"):
-            others.add(block)
-            try:
-                seconds += map(float, block.values)
-            except ValueError as error:
-                raise DataError(f"{layout.path}/utt2dur: {error}; 'datadir validate' names the line") from None
-        _check_same(layout.path / "utt2dur", others, keys)
-    return utts, speakers, seconds, keys
-
-
-def _check_same(path: Path, keys: Keys, wanted: Keys) -> None:
-    if keys != wanted:
+def _blocks_of(path: Path, utts: Sequence[bytes]) -> Iterator[Block]:
+    """Yield the blocks of a table that must have these utterances."""
+    number = 0
+    for block in iter_blocks(path, utts):
+        if block.keys != utts[number:number + len(block.keys)]:
+            break
+        number += len(block.keys)
+        yield block
+    if number != len(utts):
         raise DataError(f"{path}: has other utterances than utt2spk; 'datadir validate' names them, 'datadir fix' "
                         "drops what is not in every table")
 
 
-def _write_part(layout: Layout, out: Path, chosen: Sequence[int], utts: Keys, speakers: set[bytes]) -> None:
-    for name in layout.utterance:
-        keys = Keys()
-        write_blocks(out / name, _take(iter_blocks(layout.path / name), chosen, keys))
-        _check_same(layout.path / name, keys, utts)
+def _durations(path: Path, utts: Sequence[bytes]) -> list[float]:
+    try:
+        return [float(value) for block in _blocks_of(path, utts) for value in block.values]
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; 'datadir validate' names the line") from None
+
+
+def _take(path: Path, utts: Sequence[bytes], chosen: Sequence[int]) -> Iterator[Block]:
+    number = 0
+    for block in _blocks_of(path, utts):
+        part = chosen[number:number + len(block.keys)]
+        number += len(block.keys)
+        yield Block(list(compress(block.keys, part)), list(compress(block.lines, part)))
+
+
+def _write_others(layout: Layout, out: Path, speakers: set[bytes]) -> None:
+    """Write the tables that are not about utterances."""
     used = recordings(out / "segments") if layout.recording else set()
     for name, wanted in (*((name, used) for name in layout.recording), *((name, speakers) for name in layout.speaker)):
         missing = len(wanted) - write_blocks(out / name, keep(iter_blocks(layout.path / name), wanted)).number
         if missing and name == "wav.scp":
             raise DataError(f"{layout.path / name}: lacks {missing} of the {len(used)} recordings of the subset")
-    write_spk2utt(out)
-
-
-def _take(blocks: Iterable[Block], chosen: Sequence[int], keys: Keys) -> Iterator[Block]:
-    """Yield the lines whose number is ``chosen``; ``keys`` counts those of all lines."""
-    for block in blocks:
-        part = chosen[keys.number:keys.number + len(block.keys)]
-        keys.add(block)
-        yield Block(list(compress(block.keys, part)), list(compress(block.lines, part)))
 
 
 def _choose(path: Path, utts: Sequence[bytes], speakers: Sequence[bytes], seconds: Sequence[float],
