@@ -195,6 +195,8 @@ def test_too_many_missing_clips_stop_stage_1(turkish: Recipe) -> None:
 
 @pytest.mark.parametrize(("name", "options", "message"), [
     ("commonvoice_tr", [], "error: no corpus: give --common-voice-en (or COMMON_VOICE_EN) DIR, see README.md"),
+    ("commonvoice_tr", [f"--{option}=/" for option in ("common-voice-en", "covost", "common-voice-tr")]
+     + ["--preset", "cpu_mt"], "error: no corpus: give --bitext (or BITEXT_EN_TR) DIR, see README.md"),
     ("commonvoice_sw", ["--common-voice-en", "/no/corpus"],
      "error: --common-voice-en (or COMMON_VOICE_EN): /no/corpus: no such file or directory"),
 ])

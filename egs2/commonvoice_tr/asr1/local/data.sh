@@ -18,7 +18,7 @@ option max_drop 0.05 "share of a set's clips that may be left out before it is a
 need "--common-voice-en (or COMMON_VOICE_EN)" "$common_voice_en"
 need "--covost (or COVOST)" "$covost"
 need "--common-voice-tr (or COMMON_VOICE_TR)" "$common_voice_tr"
-[[ -z $bitext ]] || need "--bitext (or BITEXT_EN_TR)" "$bitext"
+[[ -z $bitext && $config != *_mt.yaml ]] || need "--bitext (or BITEXT_EN_TR)" "$bitext"
 
 whole=(--out "$data"/whole --max-drop "$max_drop" --nj "$nj")
 stxfer prepare_covost2 --corpus "$common_voice_en" --covost "$covost" --pair en_tr --prefix src "${whole[@]}"
