@@ -11,7 +11,7 @@ from stxfer.stage import Stage
 CONFIG = """
 name: toy
 languages: {source: en, target: sw}
-vocab: {}
+vocab: {source: {}, target: {}}
 labels: {mt: {}}
 mt: {}
 model: {}
