@@ -12,7 +12,8 @@ import pytest
 import soundfile
 
 from stxfer.audio.check import FATAL, WARNINGS, Limits, inspect, inspect_all
-from stxfer.audio.io import AudioError, decode
+from stxfer.audio.io import decode
+from stxfer.audio.recording import AudioError
 from stxfer.bin import check_audio
 from stxfer.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import Audio, DataDir, Segment, write_datadir

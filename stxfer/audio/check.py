@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stxfer.audio.container import unterminated
-from stxfer.audio.io import AudioError, Recording
+from stxfer.audio.recording import AudioError, Recording
 from stxfer.errors import ConfigError
 from stxfer.kaldi.datadir import Audio, DataDir
 from stxfer.pool import HERE, Pool

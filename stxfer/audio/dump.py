@@ -14,7 +14,8 @@ import numpy as np
 
 from stxfer.audio.ark import COMPRESSIONS, write_matrix
 from stxfer.audio.fbank import FRAME_LENGTH_MS, FRAME_SHIFT_MS, NUM_MEL, features
-from stxfer.audio.io import SAMPLE_RATE, Recording, file_stamp, resample
+from stxfer.audio.io import SAMPLE_RATE, file_stamp, resample
+from stxfer.audio.recording import Recording
 from stxfer.errors import ConfigError, DataError
 from stxfer.fileio import atomic_write, read_json, sha256, write_json
 from stxfer.kaldi.datadir import Audio, DataDir, read_datadir, table_files
@@ -25,7 +26,7 @@ from stxfer.stage import MARKER, Stage
 
 OPTIONS = {"num_mel": NUM_MEL, "frame_length_ms": FRAME_LENGTH_MS, "frame_shift_ms": FRAME_SHIFT_MS,
            "cmvn": "utterance", "resample": "soxr HQ"}
-MAX_SHARDS, MIN_SHARD = 64, 200  # a shard costs two waits for the disk
+MAX_SHARDS, MIN_SHARD = 64, 400  # a shard costs two waits for the disk
 
 
 @dataclass(frozen=True)

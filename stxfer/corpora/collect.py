@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stxfer.audio.io import OVERSHOOT, AudioError, duration
+from stxfer.audio.io import duration
+from stxfer.audio.recording import OVERSHOOT, AudioError
 from stxfer.corpora.rows import sanitise
 from stxfer.errors import DataError
 from stxfer.fileio import atomic_write, read_json
