@@ -17,8 +17,9 @@ KINDS = ("source", "st", "target")
 
 @dataclass(frozen=True)
 class Init:
-    """Which parameters a system starts from: ``parts`` of the system named ``source``.
+    """Which parameters a system starts from: ``parts`` of the system named ``source``, or of a model elsewhere.
 
+    ``model`` is the directory of such a model: that of a system of another experiment, or an exported one.
     ``vocabulary`` says what becomes of embedding, output and CTC rows when the source has another vocabulary:
     ``same`` (that is an error), ``map`` (rows of shared pieces are copied) or ``reinit``.
     """
@@ -26,6 +27,7 @@ class Init:
     source: str
     parts: tuple[str, ...]
     vocabulary: str = "same"
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ class System:
         if self.task in ("st", "lm"):
             return "st"
         return "source" if self.data.startswith("src_") else "target"
+
+    @property
+    def parent(self) -> str | None:
+        """The system of this experiment that it starts from."""
+        return self.init.source or None if self.init else None
 
     @property
     def label(self) -> str | None:
@@ -150,7 +157,7 @@ def _spelt(text: str, languages: Mapping[str, str]) -> str:
 
 
 def _read_init(value: Mapping[str, Any], where: str) -> Init:
-    refuse_unknown(value, {"from", "parts", "vocabulary"}, where)
+    refuse_unknown(value, {"from", "model", "parts", "vocabulary"}, where)
     parts = value.get("parts", "all")
     parts = (parts,) if isinstance(parts, str) else tuple(parts)
     for part in parts:
@@ -159,9 +166,9 @@ def _read_init(value: Mapping[str, Any], where: str) -> Init:
     policy = value.get("vocabulary", "same")
     if policy not in VOCABULARY_POLICIES:
         raise ConfigError(f"{where}.vocabulary: {policy!r} must be one of {' '.join(VOCABULARY_POLICIES)}")
-    if "from" not in value:
-        raise ConfigError(f"{where}: no 'from', the system to start from")
-    return Init(source=value["from"], parts=parts, vocabulary=policy)
+    if ("from" in value) == ("model" in value):
+        raise ConfigError(f"{where}: needs either 'from', a system to start from, or 'model', a model's directory")
+    return Init(source=value.get("from", ""), parts=parts, vocabulary=policy, model=value.get("model", ""))
 
 
 def _read_mix(value: Mapping[str, Any], languages: Mapping[str, str], where: str) -> Mix:
@@ -191,8 +198,8 @@ def check_systems(systems: Mapping[str, System], languages: tuple[str, str], lab
     source, target = languages
     for system in systems.values():
         here = f"{where}: systems.{system.name}"
-        if system.init is not None and system.init.source not in systems:
-            raise ConfigError(f"{here}.init.from: unknown system {system.init.source!r}")
+        if system.parent is not None and system.parent not in systems:
+            raise ConfigError(f"{here}.init.from: unknown system {system.parent!r}")
         spoken = source if system.data.startswith("src_") else target
         if system.task == "asr" and system.text != spoken:
             raise ConfigError(f"{here}.text: {system.text!r} is not {spoken!r}, what is spoken in {system.data}; "

@@ -26,6 +26,12 @@ def system_dir(exp: Path, system: str, seed: int) -> Path:
     return exp / system / f"seed{seed}"
 
 
+def parameters(model: Path) -> Path:
+    """Return the file that holds a model's parameters."""
+    exported = model / "model.safetensors"
+    return exported if exported.exists() else model / "model.pth"
+
+
 def text_file(system: System | Mix, dump: Path, name: str = "") -> Path:
     """Return the text that is learnt of a set: its ``text``, or ``text.<lang>.<label>`` of it.
 
@@ -49,8 +55,10 @@ def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, 
         inputs += [dump / "fbank" / part.data / "feats.sha256", text_file(part, dump)]
     options = {"system": asdict(system), "seed": seed, "model": dict(experiment.model),
                "phases": [asdict(phase) for phase in experiment.train[system.phases]]}
-    if system.init is not None:
-        inputs.append(system_dir(exp, system.init.source, seed))
+    if system.parent is not None:
+        inputs.append(system_dir(exp, system.parent, seed))
+    elif system.init is not None:
+        inputs += [parameters(Path(system.init.model)), Path(system.init.model) / "config.yaml"]
     return Stage(f"training of {system.name} seed {seed}", system_dir(exp, system.name, seed),
                  list(dict.fromkeys(inputs)), options)
 
@@ -81,15 +89,15 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
     jobs = []
     for seed in seeds or experiment.seeds:
         for system in wanted:
-            if system.init is not None:
-                source = experiment.systems[system.init.source]
+            if system.parent is not None:
+                source = experiment.systems[system.parent]
                 if source.kind != kind and not (system_dir(exp, source.name, seed) / MARKER).exists():
                     raise ConfigError(f"{system.name} starts from {source.name} seed {seed}, which is not trained: "
                                       f"run the stage that trains {source.kind} systems first")
             command = (*launcher(processes), "stxfer.bin.train_system", "--config", str(config), "--dump", str(dump),
                        "--exp", str(exp), "--system", system.name, "--seed", str(seed),
                        *stage_options(force, allow_stale))
-            needs = () if system.init is None else (system_dir(exp, system.init.source, seed),)
+            needs = () if system.parent is None else (system_dir(exp, system.parent, seed),)
             jobs.append(Job(f"{system.name} seed {seed}", system_stage(experiment, system, seed, dump, exp),
                             command, LOG, TrainingLog(), needs))
     side_by_side = max(1, nj // processes)
@@ -108,8 +116,8 @@ def with_sources(experiment: Experiment, systems: Sequence[str]) -> list[System]
     """Return the named systems (none: all) and every system they start from, sources first."""
     names = {system.name for system in experiment.select(systems)}
     for system in reversed(experiment.order()):
-        if system.name in names and system.init is not None:
-            names.add(system.init.source)
+        if system.name in names and system.parent is not None:
+            names.add(system.parent)
     return [system for system in experiment.order() if system.name in names]
 
 

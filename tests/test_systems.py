@@ -158,7 +158,8 @@ def changed(name: str, **values: Any) -> dict[str, Any]:
     (changed("multi", mix=[{"data": "src_train", "text": "en", "share": 2}]),
      "mix[0].share: 2 must be more than 0 and at most 1"),
     (changed("mixed", mix=[{"data": "src_train", "text": "sw.nllb"}]), "label 'nllb' is not under 'labels'"),
-    (changed("mixed", init={"parts": "all"}), "systems.mixed.init: no 'from', the system to start from"),
+    (changed("mixed", init={"parts": "all"}), "systems.mixed.init: needs either 'from', a system to start from, or "
+                                              "'model', a model's directory"),
     (changed("mixed", init={"from": "multi", "vocabulary": "guess"}),
      "systems.mixed.init.vocabulary: 'guess' must be one of same map reinit"),
     ({**CHANGES, "train": {**CHANGES["train"], "targett": [{}]}}, "train.targett: no system has this schedule"),

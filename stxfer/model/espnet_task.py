@@ -25,6 +25,7 @@ with contextlib.redirect_stdout(io.StringIO()):  # espnet prints that flash_attn
     from stxfer.model.dropout import use_byte_dropout
     from stxfer.model.encoder import S2TConformerEncoder, S2TTransformerEncoder
     from stxfer.model.smoothing import SmoothedLoss
+    from stxfer.model.trainer import Trainer
 
 # A subclass of ASRTask with choices of its own does not work: build_model reads the module's.
 _asr.encoder_choices.classes["s2t_transformer"] = S2TTransformerEncoder
@@ -44,6 +45,8 @@ def _keep_statistics(model: torch.nn.Module, frozen: Sequence[str]) -> None:
 
 class ASRTask(_asr.ASRTask):
     """ESPnet's ASR task; training on a CPU is faster."""
+
+    trainer = Trainer
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> torch.nn.Module:

@@ -26,6 +26,7 @@ from stxfer.model.espnet_task import atomic_torch_save, build_model, task_class
 from stxfer.model.ranks import Leader, follow, grouped, rank
 from stxfer.model.trainer import DevErrors
 from stxfer.model.transfer import load_state, transfer
+from stxfer.train import parameters
 
 MODEL, CONFIG, INFO, CURVE = "model.pth", "config.yaml", "model.json", "curve.png"
 CURVES = ("loss", "loss_ctc", "loss_att", "acc", "wer")
@@ -128,7 +129,7 @@ def _initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, start:
         directory, parts, policy = spec.init
         source = f"{directory.parent.name}/{directory.name}"
         theirs = _vocabulary(directory)
-        report = transfer(model, load_state(directory / MODEL), parts, source=source, policy=policy,
+        report = transfer(model, load_state(parameters(directory)), parts, source=source, policy=policy,
                           vocabularies=(theirs, spec.target.tokens))
         write_json(out / "transfer.json", report.to_json())
     with atomic_torch_save():

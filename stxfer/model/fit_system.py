@@ -28,7 +28,8 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
         return
     init = None
     if system.init is not None:
-        init = (system_dir(exp, system.init.source, seed), system.init.parts, system.init.vocabulary)
+        source = system_dir(exp, system.parent, seed) if system.parent else Path(system.init.model)
+        init = (source, system.init.parts, system.init.vocabulary)
 
     directory = stage.out / "data"
     if system.mix or system.tags:

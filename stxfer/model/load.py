@@ -13,8 +13,9 @@ import yaml
 from stxfer.errors import DataError, TransferError
 from stxfer.fileio import read_json
 from stxfer.model.espnet_task import build_model
-from stxfer.model.fit import CONFIG, INFO, MODEL
+from stxfer.model.fit import CONFIG, INFO
 from stxfer.model.transfer import load_state
+from stxfer.train import parameters
 
 
 @dataclass(frozen=True)
@@ -38,22 +39,26 @@ def load_model(directory: Path) -> LoadedModel:
         TransferError: the parameters cannot be read or do not fit the configuration.
     """
     task = read_json(directory / INFO)["task"]
+    state = parameters(directory)
     config = yaml.safe_load((directory / CONFIG).read_text(encoding="utf-8"))
     model = build_model(task, config)
     try:
-        model.load_state_dict(load_state(directory / MODEL), strict=True)
+        model.load_state_dict(load_state(state), strict=True)
     except RuntimeError as error:
-        raise TransferError(f"{directory / MODEL}: does not fit {CONFIG} beside it: "
+        raise TransferError(f"{state}: does not fit {CONFIG} beside it: "
                             f"{' '.join(str(error).split())[:200]}") from None
     model.eval()
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     source = config.get("src_bpemodel")
-    return LoadedModel(model, list(config["token_list"]), _tokenizer(config["bpemodel"]), config, task,
-                       list(config["src_token_list"]) if source else None, _tokenizer(source) if source else None)
+    return LoadedModel(model, list(config["token_list"]), _tokenizer(directory, config["bpemodel"]),
+                       config, task, list(config["src_token_list"]) if source else None,
+                       _tokenizer(directory, source) if source else None)
 
 
-def _tokenizer(path: str) -> spm.SentencePieceProcessor:
-    if not Path(path).exists():
+def _tokenizer(directory: Path, path: str) -> spm.SentencePieceProcessor:
+    beside = directory / Path(path).name  # an exported model brings its own, wherever it was moved
+    found = beside if beside.exists() else Path(path)
+    if not found.exists():
         raise DataError(f"{path}: no such file; the model needs the vocabulary it was trained with")
-    return spm.SentencePieceProcessor(model_file=path)
+    return spm.SentencePieceProcessor(model_file=str(found))

@@ -163,6 +163,10 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
         TransferError: the file is absent or is not a plain state dict (a trainer's checkpoint.pth, say).
     """
     try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise TransferError(f"{path}: no such model; train the system it belongs to first") from None

@@ -87,7 +87,7 @@ def _through_st(experiment: Experiment) -> set[str]:
     """Return the systems that start, directly or through others, from a speech translation system."""
     found: set[str] = set()
     for system in experiment.order():
-        source = system.init.source if system.init else None
+        source = system.parent
         if source is not None and (source in found or experiment.systems[source].kind == "st"):
             found.add(system.name)
     return found

@@ -48,7 +48,7 @@ def target_table(experiment: Experiment, results: Cell) -> list[list[str]]:
     table = [["system", "starts from", "hours", "WER %", "[95 %]", "CER %", "[95 %]"]]
     for name, metrics in _by_system(results, "tgt_test"):
         init = experiment.systems[name].init
-        start = f"{init.source} ({', '.join(init.parts)})" if init else "nothing"
+        start = f"{init.source or init.model} ({', '.join(init.parts)})" if init else "nothing"
         table.append([name, start, f"{metrics['wer']['train_hours']:.2f}",
                       *_score(metrics["wer"]), *_score(metrics["cer"])])
     return table

@@ -1,0 +1,60 @@
+"""A trained model as a directory that can be moved, opened here and in stock ESPnet, and started from elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import yaml
+
+from stxfer.errors import DataError
+from stxfer.fileio import atomic_dir, atomic_write, read_json, sha256, write_json
+from stxfer.model.fit import CONFIG, INFO, MODEL
+from stxfer.model.transfer import fingerprint, load_state
+from stxfer.train import parameters
+
+VOCABULARIES = ("bpemodel", "src_bpemodel")
+
+
+def export_model(model: Path, out: Path) -> dict[str, str]:
+    """Write ``model.safetensors``, ``config.yaml``, the SentencePiece models and ``model.json``.
+
+    Safetensors hold numbers alone, no code (https://github.com/huggingface/safetensors). ``config.yaml`` names the
+    vocabulary where it lies in ``out``; after a move, ``stxfer`` finds it beside the parameters, and stock ESPnet's
+    ``Speech2Text`` once that path is mended. ``model.pth`` lies beside for it: ESPnet reads no safetensors.
+
+    Args:
+        model: directory of a trained system, or of an exported one.
+        out: directory to write, replaced as a whole.
+
+    Returns:
+        What ``model.json`` says beside the training's record: digest of the parameters, vocabulary's fingerprint.
+
+    Raises:
+        DataError: ``model`` holds no finished model, or its vocabulary has been removed.
+        TransferError: its parameters cannot be read.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    info = read_json(model / INFO)
+    config = yaml.safe_load((model / CONFIG).read_text(encoding="utf-8"))
+    state = load_state(parameters(model))
+    with atomic_dir(out) as directory:
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, directory / "model.safetensors",
+                  metadata={"format": "pt"})
+        torch.save(state, directory / MODEL)
+        for key in VOCABULARIES:
+            if path := config.get(key):
+                found = model / Path(path).name if (model / Path(path).name).exists() else Path(path)
+                if not found.exists():
+                    raise DataError(f"{path}: no such file; the model needs the vocabulary it was trained with")
+                name = "bpe.model" if key == "bpemodel" else "src_bpe.model"
+                shutil.copyfile(found, directory / name)
+                config[key] = str(out.resolve() / name)
+        with atomic_write(directory / CONFIG) as handle:
+            yaml.safe_dump(config, handle, allow_unicode=True, sort_keys=False)
+        identity = {"sha256": sha256(directory / "model.safetensors"),
+                    "vocabulary": fingerprint(config["token_list"])}
+        write_json(directory / INFO, {**info, **identity})
+    return identity
