@@ -142,8 +142,8 @@ class Experiment:
             if name in path:
                 raise ConfigError(f"systems start from each other in a circle: {' <- '.join((*path, name))}")
             system = self.systems[name]
-            if system.init is not None:
-                visit(system.init.source, (*path, name))
+            if system.parent is not None:
+                visit(system.parent, (*path, name))
             done.setdefault(name, system)
 
         for name in self.systems:
