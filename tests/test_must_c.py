@@ -126,5 +126,5 @@ def test_refuses_what_is_not_there(corpus: Path, tmp_path: Path) -> None:
         prepare_must_c(corpus, tmp_path, "en-de")
     for suffix in ("en", "de"):
         (corpus / "en-de" / "data" / "train" / "txt" / f"train.{suffix}").write_bytes("é\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"train\.en: not UTF-8"):
+    with pytest.raises(DataError, match=r"train\.en:1: not UTF-8"):
         prepare_must_c(corpus, tmp_path, "en-de")

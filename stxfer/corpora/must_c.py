@@ -19,6 +19,7 @@ import yaml
 
 from stxfer.audio.io import files_digest
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
+from stxfer.corpora.lines import iter_lines, open_binary
 from stxfer.corpora.rows import inside, sanitise
 from stxfer.errors import ConfigError, DataError
 
@@ -95,7 +96,7 @@ def _data_folder(corpus: Path, pair: str) -> Path:
 
 def _entries(folder: Path, split: str, languages: Sequence[str]) -> Iterator[Entry]:
     text = folder / "txt"
-    sides = [read_lines(text / f"{split}.{language}") for language in languages]
+    sides = [_lines(text / f"{split}.{language}") for language in languages]
     parts = list(read_parts(text / f"{split}.yaml"))
     lengths = {"yaml": len(parts), **{code: len(side) for code, side in zip(languages, sides, strict=True)}}
     if len(set(lengths.values())) > 1:
@@ -111,30 +112,20 @@ def _entries(folder: Path, split: str, languages: Sequence[str]) -> Iterator[Ent
                     {f"text.{languages[1]}.human": target})
 
 
-def read_lines(path: Path) -> list[str]:
-    """Read a text of one sentence a line; only ``\\n`` ends a line, as U+2028 stands within some sentences.
-
-    Raises:
-        DataError: the file is absent or not UTF-8.
-    """
-    try:
-        lines = path.read_bytes().decode("utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); convert it with iconv") from None
-    return lines if lines[-1] else lines[:-1]
+def _lines(path: Path, *, collapse: bool = True) -> list[str]:
+    with open_binary(path) as handle:
+        return list(iter_lines(handle, str(path), collapse=collapse))
 
 
 def read_parts(path: Path) -> Iterator[Part]:
     """Yield the segments of a ``<split>.yaml``, parsed a block of list items at a time to bound memory.
 
     Raises:
-        DataError: the file is absent, not YAML, or an item lacks a key or has one of the wrong type; names file and
-            item.
+        DataError: the file is absent, not UTF-8 or not YAML, or an item lacks a key or has one of the wrong type;
+            names file and line or item.
     """
     number = 0
-    for first, block in _blocks(read_lines(path)):
+    for first, block in _blocks(_lines(path, collapse=False)):
         try:
             items = yaml.load(block, Loader=_LOADER)  # noqa: S506 (a safe loader)
         except yaml.YAMLError as error:
@@ -154,7 +145,7 @@ def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
     bounds = [0, *starts[1:], len(lines)]
     for begin, end in pairwise(bounds):
         if begin < end:
-            yield begin + 1, "\n".join(lines[begin:end])
+            yield begin + 1, "".join(lines[begin:end])
 
 
 def _part(item: Any, where: str) -> Part:
