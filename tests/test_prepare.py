@@ -19,7 +19,7 @@ from stxfer.kaldi.datadir import DataDir, read_datadir, write_datadir
 from stxfer.kaldi.segments import Segment
 from stxfer.prepare import prepare
 from stxfer.prepare_options import PrepareOptions
-from stxfer.text.normalise import load_profiles
+from stxfer.text.normalise import load_profiles, profile
 
 OPTIONS = PrepareOptions("en", "sw", max_drop=0.5)
 LANGUAGES = ("en", "sw")
@@ -198,17 +198,27 @@ def test_a_set_that_vanished_is_removed(raw: Path, caplog: pytest.LogCaptureFixt
 
 
 def test_profiles_of_an_experiment(raw: Path) -> None:
+    def stamps() -> dict[str, int]:
+        return {p.parent.name: p.stat().st_mtime_ns for p in (raw / "dump").glob("*/.stage.json")}
+
     run(raw)
-    marker = raw / "dump" / "tgt_train" / ".stage.json"
-    before = {name: (raw / "dump" / name / ".stage.json").stat().st_mtime_ns for name in ("src_dev", "tgt_test")
-              if (raw / "dump" / name).exists()}
+    first = stamps()
     changed = load_profiles({"sw": {"digits": "remove", "case": "keep"}})
     run(raw, profiles=changed)
     assert read_datadir(raw / "dump" / "tgt_train").text["c-4"] == "Ng'ombe"
     assert read_datadir(raw / "dump" / "src_train").texts["text.sw.human"]["a-3"] == "Sentensi ya"
-    assert ("neno", "Neno") not in read_pairs(raw / "dump/bitext", "train", LANGUAGES)
-    assert json.loads(marker.read_text())["options"]["profiles"] == {"text": changed["sw"].identity}
-    assert {name: (raw / "dump" / name / ".stage.json").stat().st_mtime_ns for name in before} != before
+    assert ("keep me", "Nitunze") in read_pairs(raw / "dump/bitext", "train", LANGUAGES)
+    options = json.loads((raw / "dump" / "src_train" / ".stage.json").read_text())["options"]
+    assert options["profiles"] == {"text": profile("en").identity, "text.sw.human": changed["sw"].identity}
+    assert all(stamp != first[name] for name, stamp in stamps().items())
+
+
+def test_rules_of_one_language_concern_the_leaks_of_another(raw: Path) -> None:
+    speech_set(raw, "tgt_train", {"c-0": "Habari", "c-1": "test here"})
+    run(raw)
+    assert "c-1" in read_datadir(raw / "dump" / "tgt_train").text
+    run(raw, profiles=load_profiles({"en": {"strip": "a"}}))  # src_test says "A test, here."
+    assert "c-1" not in read_datadir(raw / "dump" / "tgt_train").text
 
 
 def test_bitext_counts(raw: Path) -> None:
