@@ -266,6 +266,7 @@ def test_fix_says_what_it_did(tmp_path: Path) -> None:
     (path / "utt2dur").write_text((path / "utt2dur").read_text().replace("s1-u1 ", "s1-u1 -"))
     (path / "utt2lang").write_text("".join(f"{utt} sw\n" for utt in make().utts))
     (path / "spk2gender").write_text("s1 f\ns0 m\n")
+    (path / "spk2lang").write_text("s1 sw\n")
     (path / "notes").touch()
     dropped = ("s0-u2\tduplicate: two different lines in text\ns1-u0\tnot UTF-8: invalid start byte (text:7)\n"
                "s1-u1\tbad number: '-2.000' (utt2dur:5)\ns1-u2\tnot in text\n")
@@ -282,6 +283,8 @@ def test_fix_says_what_it_did(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "text").read_text() == "s0-u0 a\ns0-u1 b\n"
     assert (tmp_path / "out" / "spk2utt").read_text() == "s0 s0-u0 s0-u1\n"
     assert (tmp_path / "out" / "utt2lang").read_text() == "s0-u0 sw\ns0-u1 sw\n"
+    assert (tmp_path / "out" / "spk2gender").read_text() == "s0 m\n"
+    assert not (tmp_path / "out" / "spk2lang").exists()  # of no speaker who is left
     fix_datadir(tmp_path / "out", tmp_path / "out")
     assert (tmp_path / "out" / "dropped.tsv").read_text() == dropped  # what was dropped before stays listed
     with pytest.raises(DataError, match="set: holds notes, which is no table of a data directory and would be lost"):
@@ -341,7 +344,9 @@ def test_subset_carries_other_tables_and_refuses(tmp_path: Path) -> None:
     path = write(tmp_path / "set", make_segments())
     (path / "reco2dur").write_text("r0 9\nr1 8\n")
     (path / "spk2gender").write_text("s0 f\ns1 m\n")
+    (path / "spk2lang").write_text("s7 sw\n")
     subset_datadir(path, tmp_path / "out", n_utts=1)
+    assert check_datadir(tmp_path / "out").errors == []
     utt = next(iter(read_datadir(tmp_path / "out")))
     assert (tmp_path / "out" / "reco2dur").read_text() == {"0": "r0 9\n", "1": "r1 8\n"}[utt[1]]
     assert (tmp_path / "out" / "spk2gender").read_text() == {"0": "s0 f\n", "1": "s1 m\n"}[utt[1]]

@@ -12,7 +12,7 @@ from pathlib import Path
 from stxfer.errors import ConfigError, DataError
 from stxfer.fileio import atomic_dir
 from stxfer.kaldi.blocks import Block, Keys, iter_blocks, merge, write_blocks
-from stxfer.kaldi.layout import Layout, check_out, read_layout, write_spk2utt
+from stxfer.kaldi.layout import Layout, check_out, read_layout, read_speakers, spk2utt
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def combine_datadirs(parts: Sequence[str | os.PathLike[str]], out: str | os.Path
         for name in sorted(_utterance_tables(layouts) & keys.keys()):
             if keys[name] != keys["utt2spk"]:
                 _refuse_difference(name, layouts)
-        write_spk2utt(directory)
+        write_blocks(directory / "spk2utt", [spk2utt(*read_speakers(directory / "utt2spk"))])
     return Combined(keys["utt2spk"].number, left_out)
 
 

@@ -14,7 +14,7 @@ from stxfer.kaldi.blocks import Block, write_blocks
 from stxfer.kaldi.check import audio_problem, is_positive
 from stxfer.kaldi.datadir import text_language
 from stxfer.kaldi.dropped import check_share, read_dropped, write_dropped
-from stxfer.kaldi.layout import Layout, check_out, read_layout, recordings, write_spk2utt
+from stxfer.kaldi.layout import Layout, check_out, read_layout, read_speakers, recordings, spk2utt
 from stxfer.kaldi.segments import parse_segment
 from stxfer.kaldi.table import BOM, is_id
 
@@ -49,9 +49,9 @@ def fix_datadir(source: str | os.PathLike[str], out: str | os.PathLike[str], *, 
     """Write a data directory that :func:`stxfer.kaldi.check.check_datadir` finds no error in.
 
     Lines are sorted; byte-order marks, DOS line ends, blank lines, tabs after the key and repeated lines are mended;
-    recordings that no segment uses are left out; ``spk2utt`` is made anew. Dropped are utterances that not every table
-    has, or with two different lines, bytes that are not UTF-8, an id with white space, or a value that cannot be used.
-    They are listed in ``dropped.tsv``, after those already listed in the source's.
+    recordings and speakers that no utterance has are left out; ``spk2utt`` is made anew. Dropped are utterances that
+    not every table has, or with two different lines, bytes that are not UTF-8, an id with white space, or a value that
+    cannot be used. They are listed in ``dropped.tsv``, with those that the source's own lists.
 
     Args:
         source: the directory.
@@ -101,20 +101,20 @@ def _decide(layout: Layout, keys: dict[str, set[bytes]],
 
 
 def _write(layout: Layout, out: Path, utts: set[bytes]) -> None:
-    wanted = dict.fromkeys(layout.utterance, utts)
-
-    def write(name: str) -> None:
+    def write(name: str, wanted: set[bytes]) -> None:
         values = _load(layout.path / name).values
-        keys = sorted(values.keys() & wanted[name] if name in wanted else values.keys())
-        write_blocks(out / name, [Block(keys, [b" ".join(filter(None, (key, values[key]))) for key in keys])])
+        if keys := sorted(values.keys() & wanted):  # a table of other recordings or speakers only is left out
+            write_blocks(out / name, [Block(keys, [b" ".join(filter(None, (key, values[key]))) for key in keys])])
 
     for name in layout.utterance:
-        write(name)
-    if layout.recording:
-        wanted |= dict.fromkeys(layout.recording, recordings(out / "segments"))
-    for name in (*layout.recording, *layout.speaker):
-        write(name)
-    write_spk2utt(out)
+        write(name, utts)
+    used = recordings(out / "segments") if layout.recording else set()
+    for name in layout.recording:
+        write(name, used)
+    kept, speakers = read_speakers(out / "utt2spk")
+    write_blocks(out / "spk2utt", [spk2utt(kept, speakers)])
+    for name in layout.speaker:
+        write(name, set(speakers))
 
 
 def _load(path: Path) -> _Table:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stxfer.errors import DataError
-from stxfer.kaldi.blocks import Block, iter_blocks, write_blocks
+from stxfer.kaldi.blocks import Block, iter_blocks
 
 REQUIRED = ("wav.scp", "text", "utt2spk")
 DERIVED = {"spk2utt", "dropped.tsv"}  # made anew, or about the making
@@ -88,12 +88,6 @@ def check_out(out: Path, sources: list[Path]) -> None:
 def recordings(path: Path) -> set[bytes]:
     """Return the recordings that a ``segments`` file names."""
     return {value.partition(b" ")[0] for block in iter_blocks(path) for value in block.values}
-
-
-def write_spk2utt(directory: Path) -> None:
-    """Write ``spk2utt`` of the sorted ``utt2spk`` beside it."""
-    utts, speakers = read_speakers(directory / "utt2spk")
-    write_blocks(directory / "spk2utt", [spk2utt(utts, speakers)])
 
 
 def read_speakers(utt2spk: Path) -> tuple[list[bytes], list[bytes]]:

@@ -100,9 +100,11 @@ def _write_others(layout: Layout, out: Path, speakers: set[bytes]) -> None:
     """Write the tables that are not about utterances."""
     used = recordings(out / "segments") if layout.recording else set()
     for name, wanted in (*((name, used) for name in layout.recording), *((name, speakers) for name in layout.speaker)):
-        missing = len(wanted) - write_blocks(out / name, keep(iter_blocks(layout.path / name), wanted)).number
-        if missing and name == "wav.scp":
-            raise DataError(f"{layout.path / name}: lacks {missing} of the {len(used)} recordings of the subset")
+        found = write_blocks(out / name, keep(iter_blocks(layout.path / name), wanted)).number
+        if name == "wav.scp" and found < len(used):
+            raise DataError(f"{layout.path / name}: lacks {len(used) - found} of the subset's {len(used)} recordings")
+        if not found:  # none of its speakers or recordings is in the subset
+            (out / name).unlink()
 
 
 def _choose(path: Path, utts: Sequence[bytes], speakers: Sequence[bytes], seconds: Sequence[float],
