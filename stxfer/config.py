@@ -154,7 +154,8 @@ class Experiment:
 def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     """Read an experiment file; ``include: [files]`` (relative to it) are read first and overridden by it.
 
-    Mappings are merged key by key; ``null`` removes an included key.
+    Mappings are merged key by key; ``null`` removes an included key. Where a key names another class than the
+    included one (``encoder``, ``decoder``), that one's options (``encoder_conf``) go with it.
 
     Raises:
         ConfigError: file absent, not YAML, an unknown key, or a value of the wrong type; names the key.
@@ -226,6 +227,8 @@ def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
     for key, value in over.items():
+        if f"{key}_conf" in base and value != base.get(key):
+            del base[f"{key}_conf"]  # options of one class (encoder: conformer) are not another's
         if value is None:
             base.pop(key, None)
         elif isinstance(value, dict) and isinstance(base.get(key), dict):
