@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stxfer.audio.check import AudioReport, Limits, inspect
-from stxfer.kaldi.datadir import Audio, DataDir
+from stxfer.audio.check import AudioReport, Limits, inspect_all
+from stxfer.kaldi.datadir import DataDir
 from stxfer.pool import Pool
 from stxfer.progress import Progress
-
-_BLOCK = 32  # utterances that one task decodes: some tenths of a second of work
-Job = tuple[list[tuple[str, Audio]], Limits]
 
 
 def check_audio(data: DataDir, limits: Limits, pool: Pool) -> dict[str, AudioReport]:
     """Decode every utterance and return what was found, by utterance, sorted."""
-    utts = data.utts
-    jobs: Iterator[Job] = (([(utt, data.audio(utt)) for utt in utts[k:k + _BLOCK]], limits)
-                           for k in range(0, len(utts), _BLOCK))
-    progress = Progress(f"check {data.path.name}", len(utts))
+    progress = Progress(f"check {data.path.name}", len(data))
     reports: dict[str, AudioReport] = {}
-    for found in pool.run(_inspect, jobs, what=f"check of {data.path}"):
-        reports.update(found)
-        progress.add(len(found), sum(report.seconds for _, report in found))
+    for utt, report in inspect_all(data, limits, pool):
+        reports[utt] = report
+        progress.add(1, report.seconds)
     return dict(sorted(reports.items()))
-
-
-def _inspect(job: Job) -> list[tuple[str, AudioReport]]:
-    utterances, limits = job
-    return [(utt, inspect(audio, limits)) for utt, audio in utterances]
 
 
 def audio_summary(reports: Mapping[str, AudioReport]) -> dict[str, Any]:
