@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from stxfer.config import Experiment, Label
 from stxfer.errors import DataError
 from stxfer.fileio import atomic_dir
 from stxfer.kaldi.table import read_table
+from stxfer.leaks import HELD_OUT, held_out
 from stxfer.mt.declare import HUMAN
 from stxfer.mt.filters import Candidate, dropped_labels
 from stxfer.mt.label_files import LabelSet, scores_of, write_labels
@@ -23,6 +25,7 @@ from stxfer.mt.translator import Translation
 from stxfer.stage import Stage, digest
 from stxfer.text.normalise import Profile, normalise
 
+log = logging.getLogger(__name__)
 SETS = ("src_train", "src_dev")
 IDENTIFIER_PAIRS = 20000
 
@@ -50,7 +53,11 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int =
         StxferError: a translator failed; what it had finished is kept.
     """
     counts = {}
-    held_out = test_sentences(dump / "fbank", experiment.target_lang)
+    data = dump / "data"
+    needed = any(declared.filters.held_out for declared in experiment.labels.values())
+    tests = test_sentences(data, experiment.target_lang) if needed or (data / HELD_OUT).exists() else {}
+    if not tests:
+        log.warning("%s: no test sentences; labels that are one go unnoticed", data / HELD_OUT)
     for label, declared in experiment.labels.items():
         with Opener(label, experiment, dump, exp, threads) as opener:
             for name in SETS:
@@ -58,21 +65,19 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int =
                     make_translations(f"labels {label} {name}", dump / "fbank" / name / "text", read_table,
                                       translations_dir(dump, label, name), opener, shard=shard, force=force,
                                       allow_stale=allow_stale)
-                counts[f"{label} {name}"] = _make(experiment, label, name, dump, held_out, force, allow_stale)
+                counts[f"{label} {name}"] = _make(experiment, label, name, dump, tests, force, allow_stale)
     return counts
 
 
 def test_sentences(data: Path, target: str) -> dict[str, str]:
-    """Return the target language's sentences of the test sets in a folder, each with the file it stands in."""
-    found: dict[str, str] = {}
-    for directory in sorted(data.glob("*")):
-        if "test" in directory.name.split("_"):
-            pattern = "text" if directory.name.startswith("tgt_") else f"text.{target}.*"
-            for path in sorted(directory.glob(pattern)):
-                for sentence in read_table(path).values():
-                    found.setdefault(sentence, f"{directory.name}/{path.name}")
-    found.pop("", None)
-    return found
+    """Return the target language's sentences of the test sets that stage 2 has held out, each with its place."""
+    return {sentence: place for sentence, place in held_out(data).items()
+            if _is_target_test(*place.split("/"), target=target)}
+
+
+def _is_target_test(name: str, file: str, *, target: str) -> bool:
+    spoken = file == "text" and name.startswith("tgt_")
+    return "test" in name.split("_") and (spoken or file.startswith(f"text.{target}."))
 
 
 def bitext_identifier(bitext: Path, languages: Sequence[str]) -> Identifier:
@@ -90,7 +95,7 @@ class _Proposal:
     nbest: dict[str, list[Translation]] = field(default_factory=dict)
 
 
-def _make(experiment: Experiment, label: str, name: str, dump: Path, held_out: Mapping[str, str], force: bool,
+def _make(experiment: Experiment, label: str, name: str, dump: Path, tests: Mapping[str, str], force: bool,
            allow_stale: bool) -> int:
     declared, target = experiment.labels[label], experiment.target_lang
     text = dump / "fbank" / name / "text"
@@ -102,7 +107,7 @@ def _make(experiment: Experiment, label: str, name: str, dump: Path, held_out: M
     learnt_from = [bitext / f"train.{lang}" for lang in languages] if declared.filters.language else []
     options = {"filters": asdict(declared.filters), "mix": dict(declared.mix), "seed": declared.seed,
                "normalisation": experiment.profile(target).identity, "max_words": MAX_WORDS,
-               "held_out": hashlib.sha256("\n".join(sorted(held_out)).encode()).hexdigest()}
+               "tests": hashlib.sha256("\n".join(sorted(tests)).encode()).hexdigest()}
     stage = Stage(f"labels {label} {name}", out, [text, *origins, *learnt_from], options)
     table = out / f"text.{target}.{label}"
     if not stage.needed(force=force, allow_stale=allow_stale):
@@ -117,7 +122,7 @@ def _make(experiment: Experiment, label: str, name: str, dump: Path, held_out: M
         identifier = bitext_identifier(bitext, languages)
         accuracy = {"identifier": {"trained on": "bitext/train", "dev accuracy":
                                    round(identifier.accuracy(read_bitext(bitext, "dev", languages)), 4)}}
-    dropped = proposal.dropped | dropped_labels(proposal.candidates, declared.filters, held_out=held_out,
+    dropped = proposal.dropped | dropped_labels(proposal.candidates, declared.filters, held_out=tests,
                                                 identifier=identifier, where=f"labels {label} {name}")
     if len(dropped) == len(source):
         utt = min(dropped)
@@ -125,7 +130,7 @@ def _make(experiment: Experiment, label: str, name: str, dump: Path, held_out: M
             if declared.translator == "trained" else "other filters, or another translator"
         raise DataError(f"{text}: label source {label!r} has a label for no utterance of it, e.g. {utt}: "
                         f"{dropped[utt]}; {advice}")
-    leaks = {c.utt: held_out[c.text] for c in proposal.candidates if c.text in held_out}
+    leaks = {c.utt: tests[c.text] for c in proposal.candidates if c.text in tests}
     human = dump / "fbank" / name / f"text.{target}.{HUMAN}"
     with atomic_dir(out) as directory:
         outputs = write_labels(directory, LabelSet(
