@@ -33,7 +33,8 @@ def headlines(results: Cell) -> list[str]:
 
 def unscored(results: Cell) -> list[str]:
     """Return a sentence for each system that could not be scored."""
-    return [f"{system}: not scored, there is no reference {path}" for system, path in results["unscored"].items()]
+    return [f"{system}: not scored, {f'there is no reference {path}' if path else 'it hears nothing'}"
+            for system, path in results["unscored"].items()]
 
 
 def plain_text(experiment: Experiment, results: Cell) -> str:

@@ -19,11 +19,13 @@ def reference_path(experiment: Experiment, system: System, dump: Path) -> Path:
 
 
 def has_reference(experiment: Experiment, system: System, dump: Path) -> bool:
-    """Whether a system can be scored.
+    """Whether a system can be scored: not the control that hears nothing, and not ST without a translated test set.
 
-    Only ST on a test set that is there, but untranslated, cannot: a test set that is not there at all is a stage
+    ST on a test set that is there, but untranslated, cannot be: a test set that is not there at all is a stage
     not run, which is an error of its own.
     """
+    if system.task == "lm":
+        return False
     path = reference_path(experiment, system, dump)
     return path.exists() or not path.with_name("text").exists()
 
