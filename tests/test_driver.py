@@ -311,12 +311,20 @@ for name in sys.argv[1:]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_has_a_help_text(command: str) -> None:
+    whole = help_text(command)
+    parts = re.findall(r"^    ([a-z]\w*)\b", whole, re.MULTILINE)  # the tools of datadir, the corpora of download
+    for text in [help_text(command, part) for part in parts] or [whole]:
+        options = re.findall(r"^  (--[\w-]+)(?: [^ ].*?)?(?:  +(\S.*)|)\n(?:      +(\S.*))?", text, re.MULTILINE)
+        assert all(beside or below for _, beside, below in options), text
+        assert options or parts, text
+
+
+def help_text(*command: str) -> str:
     out = io.StringIO()
     with redirect_stdout(out), pytest.raises(SystemExit) as end:
-        importlib.import_module(f"stxfer.bin.{command}").main(["--help"])
+        importlib.import_module(f"stxfer.bin.{command[0]}").main([*command[1:], "--help"])
     assert end.value.code == 0
-    options = re.findall(r"^  (--[\w-]+)(?: [^ ].*?)?(?:  +(\S.*)|)\n(?:      +(\S.*))?", out.getvalue(), re.MULTILINE)
-    assert options and all(beside or below for _, beside, below in options), out.getvalue()
+    return out.getvalue()
 
 
 # --- the house ---------------------------------------------------------------------------------------
