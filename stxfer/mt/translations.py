@@ -35,6 +35,11 @@ class Opener:
         return translator_identity(self.label, *self._arguments)
 
     @property
+    def opened_identity(self) -> dict[str, Any]:
+        """What the translator says of itself, if it was opened."""
+        return self.identity if self._translator is None else dict(self._translator.identity)
+
+    @property
     def inputs(self) -> list[Path]:
         """The files and stages' directories that the translator reads."""
         return translator_inputs(self.label, *self._arguments)
@@ -85,7 +90,7 @@ def make_translations(what: str, text: Path, read: Callable[[Path], Mapping[str,
     found = translate_units(units, opener, work, identity=identity, nbest=label.nbest, shard=shard, what=what)
     with atomic_dir(out) as directory:
         write_translations(directory / FILE, found)
-    stage.finish([out / FILE])
+    stage.finish([out / FILE], translator=opener.opened_identity)
     remove_work(work)
 
 
@@ -99,7 +104,7 @@ class Translations:
 
     def __init__(self, directory: Path, label: Label) -> None:
         self._found, self._label = read_translations(directory / FILE), label
-        self.identity: Mapping[str, Any] = read_json(directory / MARKER)["options"]["translator"]
+        self.identity: Mapping[str, Any] = read_json(directory / MARKER)["translator"]
         self.scored = any(t.score for best in self._found.values() for t in best)
 
     def __len__(self) -> int:
