@@ -159,13 +159,20 @@ def test_seeds_are_pooled(tmp_path, monkeypatch):
     assert results["comparisons"][0]["n_seeds"] == results["comparisons"][0]["n_seeds_baseline"] == 2
 
 
-def test_translator_is_shown_if_scored(recipe):
-    path = Path("exp/mt/mt/score/score.json")
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"metrics": {"bleu": {"value": 65.8, "n_utts": 100, "n_ref": 600}}}), encoding="utf-8")
-    assert report()["mt"] == [{"label": "mt", "metric": "bleu", "value": 65.8, "n_utts": 100, "n_ref": 600}]
-    row = "| translator of label mt | bitext test | text only | BLEU | 65.8 |"
-    assert row in (OUT / "RESULTS.md").read_text("utf-8")
+def test_translators_are_shown_if_scored(recipe):
+    for label, kept in (("mt", 200), ("clean", 100), ("strict", 0)):
+        path = Path(f"exp/mt/{label}/score/score.json")
+        path.parent.mkdir(parents=True)
+        score = {"pairs": 200, "kept": kept}
+        if kept:
+            score["metrics"] = {"bleu": {"value": 65.8 - kept / 100, "n_utts": kept, "n_ref": 6 * kept}}
+        path.write_text(json.dumps(score), encoding="utf-8")
+    assert report()["mt"] == [
+        {"label": "clean", "metric": "bleu", "value": 64.8, "n_utts": 100, "n_ref": 600, "kept": 0.5},
+        {"label": "mt", "metric": "bleu", "value": 63.8, "n_utts": 200, "n_ref": 1200, "kept": 1.0}]
+    written = (OUT / "RESULTS.md").read_text("utf-8")
+    assert "| translator of label clean, 50 % kept | bitext test | text only | BLEU | 64.8 |" in written
+    assert "| translator of label mt | bitext test | text only | BLEU | 63.8 |" in written
 
 
 def test_st_systems_compare_by_bleu_and_unlike_systems_do_not(recipe):

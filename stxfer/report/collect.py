@@ -149,10 +149,11 @@ def mt_paths(expdir: Path) -> list[Path]:
 
 
 def mt_scores(expdir: Path) -> list[dict[str, Any]]:
-    """Return the translators' own test scores: label, metric, value, n_utts, n_ref."""
-    return [{"label": path.parent.parent.name, "metric": metric, "value": value["value"],
-             "n_utts": value["n_utts"], "n_ref": value["n_ref"]}
-            for path in mt_paths(expdir) for metric, value in read_json(path)["metrics"].items()]
+    """Return the translators' own test scores: label, metric, value, n_utts, n_ref, kept (share its filters keep)."""
+    scores = {path.parent.parent.name: read_json(path) for path in mt_paths(expdir)}
+    return [{"label": label, "metric": metric, "value": value["value"], "n_utts": value["n_utts"],
+             "n_ref": value["n_ref"], "kept": score["kept"] / score["pairs"]}
+            for label, score in scores.items() for metric, value in score.get("metrics", {}).items()]
 
 
 def _summary(of_system: list[Run], metric: str, stats: np.ndarray) -> dict[str, Any]:

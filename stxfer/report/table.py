@@ -62,7 +62,8 @@ def supporting_table(results: Cell) -> list[list[str]]:
         for metric, cell in metrics.items():
             table.append([name, cell["set"], f"{cell['train_hours']:.2f}", NAMES[metric], *_score(cell)])
     for cell in results["mt"]:
-        table.append([f"translator of label {cell['label']}", "bitext test", "text only", NAMES[cell["metric"]],
+        kept = "" if cell["kept"] == 1 else f", {100 * cell['kept']:.0f} % kept"
+        table.append([f"translator of label {cell['label']}{kept}", "bitext test", "text only", NAMES[cell["metric"]],
                       f"{cell['value']:.1f}", ""])
     return table
 
