@@ -12,6 +12,7 @@ import yaml
 
 from stxfer.corpora.clean import CleanOptions
 from stxfer.errors import ConfigError
+from stxfer.feature_options import FeatureOptions
 from stxfer.mt.declare import HUMAN, Label, read_labels
 from stxfer.prepare_options import PrepareOptions
 from stxfer.systems import KINDS, System, check_systems, language_tag, read_system
@@ -104,6 +105,7 @@ class Experiment:
     profiles: Mapping[str, Profile]
     data: Mapping[str, Any]
     prepare: Mapping[str, Any]
+    features: FeatureOptions
     vocab: Mapping[str, Vocab]
     labels: Mapping[str, Label]
     mt: Mt
@@ -161,10 +163,10 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
         ConfigError: file absent, not YAML, an unknown key, or a value of the wrong type; names the key.
     """
     raw = _read(Path(path))
-    known = {"name", "languages", "normalise", "data", "prepare", "vocab", "labels", "mt", "model", "train", "decode",
-             "systems", "compare", "seeds", "label_systems"}
+    known = {"name", "languages", "normalise", "data", "prepare", "features", "vocab", "labels", "mt", "model", "train",
+             "decode", "systems", "compare", "seeds", "label_systems"}
     refuse_unknown(raw, known, str(path))
-    missing = sorted(known - {"normalise", "data", "prepare", "label_systems"} - raw.keys())
+    missing = sorted(known - {"normalise", "data", "prepare", "features", "label_systems"} - raw.keys())
     if missing:
         raise ConfigError(f"{path}: missing key {missing[0]!r}")
     languages = raw["languages"]
@@ -197,6 +199,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
         name=raw["name"], source_lang=languages["source"], target_lang=languages["target"],
         profiles=load_profiles(raw.get("normalise"), f"{path}: normalise"),
         data=raw.get("data") or {}, prepare=raw.get("prepare") or {},
+        features=FeatureOptions.from_mapping(raw.get("features") or {}, f"{path}: features"),
         vocab=vocab, labels=labels, mt=make(Mt, mt, f"{path}: mt"), model=raw["model"], train=train,
         decode={kind: make(Decoding, raw["decode"].get(kind) or {}, f"{path}: decode.{kind}")
                 for kind in (*KINDS, "mt")},
@@ -267,8 +270,7 @@ def _put(value: Any, label: str) -> Any:
 
 def _phases(train: Mapping[str, Any], kind: str, path: str) -> tuple[Phase, ...]:
     default = train.get("default") or {}
-    phases = train.get(kind) or [{}]
-    return tuple(_phase({**default, **phase}, f"{path}: train.{kind}") for phase in phases)
+    return tuple(_phase({**default, **phase}, f"{path}: train.{kind}") for phase in train.get(kind) or [{}])
 
 
 def _phase(value: Mapping[str, Any], where: str) -> Phase:

@@ -95,7 +95,7 @@ def test_the_models_by_data_size_are_what_they_say(tmp_path: Path, size: str, mi
     tokens = ["<blank>", "<unk>", *map(str, range(experiment.vocab["target"].size)), "<sos/eos>"]
     (tmp_path / "tokens.txt").write_text("\n".join(tokens))
     (phase,) = experiment.train["target"]
-    model = build_model("asr", model_config("asr", experiment.model, phase, Text(tmp_path)))
+    model = build_model("asr", model_config("asr", experiment.model, phase, 80, Text(tmp_path)))
     assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(millions, abs=0.1)
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+
+from stxfer.errors import DataError
+from stxfer.kaldi.table import iter_table
 
 COMPRESSIONS = ("8bit", "none")
 
@@ -32,6 +36,23 @@ def write_matrix(handle: BinaryIO, utt: str, matrix: np.ndarray, compression: st
         handle.write(f"{utt} \0B".encode())
         _write_compressed(handle, matrix)
     return offset
+
+
+def feature_size(feats_scp: Path) -> int:
+    """Return the dimension of the features that a table names, of its first utterance.
+
+    Raises:
+        DataError: the table is absent or empty, or that utterance's features cannot be read.
+    """
+    import kaldiio
+
+    for utt, path in iter_table(feats_scp):
+        try:
+            return int(kaldiio.load_mat(path).shape[1])
+        except Exception as error:  # kaldiio raises whatever its parser stumbles over
+            raise DataError(f"{feats_scp}: cannot read utterance {utt!r} from {path} ({error}); "
+                            "run stage 3 again") from None
+    raise DataError(f"{feats_scp}: names no utterance; run stage 3 again")
 
 
 def _write_compressed(handle: BinaryIO, matrix: np.ndarray) -> None:

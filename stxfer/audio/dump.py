@@ -1,4 +1,4 @@
-"""Filterbank features of a data directory, in shards made side by side."""
+"""Features of a data directory, in shards made side by side."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,6 +30,52 @@ OPTIONS = {"num_mel": NUM_MEL, "frame_length_ms": FRAME_LENGTH_MS, "frame_shift_
 MAX_SHARDS, MIN_SHARD = 64, 400  # a shard costs two waits for the disk
 
 
+class Extractor(Protocol):
+    """What makes an utterance's features of its samples; it is pickled for the worker processes."""
+
+    @property
+    def name(self) -> str:
+        """How progress lines call it."""
+
+    @property
+    def size(self) -> int:
+        """Dimension of the features."""
+
+    @property
+    def min_shard(self) -> int:
+        """How many utterances a shard holds at least."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What decides the features, for markers (JSON)."""
+
+    def __call__(self, samples: np.ndarray, path: str) -> np.ndarray:
+        """Map float32 (n,) at 16 kHz to float32 (T, size); ``path`` is for error messages."""
+
+
+@dataclass(frozen=True)
+class Fbank:
+    """The filterbank of :mod:`stxfer.audio.fbank`."""
+
+    name = "fbank"
+    size = NUM_MEL
+
+    @property
+    def min_shard(self) -> int:
+        return MIN_SHARD
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return OPTIONS
+
+    def __call__(self, samples: np.ndarray, path: str) -> np.ndarray:
+        """See :func:`stxfer.audio.fbank.features`."""
+        return features(samples, path)
+
+
+FBANK = Fbank()
+
+
 @dataclass(frozen=True)
 class Shard:
     """A part of a set that is made at once.
@@ -39,12 +86,14 @@ class Shard:
             content: a shard of a killed run is used again only if it is the same.
         items: utterances and their audio, those of one recording one after the other.
         compression: of the ark.
+        extractor: what makes the features.
     """
 
     name: str
     path: Path
     items: tuple[tuple[str, Audio], ...]
     compression: str
+    extractor: Extractor = FBANK
 
     @property
     def ark(self) -> Path:
@@ -96,7 +145,7 @@ def make_shard(shard: Shard) -> Shard:
         with atomic_write(shard.ark, "wb") as handle:
             for utt, audio in shard.items:
                 try:
-                    matrix = features(reader.read(audio), audio.path)
+                    matrix = shard.extractor(reader.read(audio), audio.path)
                 except DataError as error:
                     raise DataError(f"{shard.name}, utterance {utt}: {error}") from None
                 index[utt] = (write_matrix(handle, utt, matrix, shard.compression), len(matrix))
@@ -106,17 +155,18 @@ def make_shard(shard: Shard) -> Shard:
     return shard
 
 
-def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, pool: Pool = HERE,
-               compression: str = "8bit", force: bool = False, allow_stale: bool = False) -> int:
+def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, extractor: Extractor = FBANK,
+               pool: Pool = HERE, compression: str = "8bit", force: bool = False, allow_stale: bool = False) -> int:
     """Write the features of a data directory, with its texts beside them.
 
     ``out`` receives ``feats.<k>.ark``, ``feats.scp`` (absolute paths), ``feats.sha256`` (of the arks),
-    ``utt2num_frames`` (``utt T``), ``speech_shape`` (``utt T,80``, ESPnet's shape file), and copies of
+    ``utt2num_frames`` (``utt T``), ``speech_shape`` (``utt T,D``, ESPnet's shape file), and copies of
     ``text text.* utt2spk utt2dur``. Shards finished before a kill are not made again.
 
     Args:
         datadir: a Kaldi data directory; its ``segments`` and ``utt2speed`` are applied.
         out: the directory to write.
+        extractor: what makes the features.
         pool: where shards are made.
         compression: ``8bit`` (a quarter of the size) or ``none``.
         force: make it again although it is finished.
@@ -135,13 +185,13 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
     data, out = read_datadir(datadir), Path(out)
     stamps = {path: file_stamp(path) for path in data.wav_scp.values()}
     stage = Stage(f"features {out.name}", out, table_files(data.path),
-                  {**OPTIONS, "compression": compression, "audio": _digest(stamps.values())})
+                  {**extractor.options, "compression": compression, "audio": _digest(stamps.values())})
     if not stage.needed(force=force, allow_stale=allow_stale):
         return len(data)
     directory = out / ".shards"
     if force:
         shutil.rmtree(directory, ignore_errors=True)
-    shards = _split(data, out.name, directory, compression, stamps)
+    shards = _split(data, out.name, directory, extractor, compression, stamps)
     _make(shards, data, pool)
     stage.finish(_merge(shards, data, out), compression=compression,
                  bytes={path.name: path.stat().st_size for path in sorted(out.glob("feats.*.ark"))})
@@ -155,21 +205,23 @@ def _digest(lines: Iterable[str]) -> str:
     return total.hexdigest()
 
 
-def _split(data: DataDir, name: str, directory: Path, compression: str, stamps: dict[str, str]) -> list[Shard]:
+def _split(data: DataDir, name: str, directory: Path, extractor: Extractor, compression: str,
+           stamps: dict[str, str]) -> list[Shard]:
     items = sorted(((utt, data.audio(utt)) for utt in data.utts),
                    key=lambda item: (item[1].path, item[1].start, item[1].end or 0.0, item[0]))
-    size = max(MIN_SHARD, -(-len(items) // MAX_SHARDS))  # independent of the number of processes
+    size = max(extractor.min_shard, -(-len(items) // MAX_SHARDS))  # independent of the number of processes
     shards = []
     for k in range(0, len(items), size):
         part = tuple(items[k:k + size])
         used = dict.fromkeys(audio.path for _, audio in part)
-        key = _digest([json.dumps([part, OPTIONS, compression]), *(stamps[path] for path in used)])
-        shards.append(Shard(name, directory / key[:32], part, compression))
+        key = _digest([json.dumps([part, extractor.options, compression]), *(stamps[path] for path in used)])
+        shards.append(Shard(name, directory / key[:32], part, compression, extractor))
     return shards
 
 
 def _make(shards: Sequence[Shard], data: DataDir, pool: Pool) -> None:
-    progress = Progress(f"fbank {shards[0].name}", len(data))
+    what = f"{shards[0].extractor.name} {shards[0].name}"
+    progress = Progress(what, len(data))
 
     def count(shard: Shard) -> None:
         progress.add(len(shard.items), sum(data.utt2dur.get(utt, 0.0) for utt, _ in shard.items))
@@ -180,7 +232,7 @@ def _make(shards: Sequence[Shard], data: DataDir, pool: Pool) -> None:
             count(shard)
         else:
             todo.append(shard)
-    for shard in pool.run(make_shard, todo, what=f"fbank {shards[0].name}"):
+    for shard in pool.run(make_shard, todo, what=what):
         count(shard)
 
 
@@ -198,7 +250,7 @@ def _merge(shards: Sequence[Shard], data: DataDir, out: Path) -> Iterable[Path]:
     with atomic_write(out / "feats.sha256") as handle:
         handle.writelines(sums)
     tables = {"feats.scp": scp, "utt2num_frames": frames,
-              "speech_shape": {utt: f"{length},{NUM_MEL}" for utt, length in frames.items()},
+              "speech_shape": {utt: f"{length},{shards[0].extractor.size}" for utt, length in frames.items()},
               "text": data.text, **data.texts, "utt2spk": data.utt2spk}
     if data.utt2dur:
         tables["utt2dur"] = {utt: f"{seconds:.3f}" for utt, seconds in data.utt2dur.items()}

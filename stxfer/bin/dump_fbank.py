@@ -1,4 +1,4 @@
-"""Stage 3: filterbank features of the prepared sets."""
+"""Stage 3: filterbank or self-supervised features of the prepared sets."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.audio.ark import COMPRESSIONS
-from stxfer.audio.dump import dump_fbank
+from stxfer.audio.dump import FBANK, dump_fbank
+from stxfer.audio.ssl import open_ssl
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
+from stxfer.config import load_experiment
 from stxfer.errors import DataError
+from stxfer.feature_options import FeatureOptions
 from stxfer.kaldi.datadir import find_sets
 from stxfer.pool import worker_pool
 
@@ -16,10 +19,11 @@ from stxfer.pool import worker_pool
 def main(argv: Sequence[str] | None = None) -> None:
     """Write ``<out>/<set>`` for every set of ``--data``."""
     parser = make_parser("dump_fbank", __doc__ or "")
+    parser.add_argument("--config", type=Path, help="experiment file whose 'features' says which; none: filterbank")
     parser.add_argument("--data", type=Path, default=Path("dump/data"), help="folder of Kaldi data directories")
     parser.add_argument("--out", type=Path, default=Path("dump/fbank"), help="folder to write")
     parser.add_argument("--sets", default="", help="names of sets, in quotes; none: all")
-    parser.add_argument("--nj", type=cores, default=2, help="processes")
+    parser.add_argument("--nj", type=cores, default=2, help="processes; each holds the encoder, if one is used")
     parser.add_argument("--compression", choices=COMPRESSIONS, default="8bit", help="of the ark files")
     add_stage_options(parser)
     args = parser.parse_args(argv)
@@ -27,9 +31,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     sets = args.sets.split() or found
     if unknown := [name for name in sets if name not in found]:
         raise DataError(f"{args.data / unknown[0]}: no such set; there are: {' '.join(found)}")
+    options = load_experiment(args.config).features if args.config else FeatureOptions()
+    extractor = open_ssl(options) if options.kind == "ssl" else FBANK
     with worker_pool(args.nj) as pool:
-        counts = {name: dump_fbank(args.data / name, args.out / name, pool=pool, compression=args.compression,
-                                   force=args.force, allow_stale=args.allow_stale)
+        counts = {name: dump_fbank(args.data / name, args.out / name, extractor=extractor, pool=pool,
+                                   compression=args.compression, force=args.force, allow_stale=args.allow_stale)
                   for name in sets}
     print(f"features in {args.out}: " + ", ".join(f"{name} {count}" for name, count in counts.items()) + " utterances")
 

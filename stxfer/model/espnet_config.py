@@ -12,8 +12,7 @@ import torch
 
 from stxfer.config import Phase
 
-SPECAUG = {"apply_time_warp": False, "apply_freq_mask": True, "freq_mask_width_range": [0, 16], "num_freq_mask": 2,
-           "apply_time_mask": True, "time_mask_width_ratio_range": [0.0, 0.05], "num_time_mask": 2}
+FREQ_MASK = 0.2  # the widest of two masks: share of the features' dimension, 16 of 80 bands
 RECURRENT = ("berard",)  # no positions, so no dropout of them
 
 
@@ -33,12 +32,20 @@ def averaged(phase: Phase) -> int:
     return min(phase.average, phase.epochs)
 
 
-def model_config(task: str, model: Mapping[str, Any], phase: Phase, target: Text,
+def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: int, target: Text,
                  source: Text | None = None) -> dict[str, Any]:
     """Return the part of an ESPnet configuration that defines the model.
 
     Paths in it are absolute: ESPnet stores them as they are, and a model opened from another directory
     would fail at its first call.
+
+    Args:
+        task: ``asr``, ``st``, ``lm`` or ``mt``.
+        model: the experiment's words.
+        phase: what it says of dropout, losses and masks.
+        input_size: dimension of the features; MT has none.
+        target: the side that is written.
+        source: the side that is read, of MT.
     """
     model = copy.deepcopy(dict(model))
     for part in ("encoder", "decoder"):
@@ -55,23 +62,34 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, target: Text
                    "model_conf": {**model.get("model_conf", {}), "lsm_weight": phase.label_smoothing,
                                   "report_bleu": False}}
         return config
-    config |= {"frontend": None, "normalize": None, "input_size": 80,
+    config |= {"frontend": None, "normalize": None, "input_size": input_size,
                "model_conf": {"ctc_weight": phase.ctc_weight, "lsm_weight": phase.label_smoothing,
                               "report_cer": False, "report_wer": False}}
     if task == "lm":
         config["model"] = "deaf"
     if phase.specaug:
-        config |= {"specaug": "specaug", "specaug_conf": SPECAUG}
+        config |= {"specaug": "specaug", "specaug_conf": _specaug(input_size)}
     return config
 
 
-def training_config(task: str, phase: Phase, *, train: dict[str, Path], dev: dict[str, Path], shapes: tuple[Path, Path],
-                    init: Path, out: Path, seed: int) -> dict[str, Any]:
+def _specaug(input_size: int) -> dict[str, Any]:
+    """Return the masks' sizes: shares of an utterance's frames and of the features' dimension.
+
+    Dimensions of a self-supervised encoder have no order as bands have, but masking runs of them is what fine-tuning
+    such encoders does too (wav2vec 2.0, appendix B).
+    """
+    return {"apply_time_warp": False, "apply_freq_mask": True,
+            "freq_mask_width_range": [0, round(FREQ_MASK * input_size)], "num_freq_mask": 2,
+            "apply_time_mask": True, "time_mask_width_ratio_range": [0.0, 0.05], "num_time_mask": 2}
+
+
+def training_config(phase: Phase, *, columns: int, train: dict[str, Path], dev: dict[str, Path],
+                    shapes: tuple[Path, Path], init: Path, out: Path, seed: int) -> dict[str, Any]:
     """Return the part of an ESPnet configuration that says how and on what to train.
 
     Args:
-        task: ``asr``, ``st``, ``lm`` or ``mt``.
         phase: the schedule.
+        columns: numbers in a frame of the input: the features' dimension, 1 for a word.
         train: data name to file: ``speech`` (feats.scp), ``text``, ``src_text``.
         dev: the same of the development set.
         shapes: shape files of training and development set; the keys in them are used.
@@ -80,7 +98,6 @@ def training_config(task: str, phase: Phase, *, train: dict[str, Path], dev: dic
         seed: of everything random.
     """
     kinds = {"speech": "kaldi_ark", "text": "text", "src_text": "text"}
-    columns = 1 if task == "mt" else 80
     total = phase.epochs * phase.steps
     return {
         "output_dir": str(out), "seed": seed, "ngpu": int(torch.cuda.is_available()), "resume": True,

@@ -16,6 +16,7 @@ import sentencepiece as spm
 import torch
 import yaml
 
+from stxfer.audio.ark import feature_size
 from stxfer.config import Phase
 from stxfer.errors import ConfigError, DataError, StxferError
 from stxfer.fileio import atomic_write, read_json, write_json
@@ -73,7 +74,7 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
 
     Raises:
         ConfigError: a phase freezes what the model does not have.
-        DataError: no utterance has all that training needs.
+        DataError: no utterance has all that training needs, or the sets' features differ in dimension.
         TransferError: the parameters to start from do not fit.
         StxferError: training diverged.
     """
@@ -82,19 +83,20 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
     if (out / INFO).exists():  # it is written last: the run was killed while it tidied up
         _remove_checkpoints(out)
         return read_json(out / INFO)
-    shapes = tuple(_shape_file(corpus, out / f"{name}_shape", 1 if spec.task == "mt" else 80)
+    columns = 1 if spec.task == "mt" else _feature_size(spec)
+    shapes = tuple(_shape_file(corpus, out / f"{name}_shape", columns)
                    for name, corpus in (("train", spec.train), ("dev", spec.dev)))
     leader = leader or Leader()
     state: Path | None = None
     for number, phase in enumerate(spec.phases, 1):
         directory = out / f"phase{number}"
-        config = model_config(spec.task, spec.model, phase, spec.target, spec.source)
+        config = model_config(spec.task, spec.model, phase, columns, spec.target, spec.source)
         start = directory / "init.pth"
         if not start.exists():
             directory.mkdir(parents=True, exist_ok=True)
             _initial(spec, config, state, start, out)
         print(f"phase {number} of {len(spec.phases)}: {phase.epochs} epochs of {phase.steps} steps", flush=True)
-        config |= training_config(spec.task, phase, train=_absolute(spec.train), dev=_absolute(spec.dev),
+        config |= training_config(phase, columns=columns, train=_absolute(spec.train), dev=_absolute(spec.dev),
                                   shapes=(shapes[0], shapes[1]), init=start, out=directory, seed=spec.seed)
         state = _run_phase(spec.task, config, directory, phase, leader)
     assert state is not None
@@ -213,8 +215,16 @@ def _mend_checkpoint(directory: Path) -> None:
             torch.save(_load_checkpoint(checkpoint)["model"], model)
 
 
+def _feature_size(spec: Fit) -> int:
+    train, dev = (feature_size(corpus.tables["speech"]) for corpus in (spec.train, spec.dev))
+    if train != dev:
+        raise DataError(f"{spec.dev.tables['speech']}: features of {dev} dimensions, those of the training set have "
+                        f"{train}; run stage 3 again for both")
+    return train
+
+
 def _shape_file(corpus: Corpus, path: Path, columns: int) -> Path:
-    """Write ``utt T[,80]`` of the utterances that every table of the corpus holds."""
+    """Write ``utt T[,D]`` of the utterances that every table of the corpus holds."""
     lengths = dict(iter_table(corpus.lengths, empty_values=False))
     keys = set(lengths)
     for table in corpus.tables.values():

@@ -10,7 +10,7 @@ template=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 recipe=${recipe:-$PWD}
 
 names=(data prepare features mt labels vocab source_asr st target_asr decode score report)
-titles=("corpora to data/" "normalise texts, check audio" "log-mel features" "train the translator"
+titles=("corpora to data/" "normalise texts, check audio" "features of the speech" "train the translator"
     "translate the source transcripts" "learn the vocabularies" "train source ASR" "train speech translation"
     "train target ASR" "decode the test sets" "error rates and translation scores" "comparison table")
 
@@ -89,7 +89,7 @@ run_stage() {
     case ${names[$1 - 1]} in
         data) run_data ;;
         prepare) stxfer prepare --config "$config" --data data --out dump/data --nj "$nj" "${flags[@]}" ;;
-        features) stxfer dump_fbank --data dump/data --out dump/fbank --nj "$nj" "${flags[@]}" ;;
+        features) stxfer dump_fbank --config "$config" --data dump/data --out dump/fbank --nj "$nj" "${flags[@]}" ;;
         mt) stxfer train_mt --nj "$nj" "${models[@]}" ;;
         labels) stxfer make_labels --nj "$nj" "${models[@]}" ;;
         vocab) stxfer make_vocab --config "$config" --dump dump "${flags[@]}" ;;

@@ -1,0 +1,307 @@
+"""Features of self-supervised encoders: transformers' own, in windows, dumped, trained on and decoded; bad models."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers
+
+import kaldiio
+import numpy as np
+import pytest
+import soundfile
+import torch
+import toy
+import transformers
+import yaml
+
+from stxfer.audio import ssl
+from stxfer.audio.dump import dump_fbank
+from stxfer.audio.fbank import cmvn
+from stxfer.audio.ssl import SslFeatures, open_ssl
+from stxfer.bin import dump_fbank as cli
+from stxfer.decode import decode_dataset
+from stxfer.errors import ConfigError, DataError
+from stxfer.feature_options import FeatureOptions
+from stxfer.fileio import read_json, write_json
+from stxfer.kaldi.datadir import DataDir, write_datadir
+from stxfer.kaldi.table import read_table
+from stxfer.model.espnet_config import Text, model_config
+from stxfer.model.fit_system import fit_system
+from stxfer.model.load import load_model
+from stxfer.text.make_vocab import make_vocabs
+from stxfer.train import system_dir
+
+SIZE, LAYERS = 32, 4
+SMALL = {"hidden_size": SIZE, "num_hidden_layers": LAYERS, "num_attention_heads": 2, "intermediate_size": 48}
+CONVOLUTIONS = {"conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
+LARGE = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}  # as XLS-R, and the larger of the others
+# By family: configuration, what is saved (with heads, as on the hub), what prepares its input.
+MODELS: dict[str, tuple[str, dict[str, Any], str, Any]] = {
+    "wav2vec2": ("Wav2Vec2Config", {**CONVOLUTIONS, **LARGE}, "Wav2Vec2ForPreTraining",
+                 transformers.Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)),
+    "hubert": ("HubertConfig", CONVOLUTIONS, "HubertForCTC",
+               transformers.Wav2Vec2FeatureExtractor(do_normalize=False)),
+    "wavlm": ("WavLMConfig", {**CONVOLUTIONS, **LARGE}, "WavLMModel",
+              transformers.Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)),
+    "wav2vec2-bert": ("Wav2Vec2BertConfig", {"output_hidden_size": SIZE, "conv_depthwise_kernel_size": 5},
+                      "Wav2Vec2BertForCTC", transformers.SeamlessM4TFeatureExtractor(padding_value=1)),
+}
+
+
+def save_model(family: str, directory: Path) -> Path:
+    config, own, network, processor = MODELS[family]
+    torch.manual_seed(1)
+    model = getattr(transformers, network)(getattr(transformers, config)(**SMALL, vocab_size=12, **own))
+    model.save_pretrained(directory)
+    processor.save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model("wav2vec2", tmp_path_factory.mktemp("xls-r"))
+
+
+def extractor(directory: Path, **options: Any) -> SslFeatures:
+    return open_ssl(FeatureOptions(kind="ssl", model=str(directory), **options))
+
+
+def speech(seconds: float, seed: int = 0) -> np.ndarray:
+    """A sum of tones that come and go, and noise: float32 at 16 kHz."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * 16000)) / 16000
+    tones = sum(np.sin(2 * np.pi * hertz * time) * (np.sin(2 * np.pi * (k + 1) * time) > 0)
+                for k, hertz in enumerate(rng.integers(150, 3500, 4)))
+    return (0.05 * tones + 0.01 * rng.normal(size=len(time))).astype(np.float32)
+
+
+def states(directory: Path, samples: list[np.ndarray], layer: int) -> np.ndarray:
+    """What transformers computes by itself for a padded batch, (B, T, D)."""
+    network = transformers.AutoModel.from_pretrained(directory).eval()
+    batch = transformers.AutoFeatureExtractor.from_pretrained(directory)(
+        samples, sampling_rate=16000, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        return network(**batch, output_hidden_states=True).hidden_states[layer].numpy()
+
+
+@pytest.mark.parametrize("layer", [2, LAYERS])
+def test_features_are_transformers_own(model: Path, layer: int) -> None:
+    # Of a batch where the model was trained with masks.
+    samples = [speech(1.0), speech(0.63, seed=1)]
+    masked = transformers.AutoFeatureExtractor.from_pretrained(model).return_attention_mask
+    for k, one in enumerate(samples):
+        found = extractor(model, layer=layer, stride=1)(one, "x")
+        whole = states(model, samples, layer)[k] if masked else states(model, [one], layer)[0]
+        frames = (1 + (len(one) - 400) // 160) // 2 if model.name.startswith("wav2vec2-bert") \
+            else 1 + (len(one) - 400) // 320
+        assert found.dtype == np.float32 and found.shape == (frames, SIZE)
+        assert np.abs(found - cmvn(whole[:len(found)])).max() < 1e-3
+        assert found.std() > 0.9
+
+
+def test_layer_and_pairs_of_frames(wav2vec2: Path) -> None:
+    default = extractor(wav2vec2)
+    assert (default.layer, default.stride, default.size) == (3, 2, SIZE)  # three quarters of the way up
+    one = speech(1.0)
+    whole = states(wav2vec2, [one], 3)[0]
+    assert len(whole) == 49
+    paired = [whole[k:k + 2].mean(axis=0) for k in range(0, 49, 2)]
+    assert np.abs(default(one, "x") - cmvn(np.array(paired))).max() < 1e-3
+    assert len(default(speech(400 / 16000), "x")) == 1
+    with pytest.raises(DataError, match="^x.wav: shorter than one frame of the encoder, 25 ms$"):
+        default(speech(399 / 16000), "x.wav")
+
+
+@pytest.mark.parametrize("family", ["wav2vec2", "wav2vec2-bert"])
+def test_long_utterances_go_through_in_windows(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = extractor(save_model(family, tmp_path), stride=1)
+    one = speech(5.0)
+    whole = make(one, "x")
+    monkeypatch.setattr(ssl, "WINDOW", len(whole))
+    assert np.array_equal(make(one, "x"), whole)
+    seen = []
+    hidden = ssl.Encoder._hidden
+    monkeypatch.setattr(ssl.Encoder, "_hidden", lambda self, values: seen.append(hidden(self, values)) or seen[-1])
+    monkeypatch.setattr(ssl, "WINDOW", 100)
+    monkeypatch.setattr(ssl, "CONTEXT", 25)
+    windows = make(one, "x")
+    assert [len(frames) for frames in seen] == [75, 100, 100, 100, len(whole) - 175]
+    assert windows.shape == whole.shape
+    # Beyond a window reaches attention alone, and that of random weights is nearly even.
+    assert np.abs(windows - whole).mean() < 0.1
+    assert np.abs(windows[3:] - whole[:-3]).mean() > 0.3  # of frames that are not the same
+
+
+def write_audio(root: Path, sets: dict[str, dict[str, str]]) -> None:
+    """Write data directories whose words are chords, 0.2 s each."""
+    words = {word: speech(0.2, seed=seed) for seed, word in enumerate([*toy.WORDS, *toy.WORDS.values()])}
+    for name, text in sets.items():
+        data = DataDir(root / "data" / name, {}, text, {utt: utt for utt in text})
+        (root / "wav").mkdir(exist_ok=True)
+        for utt, sentence in text.items():
+            data.wav_scp[utt] = str(root / "wav" / f"{utt}.wav")
+            soundfile.write(data.wav_scp[utt], np.concatenate([words[word] for word in sentence.split()]), 16000)
+        write_datadir(data.path, data)
+
+
+def test_a_system_is_trained_and_decoded(wav2vec2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                         capsys: pytest.CaptureFixture[str]) -> None:
+    toy.make_dump(tmp_path)
+    names = ("tgt_train", "tgt_dev")
+    write_audio(tmp_path, {name: read_table(tmp_path / "dump/fbank" / name / "text") for name in names})
+    model = {**toy.CONFIG["model"], "encoder_conf": {**toy.CONFIG["model"]["encoder_conf"], "conv_layers": 1}}
+    phase = {**toy.PHASE, "batch_frames": 150, "epochs": 3, "specaug": True}
+    experiment, config = toy.make_experiment(
+        tmp_path, model=model, features={"kind": "ssl", "model": str(wav2vec2)},
+        train={**toy.CONFIG["train"], "target": [phase]})
+    dump, exp = tmp_path / "dump", tmp_path / "exp"
+    made = []
+    call = SslFeatures.__call__
+    monkeypatch.setattr(SslFeatures, "__call__", lambda self, *args: made.append(args[1]) or call(self, *args))
+    monkeypatch.setattr(ssl, "MIN_SHARD", 8)
+    argv = ["--config", str(config), "--data", str(tmp_path / "data"), "--out", str(dump / "fbank"), "--nj", "1"]
+    cli.main(argv)
+    assert "tgt_dev 6, tgt_train 20 utterances" in capsys.readouterr().out
+    assert len(made) == 26
+    cli.main(argv)
+    assert len(made) == 26  # up to date
+    train = dump / "fbank" / "tgt_train"
+    options = read_json(train / ".stage.json")["options"]
+    assert (options["family"], options["layer"], options["stride"], len(options["model_sha256"])) == (
+        "wav2vec2", 3, 2, 64)
+    assert len(list(train.glob("feats.*.ark"))) == 3
+    (utt, shape), *_ = read_table(train / "speech_shape").items()
+    assert kaldiio.load_scp(str(train / "feats.scp"))[utt].shape == tuple(map(int, shape.split(",")))
+    assert shape.endswith(f",{SIZE}")
+
+    make_vocabs(experiment, dump)
+    fit_system(experiment, experiment.systems["scratch"], 1, dump, exp)
+    trained = system_dir(exp, "scratch", 1)
+    config = yaml.safe_load((trained / "config.yaml").read_text(encoding="utf-8"))
+    assert config["input_size"] == SIZE and config["specaug_conf"]["freq_mask_width_range"] == [0, 6]
+    epochs = read_json(trained / "model.json")["epochs"]
+    assert epochs[-1]["train_loss"] < epochs[0]["train_loss"]
+    loaded = load_model(trained)
+    report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, dump / "fbank/tgt_dev/feats.scp",
+                            tmp_path / "decoded", experiment.decode["target"])
+    assert report["utterances"] == len(read_table(tmp_path / "decoded" / "text")) == 6
+
+    dump_fbank(tmp_path / "data/tgt_dev", dump / "fbank/tgt_dev")
+    with pytest.raises(DataError, match=f"tgt_dev/feats.scp: features of 80 dimensions, those of .* have {SIZE}"):
+        fit_system(experiment, experiment.systems["scratch"], 1, dump, exp, force=True)
+    with pytest.raises(DataError, match="x 80 features do not fit the model"):
+        decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, dump / "fbank/tgt_dev/feats.scp",
+                       tmp_path / "decoded", experiment.decode["target"])
+
+
+def test_other_weights_are_other_features(wav2vec2: Path, tmp_path: Path) -> None:
+    first = extractor(wav2vec2)
+    assert pickle.loads(pickle.dumps(first)) == first
+    moved = shutil.copytree(wav2vec2, tmp_path / "moved")
+    assert extractor(moved).options == first.options
+    parameters = transformers.Wav2Vec2Model.from_pretrained(moved)
+    with torch.no_grad():
+        parameters.encoder.layers[0].feed_forward.output_dense.bias.add_(0.1)
+    parameters.save_pretrained(moved)
+    assert extractor(moved).options != first.options
+    assert extractor(wav2vec2, layer=2).options != first.options != extractor(wav2vec2, stride=1).options
+
+
+def without(*names: str) -> Callable[[Path], None]:
+    return lambda directory: [(directory / name).unlink() for name in names] and None
+
+
+def with_value(name: str, **values: Any) -> Callable[[Path], None]:
+    return lambda directory: write_json(directory / name, {**read_json(directory / name), **values})
+
+
+def truncate(directory: Path) -> None:
+    path = directory / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def lose_a_parameter(directory: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(directory / "model.safetensors")
+    del state["wav2vec2.encoder.layers.1.attention.k_proj.weight"]
+    save_file(state, directory / "model.safetensors", metadata={"format": "pt"})
+
+
+def pickle_code(directory: Path) -> None:
+    """Replace the weights by a pickle that would run a command when it is read."""
+    class Harm:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.system, (f"touch {directory}/harmed",)
+
+    (directory / "model.safetensors").unlink()
+    torch.save({"x": Harm()}, directory / "pytorch_model.bin")
+
+
+@pytest.mark.parametrize(("change", "error", "message"), [
+    (shutil.rmtree, DataError, "no such directory; download the model first"),
+    (without("config.json"), DataError, "config.json: no such file"),
+    (without("model.safetensors"), DataError, "lacks model.safetensors; download the whole directory"),
+    (without("preprocessor_config.json"), DataError, "lacks preprocessor_config.json"),
+    (with_value("config.json", model_type="whisper"), ConfigError,
+     "model_type 'whisper' is no speech encoder that can be used; known: wav2vec2 hubert wavlm wav2vec2-bert"),
+    (with_value("config.json", num_hidden_layers=None), DataError, "num_hidden_layers and .* must be whole numbers"),
+    (with_value("config.json", num_hidden_layers=1), ConfigError, "features.layer 2: the encoder has 1 layers"),
+    (with_value("preprocessor_config.json", sampling_rate=8000), ConfigError, "the encoder hears 8000 Hz"),
+    (truncate, ConfigError, "the encoder cannot be loaded: "),
+    (lose_a_parameter, ConfigError, "the weights lack 1 parameters of the encoder, encoder.layers.1.attention.k_proj"),
+    (pickle_code, ConfigError, "the encoder cannot be loaded: "),
+    (with_value("config.json", hidden_size=64), ConfigError, "the encoder cannot be loaded: "),
+])
+def test_a_model_that_cannot_be_used_is_named(wav2vec2: Path, tmp_path: Path, change: Callable[[Path], None],
+                                              error: type[Exception], message: str) -> None:
+    directory = shutil.copytree(wav2vec2, tmp_path / "model")
+    change(directory)
+    with pytest.raises(error, match=f"^{directory}.*{message}"):
+        extractor(directory, layer=2)(speech(0.5), "x")
+    assert not (directory / "harmed").exists()
+
+
+def test_a_missing_shard_of_the_weights_is_named(wav2vec2: Path, tmp_path: Path) -> None:
+    network = transformers.Wav2Vec2Model.from_pretrained(wav2vec2)
+    network.save_pretrained(tmp_path, max_shard_size="100KB")
+    shutil.copy(wav2vec2 / "preprocessor_config.json", tmp_path)
+    shards = sorted(tmp_path.glob("model-*.safetensors"))
+    assert len(shards) > 1
+    assert np.array_equal(extractor(tmp_path)(speech(0.3), "x"), extractor(wav2vec2)(speech(0.3), "x"))
+    shards[1].unlink()
+    with pytest.raises(DataError, match=f"lacks {shards[1].name}"):
+        extractor(tmp_path)
+
+
+@pytest.mark.parametrize(("features", "message"), [
+    ({"kind": "mfcc"}, "features.kind: 'mfcc' must be one of fbank ssl"),
+    ({"kind": "ssl"}, "features.model: kind ssl needs the directory of an encoder"),
+    ({"kind": "ssl", "model": "m", "stride": 0}, "layer 0 must not be negative and stride 0 at least 1"),
+    ({"layer": 3}, "model, layer and stride are for kind ssl alone"),
+    ({"kind": "ssl", "layers": 3}, "unknown key 'layers'"),
+])
+def test_wrong_options(features: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        toy.make_experiment(tmp_path, features=features)
+
+
+def test_masks_grow_with_the_dimension(wav2vec2: Path, tmp_path: Path) -> None:
+    (tmp_path / "tokens.txt").write_text("<blank>\n", encoding="utf-8")
+    experiment, _ = toy.make_experiment(tmp_path)
+    phase = replace(experiment.train["target"][0], specaug=True)
+    widths = {size: model_config("asr", {}, phase, size, Text(tmp_path))["specaug_conf"]["freq_mask_width_range"]
+              for size in (80, 1024)}
+    assert widths == {80: [0, 16], 1024: [0, 205]}
