@@ -76,7 +76,7 @@ def file_stamp(path: str | os.PathLike[str]) -> str:
     """Return a line of a file's path, size and modification time."""
     try:
         stat = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL character in the path
         return f"{path}\0absent\n"
     return f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
 

@@ -6,9 +6,11 @@ sample, and know every format by its content.
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
+import stat
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -81,13 +83,19 @@ class Recording:
 
     def _open(self) -> FileIO:
         try:
+            mode = os.stat(self.path).st_mode
+            if not stat.S_ISREG(mode):  # to open a named pipe would be to wait for ever
+                what = "directory" if stat.S_ISDIR(mode) else "device or a pipe"
+                raise AudioError(self.path, "missing", f"is a {what}, not an audio file")
             handle = open(self.path, "rb", buffering=0)  # noqa: SIM115 (closed with the recording)
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL character in the path
             raise AudioError(self.path, "missing", "no such audio file") from None
-        except IsADirectoryError:
-            raise AudioError(self.path, "missing", "is a directory, not an audio file") from None
         except PermissionError:
             raise AudioError(self.path, "missing", "may not be read; change its permissions") from None
+        except OSError as error:
+            if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+                raise
+            raise AudioError(self.path, "missing", f"no such audio file ({error.strerror})") from None
         if os.fstat(handle.fileno()).st_size == 0:
             handle.close()
             raise AudioError(self.path, "empty", "the audio file is empty (0 bytes)")
