@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -14,6 +15,7 @@ from typing import IO, Any
 
 from stxfer.errors import DataError, StxferError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
@@ -33,6 +35,10 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, target)
+    except OSError as error:
+        if error.filename is None and error.errno in _FULL:  # a write fails without saying where
+            raise OSError(error.errno, error.strerror, str(target)) from None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -10,6 +11,11 @@ from collections.abc import Callable, Sequence
 from stxfer.errors import StxferError
 from stxfer.jobs import follow_parent
 
+_ADVICE = {errno.ENOSPC: "make room and run it again", errno.EDQUOT: "make room and run it again",
+           errno.EROFS: "write to another folder", errno.EACCES: "change its permissions or use another folder",
+           errno.EEXIST: "a folder is needed there; remove it or write to another",
+           errno.ENOTDIR: "a folder is needed there; write to another",
+           errno.EMFILE: "raise the number of files that may be open with ulimit -n"}
 
 def make_parser(module: str, description: str) -> argparse.ArgumentParser:
     """Return a parser whose ``--help`` shows defaults."""
@@ -47,6 +53,11 @@ def _integers(text: str) -> list[int]:
         raise argparse.ArgumentTypeError(f"{text!r}: whole numbers separated by spaces are needed") from None
 
 
+def _printable(message: str) -> str:
+    """Return one line without control characters: data that a message quotes must not command the terminal."""
+    return "".join(char if char.isprintable() or char == " " else repr(char)[1:-1] for char in message)
+
+
 def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> None:
     """Call ``main`` and turn errors a user can mend into one line and exit status 1."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S",
@@ -55,10 +66,10 @@ def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None
     try:
         main(argv)
     except StxferError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {_printable(str(error))}")
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
-        if error.filename is None:
-            sys.exit(f"error: {error.strerror or error}")
-        sys.exit(f"error: {error.filename}: {error.strerror}")
+        where = f"{error.filename}: " if error.filename is not None else ""
+        advice = f"; {_ADVICE[error.errno]}" if error.errno in _ADVICE else ""
+        sys.exit(_printable(f"error: {where}{error.strerror or error}{advice}"))
