@@ -34,10 +34,17 @@ def digest(path: str | os.PathLike[str]) -> str:
     if path.is_dir():
         if not (path / MARKER).exists():
             raise DataError(f"{path}: not finished (no {MARKER}); run the stage that makes it first")
-        return str(read_json(path / MARKER)["digest"])
+        return str(_read_marker(path / MARKER)["digest"])
     if not path.exists():
         raise DataError(f"{path}: no such file or directory; run the stage that makes it first")
     return sha256(path)
+
+
+def _read_marker(path: Path) -> dict[str, Any]:
+    marker = read_json(path)
+    if not isinstance(marker, dict) or not {"stage", "digest", "options", "inputs"} <= marker.keys():
+        raise DataError(f"{path}: not a stage's marker; remove it and run its stage again")
+    return marker
 
 
 @dataclass
@@ -67,7 +74,7 @@ class Stage:
         """Return what differs from the finished run: ``[]`` nothing, ``None`` never finished."""
         if not self.marker.exists():
             return None
-        done = read_json(self.marker)
+        done = _read_marker(self.marker)
         now, options = self._current(), json.loads(json.dumps(dict(self.options)))
         changed = [f"input {path}" for path in sorted({*now, *done["inputs"]})
                    if now.get(path) != done["inputs"].get(path)]
@@ -122,7 +129,7 @@ def check_fresh(path: str | os.PathLike[str], _seen: set[str] | None = None) -> 
     if str(directory) in seen or not (directory / MARKER).exists():
         return
     seen.add(str(directory))
-    marker = read_json(directory / MARKER)
+    marker = _read_marker(directory / MARKER)
     for source, recorded in marker["inputs"].items():
         if not Path(source).exists():
             continue
