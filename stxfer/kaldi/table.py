@@ -48,7 +48,18 @@ def iter_table(path: str | os.PathLike[str], *, empty_values: bool = True) -> It
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); convert it with iconv") from None
+        raise _not_utf8(path, error) from None
+
+
+def _not_utf8(path: str | os.PathLike[str], error: UnicodeDecodeError) -> DataError:
+    with open(path, "rb") as handle:
+        for number, line in enumerate(handle, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as found:
+                return DataError(f"{path}:{number}: not UTF-8 ({found.reason} at byte {found.start} of the line); "
+                                 "convert it with iconv")
+    return DataError(f"{path}: not UTF-8 ({error.reason}); convert it with iconv")
 
 
 def read_table(path: str | os.PathLike[str], *, empty_values: bool = True) -> dict[str, str]:
