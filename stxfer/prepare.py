@@ -104,8 +104,8 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
             stage = _set_stage(data, out, name, rules)
             if stage.needed(force=force, allow_stale=allow_stale):
                 _prepare_set(stage, data / name, rules, pool)
-            _listing(out, name).unlink(missing_ok=True)
             figures[name] = read_json(stage.marker)["figures"]
+            _check_share(data / name, out, figures[name]["n_raw"], read_dropped(out / name / "dropped.tsv"), options)
     if bitext:
         figures["bitext"] = clean_bitext(
             data / "bitext", out / "bitext", (options.source_lang, options.target_lang), held, _places(data, held),
@@ -181,6 +181,7 @@ def _set_stage(data: Path, out: Path, name: str, rules: _Rules) -> Stage:
         used |= {"speed_perturb": [], "perturb_sets": []}
     if name != "tgt_train":
         used |= {"tgt_train_hours": 0.0, "seed": 0}
+    del used["max_drop"]  # what was prepared is the same under another limit
     inputs = table_files(data / name)
     if (data / name / "dropped.tsv").exists():
         inputs.append(data / name / "dropped.tsv")
@@ -201,8 +202,7 @@ def _prepare_set(stage: Stage, raw: Path, rules: _Rules, pool: Pool) -> None:
     longest = max(options.max_seconds, MAX_TEST_SECONDS) if _is(name, "test") else options.max_seconds
     audio = check_audio(data, Limits(MIN_SECONDS, longest, options.min_rate), pool)
     dropped |= _check(data, audio, rules, name)
-    check_share(str(raw), n_raw - len(dropped), dropped, options.max_drop, _listing(stage.out.parent, name),
-                "Mend the data or raise --max-drop")
+    _check_share(raw, stage.out.parent, n_raw, dropped, options)
     figures: dict[str, Any] = {"n_raw": n_raw}
     if _is(name, "train"):
         leaks = find_leaks({utt: (data.text[utt], *(table[utt] for table in data.texts.values()))
@@ -228,6 +228,12 @@ def _prepare_set(stage: Stage, raw: Path, rules: _Rules, pool: Pool) -> None:
                 "warnings": {of: problem["n"] for of, problem in summary["problems"].items() if not problem["dropped"]},
                 "n_utts": len(data), "hours": round(data.hours, 4)}
     stage.finish([*table_files(stage.out), stage.out / "dropped.tsv", stage.out / "audio.json"], figures=figures)
+
+
+def _check_share(raw: Path, out: Path, n_raw: int, dropped: Mapping[str, str], options: PrepareOptions) -> None:
+    """Check the share dropped, leaks apart: of a set that was prepared under another limit, too."""
+    bad = {utt: reason for utt, reason in dropped.items() if kind(reason) != "leak"}
+    check_share(str(raw), n_raw - len(bad), bad, options.max_drop, _listing(out, raw.name))
 
 
 def _check(data: DataDir, audio: Mapping[str, AudioReport], rules: _Rules, name: str) -> dict[str, str]:

@@ -60,7 +60,8 @@ def test_csv_and_json(tmp_path: Path) -> None:
     ("t.csv", "path,text\na,b,c\n", "t.csv:2: has 3 fields, but there are 2 columns; put a field that holds a comma or "
      "a quotation mark in quotation marks"),
     ("t.csv", "path,text\na\n", "t.csv:2: has 1 fields, but there are 2 columns; complete the row or remove it"),
-    ("t.csv", 'path,text\na,"b\n', "t.csv:2: not CSV (unexpected end of data)"),
+    ("t.csv", 'path,text\na,"b\nc,d\n', "t.csv:3: not CSV (unexpected end of data); look for a quotation mark that is "
+     "not closed from line 2 on, one within a field is written twice"),
     ("t.jsonl", '{"path": "a"\n', "t.jsonl:1: not JSON (Expecting ',' delimiter: line 1 column 13 (char 12)); "
      "each line must be one object"),
     ("t.jsonl", "[1]\n", 't.jsonl:1: not a JSON object; each line must be one, as {"text": "..."}'),
@@ -96,7 +97,8 @@ def test_ids_differ_where_names_differ(one: str, other: str) -> None:
 @pytest.mark.parametrize(("path", "message"), [
     ("/etc/passwd", "t.tsv:2: path '/etc/passwd' leaves clips; give a path within that folder"),
     ("a/../../b", "t.tsv:2: path 'a/../../b' leaves clips; give a path within that folder"),
-    ("", "t.tsv:2: path '' names no file"), ("a\0b", "t.tsv:2: path 'a\\x00b' names no file")])
+    ("", "t.tsv:2: path '' names no file; mend the row or remove it"),
+    ("a\0b", "t.tsv:2: path 'a\\x00b' names no file; mend the row or remove it")])
 def test_paths_stay_inside(path: str, message: str) -> None:
     assert inside("clips", "a/b..mp3", "t.tsv:2") == "clips/a/b..mp3"
     with pytest.raises(DataError) as caught:
@@ -167,11 +169,11 @@ def test_drops_and_lists(tmp_path: Path, clips: Path, name: str, span: tuple[flo
     entries = [Entry("s-1", str(clips / "a.wav"), "a", "s"), Entry("s-2", str(clips / name), "b", "s", *span)]
     reason = reason.format(clips / name)
     with pytest.raises(DataError) as caught:
-        write(tmp_path, entries, hint="Mend it.")
+        write(tmp_path, entries, hint="Look at it")
     listing = tmp_path / "data" / "src_train.dropped.tsv"
     assert str(caught.value) == (
         "set src_train: 1 of 2 utterances cannot be used, more than --max-drop 0.05 allows "
-        f"({reason.partition(':')[0]} 1); e.g. s-2: {reason}; all are listed in {listing}. Mend it.")
+        f"({reason.partition(':')[0]} 1); e.g. s-2: {reason}; all are listed in {listing}. Look at it. Mend the data or raise --max-drop")
     assert listing.read_text() == f"s-2\t{reason}\n"
     assert list((tmp_path / "data").iterdir()) == [listing]
     assert write(tmp_path, entries, max_drop=0.5) == Counts(1, 1, round(1 / 3600, 4))
@@ -189,9 +191,9 @@ def test_nothing_left(tmp_path: Path, clips: Path) -> None:
 
 def test_duplicate_ids(tmp_path: Path, clips: Path) -> None:
     with pytest.raises(DataError) as caught:
-        write(tmp_path, [Entry("s-1", "x/a.wav", "a", "s"), Entry("s-1", "x/b.wav", "a", "s")])
-    assert str(caught.value) == ("set src_train: two rows give utterance s-1 (x/a.wav and x/b.wav); "
-                                 "ids must be unique")
+        write(tmp_path, [Entry("s-1", "x/a.wav", "a", "s", table="x.tsv", line=2),
+                         Entry("s-1", "x/b.wav", "a", "s", table="x.tsv", line=7)])
+    assert str(caught.value) == "x.tsv:7: utterance s-1 stands already in line 2; remove one of them"
     assert not (tmp_path / "data").exists()
 
 

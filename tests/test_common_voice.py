@@ -111,10 +111,10 @@ def test_missing_clips(tmp_path: Path) -> None:
     ("s\ta.mp3\n", "{cv}/train.tsv:2: has 2 fields, but there are 4 columns; remove the line break within a field, "
      "or the row"),
     ("s\ta.mp3\tx\ty\t0\n", "{cv}/train.tsv:2: has 5 fields, but there are 4 columns; remove the tab within a field"),
-    ("\ta.mp3\tx\t0\n", "{cv}/train.tsv:2: client_id or path is empty"),
-    ("s\ta.mp3\tx\t0\ns\ta.mp3\ty\t0\n", "set tgt_train: two rows give utterance s-a ({cv}/clips/a.mp3 and "
-     "{cv}/clips/a.mp3); ids must be unique"),
-    ("", "set tgt_train: the corpus has no utterances for it")])
+    ("\ta.mp3\tx\t0\n", "{cv}/train.tsv:2: client_id or path is empty; complete the row or remove it"),
+    ("s\ta.mp3\tx\t0\ns\ta.mp3\ty\t0\n",
+     "{cv}/train.tsv:3: utterance s-a stands already in line 2; remove one of them"),
+    ("", "set tgt_train: {cv}/train.tsv has no utterances for it")])
 def test_refuses_rows(tmp_path: Path, rows: str, message: str) -> None:
     cv = small(tmp_path / "cv", rows)
     with pytest.raises(DataError) as caught:

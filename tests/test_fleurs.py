@@ -54,7 +54,7 @@ def test_a_language_that_lacks_sentences(tmp_path: Path, swahili: Path) -> None:
     assert str(caught.value).startswith("set src_train: 2 of 3 utterances cannot be used, more than --max-drop 0.05 "
                                         "allows (no translation 2); e.g. 00012-")
     assert f"no translation: {english}/train.tsv has no sentence 12; all are listed" in str(caught.value)
-    assert str(caught.value).endswith("Not every language has every sentence: where that is it, give --max-drop")
+    assert str(caught.value).endswith("Not every language has every sentence. Mend the data or raise --max-drop")
     counts = prepare_fleurs(swahili, tmp_path / "data", "src", translations=[english], max_drop=0.7)
     assert counts["src_train"].n_utts == 1
 

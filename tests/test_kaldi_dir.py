@@ -116,8 +116,8 @@ REFUSED: dict[str, tuple[dict[str, str | bytes | None], str]] = {
     "duplicate id": ({"text": "s-a x\ns-a y\n"}, "/text:2: duplicate key 's-a'; keys must be unique"),
     "byte-order mark": ({"text": b"\xef\xbb\xbfs-a x\n"}, "/text:1: starts with a byte-order mark; save it as plain "
                         "UTF-8"),
-    "Latin-1": ({"text": "s-a é\n".encode("latin-1")}, "/text: not UTF-8 (invalid continuation byte at byte 4); "
-                "convert it with iconv"),
+    "Latin-1": ({"text": "s-a é\n".encode("latin-1")}, "/text:1: not UTF-8 (invalid continuation byte at byte 4 of the "
+                "line); convert it with iconv"),
     "segment of four fields": ({"segments": "s-a T 0 1 A\n"}, "/segments: utterance s-a: has 5 fields; a line is "
                                "'<utterance> <recording> <start> <end>', times in seconds"),
     "segment without time": ({"segments": "s-a T 1 1\n"}, "/segments: utterance s-a: ends at 1 s, not after its start "

@@ -69,7 +69,7 @@ def _extract(archive: Path, folder: Path) -> int:
         return _extract_zip(archive, folder)
     if not tarfile.is_tarfile(archive):
         raise DataError(f"{archive}: not a whole archive of a kind known here ({' '.join(SUFFIXES)}); "
-                        "download it again")
+                        "remove it and download it again")
     if not hasattr(tarfile, "data_filter"):
         raise DataError(f"{archive}: this Python cannot unpack tar archives safely; use 3.10.12, 3.11.4 or newer")
     return _extract_tar(archive, folder)

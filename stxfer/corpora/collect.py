@@ -15,8 +15,9 @@ from stxfer.audio.io import duration
 from stxfer.audio.recording import OVERSHOOT, AudioError
 from stxfer.corpora.rows import sanitise
 from stxfer.errors import DataError
-from stxfer.fileio import atomic_write, read_json
+from stxfer.fileio import read_json
 from stxfer.kaldi.datadir import DataDir, table_files, write_datadir
+from stxfer.kaldi.dropped import check_share, read_dropped
 from stxfer.kaldi.segments import Segment
 from stxfer.progress import Progress
 from stxfer.stage import Stage
@@ -38,6 +39,8 @@ class Entry:
         end: seconds into the file; None: its end.
         texts: further texts by file name, ``text.<lang>.<label>``.
         seconds: the file's duration where the corpus tells it: the file is known to exist and is not opened.
+        table: the file that it is a row of, for messages.
+        line: of that file.
     """
 
     utt: str
@@ -48,6 +51,8 @@ class Entry:
     end: float | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
     seconds: float | None = None
+    table: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,10 @@ def write_set(out: str | os.PathLike[str], name: str, entries: Iterable[Entry], 
         dropped: utterances that the corpus's module leaves out, each with ``<kind>: <detail>``, with the kinds of
             :mod:`stxfer.audio.check` where it is the audio; it may grow while ``entries`` are taken, and is read
             after that.
-        inputs: files that the entries come from.
+        inputs: files that the entries come from, the table of utterances first.
         options: what else the entries depend on, JSON-able; includes something that stands for the audio files.
         max_drop: the largest share of utterances that may be left out.
-        hint: what to do about it, said when more is left out.
+        hint: what may be the cause, said when more is left out.
         force: write it again although it is finished.
         allow_stale: see :meth:`stxfer.stage.Stage.needed`.
         nj: threads that read headers.
@@ -88,42 +93,28 @@ def write_set(out: str | os.PathLike[str], name: str, entries: Iterable[Entry], 
             was left out then lies at ``<out>/<name>.dropped.tsv`` until a run succeeds.
     """
     directory, listing = Path(out) / name, Path(out) / f"{name}.dropped.tsv"
-    stage = Stage(f"data {name}", directory, inputs, {**options, "max_drop": max_drop})
+    stage = Stage(f"data {name}", directory, inputs, options)
     if stage.needed(force=force, allow_stale=allow_stale):
         data, left_out = _gather(directory, entries, nj)
         left_out = {**dropped, **left_out}
-        _check_share(name, len(data.text), left_out, max_drop, listing, hint)
+        if not data.text and not left_out:
+            raise DataError(f"set {name}: {inputs[0] if inputs else 'the corpus'} has no utterances for it")
+        check_share(f"set {name}", len(data.text), left_out, max_drop, listing, hint)
         write_datadir(directory, data, dropped=left_out)
         stage.finish([*table_files(directory), directory / "dropped.tsv"], n_utts=len(data.text),
                      n_dropped=len(left_out), hours=round(data.hours, 4))
-    listing.unlink(missing_ok=True)
     marker = read_json(stage.marker)
+    # Again, of a set that was written under another limit.
+    check_share(f"set {name}", marker["n_utts"], read_dropped(directory / "dropped.tsv"), max_drop, listing, hint)
     return Counts(marker["n_utts"], marker["n_dropped"], marker["hours"])
-
-
-def _check_share(name: str, n_kept: int, dropped: Mapping[str, str], max_drop: float, listing: Path,
-                 hint: str) -> None:
-    total = n_kept + len(dropped)
-    if not total:
-        raise DataError(f"set {name}: the corpus has no utterances for it")
-    if n_kept and len(dropped) <= max_drop * total:
-        return
-    with atomic_write(listing) as handle:
-        handle.writelines(f"{utt}\t{reason}\n" for utt, reason in sorted(dropped.items()))
-    kinds = Counter(reason.partition(":")[0] for reason in dropped.values())
-    counts = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
-    limit = f"more than --max-drop {max_drop:g} allows" if n_kept else "none is left"
-    raise DataError(f"set {name}: {len(dropped)} of {total} utterances cannot be used, {limit} ({counts}); "
-                    f"e.g. {min(dropped)}: {dropped[min(dropped)]}; all are listed in {listing}"
-                    + (f". {hint}" if hint else ""))
 
 
 def _gather(path: Path, entries: Iterable[Entry], nj: int) -> tuple[DataDir, dict[str, str]]:
     kept: dict[str, Entry] = {}
     for entry in entries:
         if entry.utt in kept:
-            raise DataError(f"set {path.name}: two rows give utterance {entry.utt} ({kept[entry.utt].audio} and "
-                            f"{entry.audio}); ids must be unique")
+            raise DataError(f"{entry.table}:{entry.line}: utterance {entry.utt} stands already in line "
+                            f"{kept[entry.utt].line}; remove one of them")
         kept[entry.utt] = entry
     lengths = _measure(path.name, {entry.audio for entry in kept.values() if entry.seconds is None}, nj)
     segmented = any(entry.start or entry.end is not None for entry in kept.values())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import os
 import re
 import unicodedata
@@ -31,9 +32,10 @@ _TIME = re.compile(r"`?(?P<path>[^`]+)`? = (?P<milliseconds>\d+)")
 
 
 class Clip(NamedTuple):
-    """One row of a table, and where it stands (``train.tsv:7``)."""
+    """One row of a table, and where it stands."""
 
-    where: str
+    table: str
+    line: int
     client: str
     path: str
     sentence: str
@@ -124,11 +126,11 @@ class Release:
         Raises:
             DataError: see :func:`prepare_common_voice`; names the file and the line.
         """
-        path = self.table(name)
+        path = str(self.table(name))
         for line, row in read_rows(path, COLUMNS):
             if not row["client_id"] or not row["path"]:
-                raise DataError(f"{path}:{line}: client_id or path is empty")
-            yield Clip(f"{path}:{line}", row["client_id"], row["path"], row["sentence"])
+                raise DataError(f"{path}:{line}: client_id or path is empty; complete the row or remove it")
+            yield Clip(path, line, row["client_id"], row["path"], row["sentence"])
 
     def rows_apart(self, name: str, held_out: Sequence[str]) -> Iterator[Clip]:
         """Yield the rows of a table that share neither speaker nor sentence with the tables ``held_out``."""
@@ -165,7 +167,7 @@ class Release:
         """
         clips = str(self.folder / "clips")
         for clip in rows:
-            audio, name = inside(clips, clip.path, clip.where), clip.path
+            audio, name = inside(clips, clip.path, f"{clip.table}:{clip.line}"), clip.path
             if name not in self._clips and f"{name}.mp3" in self._clips:  # some tables leave the suffix out
                 audio, name = f"{audio}.mp3", f"{name}.mp3"
             speaker = speaker_id(clip.client)
@@ -174,11 +176,13 @@ class Release:
                 dropped[utt] = f"missing: {audio}: no such audio file"
                 continue
             seconds = self._seconds.get(name) or None  # 0: whoever made the table could not decode the clip
-            yield Entry(utt, audio, clip.sentence, speaker, seconds=seconds,
-                        texts=texts(clip) if texts else {})
+            yield Entry(utt, audio, clip.sentence, speaker, texts=texts(clip) if texts else {}, seconds=seconds,
+                        table=clip.table, line=clip.line)
 
 
 def _find(corpus: Path) -> Path:
+    if corpus.is_file():
+        raise DataError(f"{corpus}: is a file; unpack it with tar -xzf and give the folder that it makes")
     if not corpus.is_dir():
         raise DataError(f"{corpus}: no such folder; download a corpus in Common Voice's form (from "
                         "https://commonvoice.mozilla.org/datasets) and give the folder of train.tsv and clips/")
@@ -214,7 +218,10 @@ def read_durations(path: Path) -> dict[str, float]:
             try:
                 durations[row["clip"]] = float(row["ms"]) / 1000
             except ValueError:
-                raise DataError(f"{path}:{line}: {row['ms']!r} is not a number of milliseconds") from None
+                durations[row["clip"]] = math.nan
+            if not 0 <= durations[row["clip"]] < math.inf:
+                raise DataError(f"{path}:{line}: {row['ms']!r} is not a number of milliseconds; mend it, or remove the "
+                                "file to have the clips' own headers read")
     return durations
 
 

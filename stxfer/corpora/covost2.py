@@ -129,7 +129,7 @@ def _complete(release: Release, table: Path, target: str, dropped: MutableMappin
     clips = []
     for line, row in read_rows(table, ("path", "sentence", "translation", "client_id")):
         translations[_stem(row["path"])] = row["translation"]
-        clips.append(Clip(f"{table}:{line}", row["client_id"], row["path"], row["sentence"]))
+        clips.append(Clip(str(table), line, row["client_id"], row["path"], row["sentence"]))
     yield from _translated(release, clips, translations, target, dropped)
 
 

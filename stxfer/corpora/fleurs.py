@@ -17,7 +17,7 @@ from stxfer.errors import ConfigError, DataError
 
 COLUMNS = ("id", "file", "raw", "normalised", "characters", "num_samples", "gender")  # the tables do not name them
 SAMPLE_RATE = 16000
-_HINT = "Not every language has every sentence: where that is it, give --max-drop"
+_HINT = "Not every language has every sentence"
 Text = Literal["raw", "normalised"]
 
 
@@ -54,7 +54,7 @@ def prepare_fleurs(corpus: str | os.PathLike[str], out: str | os.PathLike[str], 
     corpus = Path(os.path.abspath(corpus))
     others = {Path(folder).name.partition("_")[0]: Path(folder) for folder in translations}
     if len(others) < len(translations):
-        raise ConfigError(f"--translations {' '.join(map(str, translations))}: two folders of one language")
+        raise ConfigError(f"--translations {' '.join(map(str, translations))}: two folders of one language; give one")
     counts = {}
     for split in splits:
         for folder in (corpus, *others.values()):
@@ -94,4 +94,5 @@ def _entries(corpus: Path, split: str, names: frozenset[str], tables: Mapping[st
             dropped[utt] = f"no translation: {tables[lacking[0]]} has no sentence {row['id']}"
         else:
             yield Entry(utt, audio, row[text], utt, seconds=int(row["num_samples"]) / SAMPLE_RATE, texts={
-                f"text.{language}.human": sentences[row["id"]] for language, sentences in translations.items()})
+                f"text.{language}.human": sentences[row["id"]] for language, sentences in translations.items()},
+                table=str(table), line=line)

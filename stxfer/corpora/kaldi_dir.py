@@ -19,7 +19,7 @@ from stxfer.corpora.pipes import Pipe, find_pipe, run_pipes
 from stxfer.errors import DataError
 from stxfer.kaldi.datadir import text_language
 from stxfer.kaldi.segments import Segment, read_segments
-from stxfer.kaldi.table import read_table
+from stxfer.kaldi.table import is_id, read_table
 
 ESPNET_CASES = ("tc", "lc")  # ESPnet's ST recipes call texts text.<case>.<lang>; no language has these codes
 _ARCHIVE = re.compile(r"\.ark:\d+(\[|$)")
@@ -128,7 +128,12 @@ def _further_texts(directory: Path) -> dict[str, str]:
 def _speakers(directory: Path, *, own_speakers: bool) -> tuple[dict[str, str] | None, Path | None]:
     utt2spk, spk2utt = directory / "utt2spk", directory / "spk2utt"
     if utt2spk.exists():
-        return read_table(utt2spk, empty_values=False), utt2spk
+        table = read_table(utt2spk, empty_values=False)
+        for utt, speaker in table.items():
+            if not is_id(speaker):
+                raise DataError(f"{utt2spk}: utterance {utt}: speaker id {speaker!r} holds white space; write it as "
+                                f"{'_'.join(speaker.split())!r}")
+        return table, utt2spk
     if spk2utt.exists():
         return {utt: speaker for speaker, utts in read_table(spk2utt).items() for utt in utts.split()}, spk2utt
     if not own_speakers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from typing import NamedTuple
 from stxfer.errors import DataError
 
 FORMS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
+_HALF = re.compile("[\ud800-\udfff]")  # of a pair of surrogates: JSON can hold one, UTF-8 cannot
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -112,7 +114,7 @@ def _tab_separated(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[str
 
 
 def _comma_separated(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[str]]]:
-    last = 0
+    first = last = 0
 
     def lines() -> Iterator[str]:
         nonlocal last
@@ -123,15 +125,17 @@ def _comma_separated(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[s
     try:
         for fields in csv.reader(lines(), strict=True):
             yield last, fields
+            first = last
     except csv.Error as error:
-        raise DataError(f"{path}:{last}: not CSV ({error})") from None
+        raise DataError(f"{path}:{last}: not CSV ({error}); look for a quotation mark that is not closed from line "
+                        f"{first + 1} on, one within a field is written twice") from None
 
 
 def _objects(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, object]]]:
     for number, line in _lines(path):
         try:
             found = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # ValueError: also a whole number of thousands of digits
             raise DataError(f"{path}:{number}: not JSON ({error}); each line must be one object") from None
         if not isinstance(found, dict):
             raise DataError(f"{path}:{number}: not a JSON object; each line must be one, as {{\"text\": \"...\"}}")
@@ -145,9 +149,11 @@ def _picked(path: str | os.PathLike[str], columns: Sequence[str], optional: Sequ
             value = found.get(name)
             if value is None and name in columns:
                 raise DataError(f"{path}:{number}: no column {name!r}; each row must have {' '.join(columns)}")
-            if isinstance(value, (bool, dict, list)):
+            if isinstance(value, (bool, dict, list)) or isinstance(value, float) and not math.isfinite(value):
                 raise DataError(f"{path}:{number}: column {name!r} is neither text nor a number")
             values[name] = "" if value is None else str(value)
+            if _HALF.search(values[name]):
+                raise DataError(f"{path}:{number}: column {name!r} holds half of a character (\\ud800 to \\udfff)")
         yield Row(number, values)
 
 
@@ -173,7 +179,7 @@ def inside(folder: str, path: str, where: str) -> str:
         DataError: the path is empty or absolute, has a part ``..`` or holds a NUL character.
     """
     if not path or "\0" in path:
-        raise DataError(f"{where}: path {path!r} names no file")
+        raise DataError(f"{where}: path {path!r} names no file; mend the row or remove it")
     if path.startswith("/") or ".." in path.split("/"):
         raise DataError(f"{where}: path {path!r} leaves {folder}; give a path within that folder")
     return f"{folder}/{path}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 from stxfer.errors import DataError
 from stxfer.fileio import atomic_write
 
+_LINE_BREAKS = re.compile(r"[\r\n]+")  # a path may hold one
 
 def write_dropped(path: Path, dropped: Mapping[str, str]) -> None:
     """Write ``<utterance><tab><reason>`` lines, sorted."""
     with atomic_write(path) as handle:
-        handle.writelines(f"{utt}\t{reason}\n" for utt, reason in sorted(dropped.items()))
+        handle.writelines(f"{utt}\t{_LINE_BREAKS.sub(' ', reason)}\n" for utt, reason in sorted(dropped.items()))
 
 
 def read_dropped(path: Path) -> dict[str, str]:
@@ -39,14 +41,15 @@ def check_share(what: str, n_kept: int, dropped: Mapping[str, str], max_drop: fl
         dropped: those that do not, and why.
         max_drop: the share.
         listing: a file beside the set, removed where all is well.
-        hint: what to do about it, for the message.
+        hint: what may be the cause, for the message.
 
     Raises:
         DataError: the share is larger, or nothing stays; counts the kinds, gives an example and names the list.
     """
     total = n_kept + len(dropped)
     if n_kept and len(dropped) <= max_drop * total:
-        listing.unlink(missing_ok=True)
+        if listing.exists():
+            listing.unlink()
         return
     if not total:
         raise DataError(f"{what}: holds no utterances")
@@ -55,5 +58,5 @@ def check_share(what: str, n_kept: int, dropped: Mapping[str, str], max_drop: fl
     counts = ", ".join(f"{name} {n}" for name, n in kinds.most_common())
     limit = f"more than --max-drop {max_drop:g} allows" if n_kept else "none is left"
     raise DataError(f"{what}: {len(dropped)} of {total} utterances cannot be used, {limit} ({counts}); "
-                    f"e.g. {min(dropped)}: {dropped[min(dropped)].replace(chr(9), ': ')}; all are listed in {listing}"
-                    + (f". {hint}" if hint else ""))
+                    f"e.g. {min(dropped)}: {dropped[min(dropped)].replace(chr(9), ': ')}; all are listed in {listing}. "
+                    + (f"{hint}. " if hint else "") + "Mend the data" + (" or raise --max-drop" if n_kept else ""))
