@@ -1,0 +1,57 @@
+"""The recipe mafand_en_sw/mt1: its presets, what it asks for, and a run of everything on a little real text."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from stxfer.config import load_experiment
+from stxfer.fileio import read_json
+
+RECIPE = Path(__file__).parents[1] / "egs2/mafand_en_sw/mt1"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key != "MAFAND_EN_SW"}
+    return subprocess.run([RECIPE / "run.sh", *arguments], capture_output=True, text=True, env=environment)
+
+
+def test_presets_differ_in_what_they_say() -> None:
+    for preset in ("cpu", "tiny"):
+        clean, raw = (load_experiment(RECIPE / "conf" / f"{name}.yaml") for name in (preset, f"{preset}_raw"))
+        assert list(raw.labels) == ["mt_30k_raw"] and clean.mt.train == raw.mt.train and clean.mt.model == raw.mt.model
+        assert clean.mt.clean.duplicates and not any(vars(raw.mt.clean).values())
+        assert raw.labels["mt_30k_raw"].options.pairs == clean.labels["mt_30k"].options.pairs
+        assert not clean.systems and not clean.compare
+
+
+def test_what_it_asks_for(tmp_path: Path) -> None:
+    assert "--mafand-en-sw" in run("--help").stdout
+    missing = run("--workdir", str(tmp_path))
+    assert missing.returncode == 1 and "error: no corpus: give --mafand-en-sw DIR" in missing.stderr
+    wrong = run("--mafand-en-sw", str(tmp_path), "--preset", "huge")
+    assert wrong.returncode == 2 and "--preset huge: no such preset" in wrong.stderr
+
+
+@pytest.mark.skipif("MAFAND_EN_SW" not in os.environ, reason="MAFAND_EN_SW does not name the English-Swahili bitext")
+def test_everything_on_a_little_text(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for part, n in (("train", 1000), ("dev", 30), ("test", 40)):
+        for lang in ("en", "sw"):
+            with open(Path(os.environ["MAFAND_EN_SW"]) / f"{part}.{lang}", encoding="utf-8") as handle:
+                (corpus / f"{part}.{lang}").write_text("".join(islice(handle, n)), encoding="utf-8")
+    work = tmp_path / "work"
+    done = run("--mafand-en-sw", str(corpus), "--preset", "tiny", "--workdir", str(work))
+    assert done.returncode == 0, done.stderr
+    table = (work / "exp/clean/mt/RESULTS.md").read_text(encoding="utf-8")
+    assert [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| mt")] == [
+        "| mt_5k", "| mt_10k", "| mt_30k", "| mt_5k_filtered", "| mt_30k_filtered", "| mt_30k_best75",
+        "| mt_30k_best50", "| mt_30k_best25"]
+    assert "| mt_10k | 400 | 20 | " in table and "chrf|norm:sw." in table
+    assert "| mt_30k_raw | 800 | 20 | " in (work / "exp/raw/mt/RESULTS.md").read_text(encoding="utf-8")
+    assert read_json(work / "exp/clean/mt/mt_30k_best50/score/score.json")["kept"] == 20
