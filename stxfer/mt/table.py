@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,10 @@ def describe(experiment: Experiment, label: str, exp: Path, score: Mapping[str, 
     epochs = read_json(directory / "model.json")["epochs"]
     phases = experiment.mt.train
     steps = sum(phases[int(epoch["phase"].removeprefix("phase")) - 1].steps for epoch in epochs)
-    parameters = sum(tensor.numel() for tensor in load_state(directory / "model.pth").values())
+    # Embeddings that are one parameter in training lie under several names in a file of averaged parameters.
+    sizes = {hashlib.sha256(tensor.numpy().tobytes() if tensor.dim() > 1 else name.encode()).digest(): tensor.numel()
+             for name, tensor in load_state(directory / "model.pth").items()}
+    parameters = sum(sizes.values())
     return Row(label, score, pairs, steps, parameters)
 
 
