@@ -54,4 +54,5 @@ def test_everything_on_a_little_text(tmp_path: Path) -> None:
         "| mt_30k_best50", "| mt_30k_best25"]
     assert "| mt_10k | 400 | 20 | " in table and "chrf|norm:sw." in table
     assert "| mt_30k_raw | 800 | 20 | " in (work / "exp/raw/mt/RESULTS.md").read_text(encoding="utf-8")
-    assert read_json(work / "exp/clean/mt/mt_30k_best50/score/score.json")["kept"] == 20
+    score = read_json(work / "exp/clean/mt/mt_30k_best50/score/score.json")
+    assert score["pairs"] == 40 and score["kept"] + sum(score["dropped"].values()) == 40 and score["kept"] < 40
