@@ -177,7 +177,7 @@ def generate(directory: Path, kind: str, sentences: list[str], nbest: int) -> li
         else:
             inputs = tokenizer(f">>{target}<< {sentence}" if kind == "opus_multi" else sentence, return_tensors="pt")
         found = model.generate(**inputs, **forced, num_beams=3, num_return_sequences=nbest, length_penalty=1.0,
-                               max_new_tokens=42, early_stopping=True, return_dict_in_generate=True,
+                               max_new_tokens=63, early_stopping=True, return_dict_in_generate=True,
                                output_scores=True)
         texts = [text.removeprefix(f"__{target}__ ") for text in
                  tokenizer.batch_decode(found.sequences, skip_special_tokens=True)]

@@ -17,7 +17,7 @@ from stxfer.mt.options import CTranslate2
 from stxfer.mt.pretrained import Pieces
 from stxfer.mt.translator import Closing, Pace, Translation, checked, too_long
 
-CLASSES = (16, 32, 64, 128, 256)  # source tokens: a limit to what sentences up to so long become
+CLASSES = (32, 64, 128, 256)  # source tokens: a limit to what sentences up to so long become
 SLACK = 10  # tokens of a translation that no ratio takes away
 
 
@@ -74,7 +74,7 @@ class CTranslate2Translator(Closing):
             found = self._search([tokens[i] for i in positions], bound, nbest)
             for i, result in zip(positions, found, strict=True):
                 texts = self.pieces.decode(result.hypotheses)
-                results[i] = [Translation(text, score) for text, score in zip(texts, result.scores, strict=True)]
+                results[i] = [Translation(*pair) for pair in zip(texts, result.scores, strict=True)]
                 pace.add()
         return results
 

@@ -106,9 +106,13 @@ class Pieces:
 
     def decode(self, tokens: Sequence[Sequence[str]]) -> list[str]:
         """Return the text of each translation, without the tokens that are not text."""
-        start = len(self.target_prefix)
-        texts: list[str] = self._target.decode([[t for t in sentence[start:] if t != EOS] for sentence in tokens])
-        return [text.strip() for text in texts]
+        return [self._text(sentence[len(self.target_prefix):]) for sentence in tokens]
+
+    def _text(self, tokens: Sequence[str]) -> str:
+        text = "".join(tokens)
+        if "<" in text:  # <unk>, </s>, bytes: pieces that do not stand for themselves
+            text = self._target.decode([token for token in tokens if token != EOS])
+        return text.replace("▁", " ").strip()
 
 
 def languages(family: Family, vocabulary: Sequence[str]) -> dict[str, str]:

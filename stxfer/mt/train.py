@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from stxfer.stage import Stage
 from stxfer.text.vocab import train_vocab
 from stxfer.train import LOG, TrainingLog, stage_options, threads_each
 
+VOCAB_LINES = 500_000  # sentences a vocabulary is learnt from, evenly out of all: more take minutes and gigabytes
 SEED = 1  # labels are data: every seed of the systems learns the same ones
 
 
@@ -136,13 +138,15 @@ def _vocab_name(experiment: Experiment, language: str) -> str:
 def _write_data(experiment: Experiment, label: str, bitext: Path, directory: Path) -> None:
     """Write the tables ESPnet trains on, and the vocabularies. Only one pair at a time is in memory."""
     languages = (experiment.source_lang, experiment.target_lang)
-    pairs = _options(experiment, label).pairs
+    pairs, learnt = _options(experiment, label).pairs, 0
     for part in ("train", "dev"):
         (directory / part).mkdir()
         total = sum(1 for _ in iter_bitext(bitext, part, languages))
         if part == "train" and pairs > total:
             raise DataError(f"{bitext}/{part}.{languages[0]}: {total} pairs, but label {label!r} wants {pairs}")
-        chosen = iter(subset(total, pairs if part == "train" else 0))
+        numbers = subset(total, pairs if part == "train" else 0)
+        learnt = len(numbers) if part == "train" else learnt
+        chosen = iter(numbers)
         wanted = next(chosen, None)
         with (atomic_write(directory / part / "src_text") as source, atomic_write(directory / part / "text") as target,
               atomic_write(directory / part / "lengths") as lengths):
@@ -158,5 +162,6 @@ def _write_data(experiment: Experiment, label: str, bitext: Path, directory: Pat
     for name, files in ({"vocab": sides} if experiment.mt.joint else
                         {f"vocab_{language}": [side] for language, side in zip(languages, sides, strict=True)}).items():
         (directory / name).mkdir()
-        train_vocab((line for file in files for _, line in iter_table(file)), experiment.mt.vocab, "unigram",
-                    directory / name)
+        step = len(files) * learnt // VOCAB_LINES + 1
+        lines = (line for file in files for _, line in itertools.islice(iter_table(file), 0, None, step))
+        train_vocab(lines, experiment.mt.vocab, "unigram", directory / name)
