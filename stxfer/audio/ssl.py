@@ -2,8 +2,8 @@
 
 The encoder is frozen and stands before training, not in it: each utterance goes through it once, and what comes out
 is kept like a filterbank. Every model family, transfer and search then works on it as it is, all systems that are
-compared hear the same, and two cores can train on it; a step through an XLS-R of 300 M parameters would cost hundreds
-of times as much as one of the models here. What this gives up is adapting the encoder to the language.
+compared hear the same, and two cores can train on it: a step through an XLS-R of 300 M parameters would cost about a
+hundred times one of the models here. What this gives up is adapting the encoder to the language.
 
 By default the layer three quarters of the way up is taken, the 18th of 24. Phones and words are told best from the
 middle and upper layers, while the last ones of wav2vec 2.0 turn back to the sound that it was trained to predict
