@@ -24,7 +24,7 @@ from stxfer.corpora.bitext import clean_bitext
 from stxfer.corpora.clean import CleanOptions
 from stxfer.errors import ConfigError, DataError
 from stxfer.fileio import read_json, write_json
-from stxfer.kaldi.datadir import DataDir, find_sets, read_datadir, table_files, text_language, write_datadir
+from stxfer.kaldi.datadir import DataDir, find_sets, raw_text, read_datadir, table_files, text_language, write_datadir
 from stxfer.kaldi.dropped import check_share, kind, read_dropped
 from stxfer.kaldi.stats import datadir_stats
 from stxfer.kaldi.subset import subset
@@ -151,7 +151,10 @@ def _sentences(data: Path, sets: Sequence[str], rules: _Rules) -> dict[str, str]
 
 
 def _texts(directory: Path) -> list[Path]:
-    return sorted(path for path in table_files(directory) if path.name.partition(".")[0] == "text")
+    texts = sorted(path for path in table_files(directory) if path.name.partition(".")[0] == "text")
+    for path in texts[1:]:
+        text_language(path)
+    return texts
 
 
 def _places(data: Path, held: Mapping[str, str]) -> list[Path]:
@@ -242,6 +245,9 @@ def _check(data: DataDir, audio: Mapping[str, AudioReport], rules: _Rules, name:
     clean = {file: {utt: normalise(text, rules.profile(name, file)) for utt, text in table.items()}
              for file, table in raw.items()}
     data.text, data.texts = clean["text"], {file: clean[file] for file in data.texts}
+    if name.startswith("src_"):  # pretrained translators want case and punctuation
+        data.texts[raw_text(rules.options.source_lang)] = {utt: " ".join(text.split())
+                                                           for utt, text in raw["text"].items()}
     data.utt2dur = {}
     dropped = {}
     for utt, report in audio.items():

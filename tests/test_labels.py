@@ -390,3 +390,36 @@ def test_systems_for_a_list_of_labels(tmp_path: Path) -> None:
                                 ("xfer_mt_5k", "scratch"), ("xfer_mt_5k", "xfer_human"))
     with pytest.raises(ConfigError, match="label_systems: label 'nllb' is not under 'labels'"):
         toy.make_experiment(tmp_path, label_systems=["nllb"])
+
+
+@pytest.mark.parametrize("reads", ["raw", "normalised"])
+def test_pretrained_translators_read_what_the_corpus_has(fake: type[Fake], monkeypatch: pytest.MonkeyPatch,
+                                                         reads: str) -> None:
+    """Case and punctuation go into the translator; what comes out is normalised; filters see the normalised source."""
+    for name in ("src_train", "src_dev"):
+        write_table(DUMP / "fbank" / name / "text.en.raw",
+                    {utt: text.capitalize() + "." for utt, text in source(name).items()})
+    bitext = DUMP / "data/bitext"
+    sentences = (bitext / "test.en").read_text().splitlines()
+    (bitext / "test.raw.en").write_text("".join(f"{sentence.upper()}!\n" for sentence in sentences))
+    monkeypatch.setattr(fake, "translate", lambda self, given, nbest, keys: self.calls.append(list(given)) or [
+        [Translation(toy.swahili(s.lower().strip(".!")).title() + ".", -1.0)] for s in given])
+    declared = experiment(mt={"translator": "apertium", "mode": "eng-swa", "text": reads})
+    make_labels(declared, DUMP, EXP)
+    read = {sentence for call in fake.calls for sentence in call}
+    assert read == {text.capitalize() + "." if reads == "raw" else text
+                    for name in ("src_train", "src_dev") for text in source(name).values()}
+    labels = read_table(MT / "text.sw.mt")
+    assert labels == {utt: toy.swahili(text) for utt, text in source().items()}
+    assert read_json(MT / "labels.json")["text"] == "dump/fbank/src_train/text"
+    with open(MT / "sample.tsv", encoding="utf-8", newline="") as handle:
+        assert {row["source"] for row in csv.DictReader(handle, delimiter="\t")} <= set(source().values())
+    fake.calls.clear()
+    score = evaluate_translator(declared, "mt", DUMP, EXP)
+    assert score["metrics"]["chrf"]["value"] == pytest.approx(100)
+    assert {s for call in fake.calls for s in call} == {f"{s.upper()}!" if reads == "raw" else s for s in sentences}
+
+
+def test_which_text_a_translator_reads_is_checked(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"labels.mt.text: 'upper' must be one of raw normalised"):
+        toy.make_experiment(tmp_path, labels={"mt": {"translator": "apertium", "mode": "a-b", "text": "upper"}})

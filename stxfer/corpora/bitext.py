@@ -162,6 +162,11 @@ def _folded(sentence: str) -> str:
     return sentence.casefold().strip(" .!?\"'")
 
 
+def raw_side(directory: Path, part: str, language: str) -> Path:
+    """Return where the source side of dev or test lies as the corpus has it, for translators that want it so."""
+    return directory / f"{part}.raw.{language}"
+
+
 def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], languages: Sequence[str],
                  held_out: Mapping[str, str], sources: Sequence[Path], *, leaks: str = "remove",
                  clean: CleanOptions | None = None, profiles: Mapping[str, Profile] = PROFILES, force: bool = False,
@@ -169,7 +174,8 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
     """Normalise a bitext and clean its training part.
 
     Of dev and test only pairs with an empty side are dropped: what is scored is not chosen here. ``out``
-    receives the six files and ``dropped.json``, the counts by part and reason. The memory used grows by 8 bytes a
+    receives the six files, the source sides of dev and test as they were (:func:`raw_side`), and ``dropped.json``, the
+    counts by part and reason. The memory used grows by 8 bytes a
     training pair.
 
     Args:
@@ -203,11 +209,14 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
         parts: dict[str, list[Pair]] = {}
         with atomic_dir(out) as directory:
             for part in PARTS[1:]:
-                pairs = [(normalise(a, rules[0]), normalise(b, rules[1])) for a, b in iter_pairs(raw, part, languages)]
+                as_it_is = list(iter_pairs(raw, part, languages))
+                pairs = [(normalise(a, rules[0]), normalise(b, rules[1])) for a, b in as_it_is]
                 forbidden = {side: f"bitext/{part}" for pair in pairs for side in pair} | forbidden
                 parts[part] = [pair for pair in pairs if all(pair)]
                 report[part] = _report(len(pairs), write_pairs(directory, part, languages, parts[part]),
                                        {"empty": len(pairs) - len(parts[part])}, raw, part)
+                with atomic_write(raw_side(directory, part, languages[0])) as handle:
+                    handle.writelines(f"{a}\n" for (a, _), pair in zip(as_it_is, pairs, strict=True) if all(pair))
             scripts = [scripts_of(pair[side] for pairs in parts.values() for pair in pairs) for side in (0, 1)]
             cleaner = _Cleaner(rules, clean, scripts, forbidden, keep_leaks=leaks == "report")
             n_pairs = write_pairs(directory, "train", languages, cleaner.kept(iter_pairs(raw, "train", languages)))
@@ -215,7 +224,8 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
                 stop_at_leaks(raw, cleaner.leaks)
             report = {"train": _report(cleaner.n_raw, n_pairs, cleaner.dropped, raw, "train")} | report
             write_json(directory / "dropped.json", report)
-        stage.finish([*bitext_files(out, languages), out / "dropped.json"],
+        raws = [raw_side(out, part, languages[0]) for part in PARTS[1:]]
+        stage.finish([*bitext_files(out, languages), *raws, out / "dropped.json"],
                      figures={**{part: report[part]["n_pairs"] for part in PARTS}, "leaks": leak_report(cleaner.leaks)})
     figures: dict[str, Any] = read_json(stage.marker)["figures"]
     return figures

@@ -22,6 +22,9 @@ from stxfer.kaldi.segments import Segment, check_segment, read_segments, write_s
 from stxfer.kaldi.table import is_id, read_table, write_table
 
 
+_FIX = "'python -m stxfer.bin.datadir fix' drops what not every table has"
+
+
 class Audio(NamedTuple):
     """Where an utterance's audio lies: ``path`` from ``start`` to ``end`` seconds (None: its end), and its speed."""
 
@@ -99,16 +102,21 @@ class DataDir:
                        segments=segments)
 
 
-def text_language(name: str) -> str:
-    """Return the language of a ``text.<lang>.<label>`` file.
+def text_language(name: str | os.PathLike[str]) -> str:
+    """Return the language of a ``text.<lang>.<label>`` file, given by its name or path.
 
     Raises:
         DataError: the name has another form.
     """
-    parts = name.split(".")
+    parts = os.path.basename(name).split(".")
     if len(parts) != 3 or parts[0] != "text" or not parts[1] or not parts[2]:
         raise DataError(f"{name}: a further text must be named text.<language>.<label>, e.g. text.sw.human")
     return parts[1]
+
+
+def raw_text(language: str) -> str:
+    """Return the name of the table of transcripts as the corpus has them, beside the normalised ``text``."""
+    return f"text.{language}.raw"
 
 
 def table_files(path: str | os.PathLike[str]) -> list[Path]:
@@ -185,12 +193,12 @@ def validate(data: DataDir) -> None:
     for name, table in tables.items():
         if missing := keys - table.keys():
             raise DataError(f"{path}/{name}: lacks {len(missing)} of {reference}'s {len(keys)} utterances, "
-                            f"the first is {min(missing)}")
+                            f"the first is {min(missing)}; {_FIX}")
         if extra := table.keys() - keys:
             raise DataError(f"{path}/{name}: holds {len(extra)} utterances that {reference} lacks, "
-                            f"the first is {min(extra)}")
+                            f"the first is {min(extra)}; {_FIX}")
     for name in data.texts:
-        text_language(name)
+        text_language(path / name)
     _check_ids(path, "wav.scp", data.wav_scp)
     for name, audio in data.wav_scp.items():
         if audio.endswith("|"):

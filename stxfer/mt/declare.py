@@ -10,7 +10,7 @@ from typing import Any
 import regex
 
 from stxfer.errors import ConfigError
-from stxfer.mt.options import OPTIONS, REQUIRED, Trained
+from stxfer.mt.options import OPTIONS, REQUIRED, TEXTS, Trained
 from stxfer.values import make, refuse_unknown
 
 HUMAN = "human"  # the corpus's own translations: a label that needs no declaration
@@ -138,6 +138,8 @@ def _label(name: str, raw: Any, target: str, where: str) -> Label:
     for key in REQUIRED.get(kind, ()):
         if not getattr(options, key):
             raise ConfigError(f"{where}: translator {kind!r} needs {key!r}")
+    if getattr(options, "text", TEXTS[0]) not in TEXTS:
+        raise ConfigError(f"{where}.text: {options.text!r} must be one of {' '.join(TEXTS)}")
     if isinstance(options, Trained) and options.pairs < 0:
         raise ConfigError(f"{where}.pairs: {options.pairs} must not be negative; 0 is all")
     return Label(kind, options, filters=filters, nbest=nbest)

@@ -12,6 +12,7 @@ from typing import Any
 from stxfer.config import Experiment, Label
 from stxfer.errors import DataError
 from stxfer.fileio import atomic_dir
+from stxfer.kaldi.datadir import raw_text
 from stxfer.kaldi.table import read_table
 from stxfer.leaks import HELD_OUT, held_out
 from stxfer.mt.declare import HUMAN
@@ -62,7 +63,7 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int =
         with Opener(label, experiment, dump, exp, threads) as opener:
             for name in SETS:
                 if declared.translator:
-                    make_translations(f"labels {label} {name}", dump / "fbank" / name / "text", read_table,
+                    make_translations(f"labels {label} {name}", spoken_text(experiment, label, dump, name), read_table,
                                       translations_dir(dump, label, name), opener, shard=shard, force=force,
                                       allow_stale=allow_stale)
                 counts[f"{label} {name}"] = _make(experiment, label, name, dump, tests, force, allow_stale)
@@ -95,6 +96,17 @@ class _Proposal:
     nbest: dict[str, list[Translation]] = field(default_factory=dict)
 
 
+def reads_raw(label: Label) -> bool:
+    """Whether a label source's translator reads transcripts as the corpus has them."""
+    return getattr(label.options, "text", "") == "raw" and bool(label.translator)
+
+
+def spoken_text(experiment: Experiment, label: str, dump: Path, name: str) -> Path:
+    """Return the transcripts that a label source translates."""
+    table = raw_text(experiment.source_lang) if reads_raw(experiment.labels[label]) else "text"
+    return dump / "fbank" / name / table
+
+
 def _make(experiment: Experiment, label: str, name: str, dump: Path, tests: Mapping[str, str], force: bool,
            allow_stale: bool) -> int:
     declared, target = experiment.labels[label], experiment.target_lang
@@ -108,13 +120,14 @@ def _make(experiment: Experiment, label: str, name: str, dump: Path, tests: Mapp
     options = {"filters": asdict(declared.filters), "mix": dict(declared.mix), "seed": declared.seed,
                "normalisation": experiment.profile(target).identity, "max_words": MAX_WORDS,
                "tests": hashlib.sha256("\n".join(sorted(tests)).encode()).hexdigest()}
-    stage = Stage(f"labels {label} {name}", out, [text, *origins, *learnt_from], options)
+    spoken = spoken_text(experiment, label, dump, name)
+    stage = Stage(f"labels {label} {name}", out, list(dict.fromkeys([text, spoken, *origins, *learnt_from])), options)
     table = out / f"text.{target}.{label}"
     if not stage.needed(force=force, allow_stale=allow_stale):
         return len(read_table(table))
     source = read_table(text)
     if declared.translator:
-        proposal = _translated(declared, source, origins[0], experiment.profile(target))
+        proposal = _translated(declared, source, read_table(spoken), origins[0], experiment.profile(target))
     else:
         proposal = _derived(declared, source, name, dump, target)
     identifier, accuracy = None, {}
@@ -147,14 +160,14 @@ def _label_source(label: str, name: str, dump: Path, target: str) -> Path:
     return dump / "fbank" / name / f"text.{target}.{HUMAN}" if label == HUMAN else label_dir(dump, label, name)
 
 
-def _translated(label: Label, source: Mapping[str, str], directory: Path,
+def _translated(label: Label, source: Mapping[str, str], spoken: Mapping[str, str], directory: Path,
                 rules: Profile) -> _Proposal:
-    """Join the utterances with the translations of their sentences."""
+    """Join the utterances with the translations of what was translated of them."""
     translations = Translations(directory, label)
     proposal = _Proposal({"translator": translations.identity, "translations": digest(directory),
                           "distinct": len(translations)})
     for utt, sentence in source.items():
-        found = translations.of(utt, sentence)
+        found = translations.of(utt, spoken[utt])
         if isinstance(found, str):
             proposal.dropped[utt] = found
             continue

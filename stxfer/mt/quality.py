@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stxfer.config import Experiment
+from stxfer.corpora.bitext import raw_side
 from stxfer.fileio import read_json, write_json
 from stxfer.mt.filters import Candidate, counts, dropped_labels
-from stxfer.mt.labels import bitext_identifier
+from stxfer.mt.labels import bitext_identifier, reads_raw
 from stxfer.mt.train import mt_dir, read_bitext
 from stxfer.mt.translations import Opener, Translations, make_translations
 from stxfer.mt.translator import Translation
@@ -42,22 +42,24 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
     if not chain or not bitext.is_dir():
         return {}
     directory = mt_dir(exp, chain[0]) / PART
+    given = raw_side(bitext, PART, languages[0]) if reads_raw(experiment.labels[chain[0]]) else \
+        bitext / f"{PART}.{languages[0]}"
     with Opener(chain[0], experiment, dump, exp, threads) as opener:
-        make_translations(f"MT {chain[0]} bitext {PART}", bitext / f"{PART}.{languages[0]}",
-                          partial(_sources, languages), directory, opener, force=force and chain[0] == label,
+        make_translations(f"MT {chain[0]} bitext {PART}", given,
+                          _sources, directory, opener, force=force and chain[0] == label,
                           allow_stale=allow_stale)
     norm = experiment.profile(experiment.target_lang)
     used = [experiment.labels[name].filters for name in chain]
     learnt_from = [bitext / f"train.{lang}" for lang in languages] if any(f.language for f in used) else []
     stage = Stage(f"score of MT {label}", mt_dir(exp, label) / "score",
-                  [directory, *(bitext / f"{PART}.{lang}" for lang in languages), *learnt_from],
+                  [directory, given, *(bitext / f"{PART}.{lang}" for lang in languages), *learnt_from],
                   {"filters": [asdict(filters) for filters in used], "normalisation": norm.identity})
     if stage.needed(force=force, allow_stale=allow_stale):
         pairs = read_bitext(bitext, PART, languages)
         translations = Translations(directory, experiment.labels[chain[0]])
         candidates = []
-        for number, (source, _) in enumerate(pairs):
-            found = translations.of("", source)
+        for number, ((source, _), sentence) in enumerate(zip(pairs, _sources(given).values(), strict=True)):
+            found = translations.of("", sentence)
             best = found[0] if found and not isinstance(found, str) else Translation("", 0.0)
             candidates.append(Candidate(f"{number:08d}", source, normalise(best.text, norm),
                                         best.score if translations.scored else None))
@@ -91,8 +93,9 @@ def _chain(experiment: Experiment, label: str) -> list[str]:
     return [] if declared.translator in NOT_TRANSLATING else chain
 
 
-def _sources(languages: Sequence[str], path: Path) -> dict[str, str]:
-    return {str(number): pair[0] for number, pair in enumerate(read_bitext(path.parent, PART, languages))}
+def _sources(path: Path) -> dict[str, str]:
+    with open(path, encoding="utf-8", newline="\n") as handle:
+        return {str(number): line.strip() for number, line in enumerate(handle)}
 
 
 def _scores(refs: Sequence[str], hyps: Sequence[str], norm: str) -> dict[str, Any]:
