@@ -21,7 +21,6 @@ from stxfer.kaldi.dropped import write_dropped
 from stxfer.kaldi.segments import Segment, check_segment, read_segments, write_segments
 from stxfer.kaldi.table import is_id, read_table, write_table
 
-
 _FIX = "'python -m stxfer.bin.datadir fix' drops what not every table has"
 
 
