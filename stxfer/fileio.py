@@ -18,8 +18,10 @@ from stxfer.errors import DataError, StxferError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
+def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, durable: bool = True) -> Iterator[IO[Any]]:
     """Open a file that replaces ``path`` only when the block ends without an error.
+
+    Unless ``durable`` is false, it is on the disk by then, whatever happens to the machine's power.
 
     Text is UTF-8 with ``\\n`` line ends on every platform. The temporary file lies beside
     ``path``, so that the final rename stays on one file system.
@@ -33,7 +35,8 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
                   newline="\n" if text else None) as handle:
             yield handle
             handle.flush()
-            os.fsync(handle.fileno())
+            if durable:
+                os.fsync(handle.fileno())
         os.replace(temporary, target)
     except OSError as error:
         if error.filename is None and error.errno in _FULL:  # a write fails without saying where
@@ -84,9 +87,9 @@ def locked(directory: str | os.PathLike[str]) -> Iterator[None]:
         yield
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write ``value`` as indented JSON, atomically."""
-    with atomic_write(path) as handle:
+def write_json(path: str | os.PathLike[str], value: Any, *, durable: bool = True) -> None:
+    """Write ``value`` as indented JSON, atomically; see :func:`atomic_write`."""
+    with atomic_write(path, durable=durable) as handle:
         json.dump(value, handle, ensure_ascii=False, indent=2, sort_keys=False)
         handle.write("\n")
 

@@ -27,7 +27,7 @@ from stxfer.stage import MARKER, Stage
 
 OPTIONS = {"num_mel": NUM_MEL, "frame_length_ms": FRAME_LENGTH_MS, "frame_shift_ms": FRAME_SHIFT_MS,
            "cmvn": "utterance", "resample": "soxr HQ"}
-MAX_SHARDS, MIN_SHARD = 64, 400  # a shard costs two waits for the disk
+MAX_SHARDS, MIN_SHARD = 64, 100
 
 
 class Extractor(Protocol):
@@ -142,7 +142,8 @@ def make_shard(shard: Shard) -> Shard:
     index: dict[str, tuple[int, int]] = {}
     reader = Reader()
     try:
-        with atomic_write(shard.ark, "wb") as handle:
+        # Not awaited to be on the disk, which would cost as much as a dozen utterances: all are at the end.
+        with atomic_write(shard.ark, "wb", durable=False) as handle:
             for utt, audio in shard.items:
                 try:
                     matrix = shard.extractor(reader.read(audio), audio.path)
@@ -151,7 +152,8 @@ def make_shard(shard: Shard) -> Shard:
                 index[utt] = (write_matrix(handle, utt, matrix, shard.compression), len(matrix))
     finally:
         reader.close()
-    write_json(shard.index, {"sha256": sha256(shard.ark), "utts": index})
+    write_json(shard.index, {"sha256": sha256(shard.ark), "bytes": shard.ark.stat().st_size, "utts": index},
+               durable=False)
     return shard
 
 
@@ -228,12 +230,20 @@ def _make(shards: Sequence[Shard], data: DataDir, pool: Pool) -> None:
 
     todo = []
     for shard in shards:
-        if shard.index.exists() and shard.ark.exists():
+        if _is_whole(shard):
             count(shard)
         else:
             todo.append(shard)
     for shard in pool.run(make_shard, todo, what=what):
         count(shard)
+
+
+def _is_whole(shard: Shard) -> bool:
+    """Whether an earlier run has finished a shard, and its bytes are there."""
+    try:
+        return shard.ark.stat().st_size == read_json(shard.index)["bytes"]
+    except (OSError, DataError, KeyError):
+        return False
 
 
 def _merge(shards: Sequence[Shard], data: DataDir, out: Path) -> Iterable[Path]:
@@ -243,6 +253,8 @@ def _merge(shards: Sequence[Shard], data: DataDir, out: Path) -> Iterable[Path]:
     scp, frames, sums = {}, {}, []
     for k, (shard, index) in enumerate(zip(shards, indices, strict=True), 1):
         ark = out.resolve() / f"feats.{k}.ark"
+        with open(shard.ark, "rb") as handle:
+            os.fsync(handle.fileno())
         os.replace(shard.ark, ark)
         sums.append(f"{index['sha256']}  {ark.name}\n")
         for utt, (offset, length) in index["utts"].items():
