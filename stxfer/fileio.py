@@ -17,6 +17,7 @@ from stxfer.errors import DataError, StxferError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, durable: bool = True) -> Iterator[IO[Any]]:
     """Open a file that replaces ``path`` only when the block ends without an error.
@@ -31,19 +32,32 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, durable: bool
     temporary = target.with_name(f".{target.name}.tmp{os.getpid()}")
     text = "b" not in mode
     try:
-        with open(temporary, mode, encoding="utf-8" if text else None,
-                  newline="\n" if text else None) as handle:
+        with _naming(target), open(temporary, mode, encoding="utf-8" if text else None,
+                                   newline="\n" if text else None) as handle:
             yield handle
             handle.flush()
             if durable:
                 os.fsync(handle.fileno())
         os.replace(temporary, target)
-    except OSError as error:
-        if error.filename is None and error.errno in _FULL:  # a write fails without saying where
-            raise OSError(error.errno, error.strerror, str(target)) from None
-        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: str | os.PathLike[str]) -> None:
+    """Wait until a file is on the disk."""
+    with _naming(path), open(path, "rb") as handle:
+        os.fsync(handle.fileno())
+
+
+@contextlib.contextmanager
+def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Name the file where the disk is full: writes fail without saying where."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno not in _FULL:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from stxfer.audio.fbank import FRAME_LENGTH_MS, FRAME_SHIFT_MS, NUM_MEL, feature
 from stxfer.audio.io import SAMPLE_RATE, file_stamp, resample
 from stxfer.audio.recording import Recording
 from stxfer.errors import ConfigError, DataError
-from stxfer.fileio import atomic_write, read_json, sha256, write_json
+from stxfer.fileio import atomic_write, read_json, sha256, sync, write_json
 from stxfer.kaldi.datadir import Audio, DataDir, read_datadir, table_files
 from stxfer.kaldi.table import write_table
 from stxfer.pool import HERE, Pool
@@ -148,7 +148,8 @@ def make_shard(shard: Shard) -> Shard:
                 try:
                     matrix = shard.extractor(reader.read(audio), audio.path)
                 except DataError as error:
-                    raise DataError(f"{shard.name}, utterance {utt}: {error}") from None
+                    raise DataError(f"{shard.name}, utterance {utt}: {error}; stage 2 (prepare) drops what cannot "
+                                    "be used") from None
                 index[utt] = (write_matrix(handle, utt, matrix, shard.compression), len(matrix))
     finally:
         reader.close()
@@ -248,13 +249,13 @@ def _is_whole(shard: Shard) -> bool:
 
 def _merge(shards: Sequence[Shard], data: DataDir, out: Path) -> Iterable[Path]:
     indices = [read_json(shard.index) for shard in shards]
+    for shard in shards:
+        sync(shard.ark)
     for stale in (out / MARKER, out / "feats.scp", *out.glob("feats.*.ark")):
         stale.unlink(missing_ok=True)
     scp, frames, sums = {}, {}, []
     for k, (shard, index) in enumerate(zip(shards, indices, strict=True), 1):
         ark = out.resolve() / f"feats.{k}.ark"
-        with open(shard.ark, "rb") as handle:
-            os.fsync(handle.fileno())
         os.replace(shard.ark, ark)
         sums.append(f"{index['sha256']}  {ark.name}\n")
         for utt, (offset, length) in index["utts"].items():
