@@ -181,6 +181,19 @@ def test_drops_and_lists(tmp_path: Path, clips: Path, name: str, span: tuple[flo
     assert not listing.exists()
 
 
+def test_another_limit_reads_nothing_again(tmp_path: Path, clips: Path) -> None:
+    entries = [Entry("s-1", str(clips / "a.wav"), "a", "s"), Entry("s-2", str(clips / "gone.wav"), "b", "s")]
+    write(tmp_path, entries, max_drop=0.5)
+    marker, listing = tmp_path / "data" / "src_train" / ".stage.json", tmp_path / "data" / "src_train.dropped.tsv"
+    before = marker.stat().st_mtime_ns
+    with pytest.raises(DataError, match="1 of 2 utterances cannot be used, more than --max-drop 0.4 allows"):
+        write(tmp_path, entries, max_drop=0.4)
+    assert listing.exists()
+    write(tmp_path, entries, max_drop=0.6)
+    assert marker.stat().st_mtime_ns == before
+    assert not listing.exists()
+
+
 def test_nothing_left(tmp_path: Path, clips: Path) -> None:
     gone = Entry("s-1", str(clips / "gone.wav"), "a", "s")
     with pytest.raises(DataError, match="2 of 2 utterances cannot be used, none is left .no translation 1, missing 1."):

@@ -68,7 +68,8 @@ def test_rows_of_another_release_are_counted(tmp_path: Path, english: Path) -> N
     assert str(caught.value) == (
         "set src_train: 3 of 5 utterances cannot be used, more than --max-drop 0.05 allows (missing 1, "
         f"no translation 1, not in validated.tsv 1); e.g. {first[0]}: {first[1]}; all are listed in "
-        f"{listing}. CoVoST 2 belongs to Common Voice 4 (2019-12-10); later releases lack some of its clips. Mend the data or raise --max-drop")
+        f"{listing}. CoVoST 2 belongs to Common Voice 4 (2019-12-10); later releases lack some of its clips. "
+        "Mend the data or raise --max-drop")
     counts = prepare_covost2(english, covost, "en_tr", tmp_path / "data", max_drop=0.6)
     assert (counts["src_train"].n_utts, counts["src_train"].n_dropped) == (2, 3)
     assert counts["src_dev"].n_utts == 1

@@ -161,8 +161,8 @@ REFUSED = {
                            "remove the tab within a field"),
     "Latin-1": (HEADER.encode() + "clips/a.flac\té\n".encode("latin-1"), "m.tsv", "m.tsv:2: not UTF-8 (invalid "
                 "continuation byte at byte 13 of the line); convert the file with iconv"),
-    "open quotation": ('audio,text\nclips/a.flac,"open\n', "m.csv", "m.csv:2: not CSV (unexpected end of data); look for a quotation mark "
-                       "that is not closed from line 2 on, one within a field is written twice"),
+    "open quotation": ('audio,text\nclips/a.flac,"open\n', "m.csv", "m.csv:2: not CSV (unexpected end of data); look "
+                       "for a quotation mark that is not closed from line 2 on, one within a field is written twice"),
     "broken JSON": ('{"audio": "clips/a.flac", "text": "x"}\n{"audio"\n', "m.jsonl", "m.jsonl:2: not JSON (Expecting "
                     "':' delimiter: line 1 column 9 (char 8)); each line must be one object"),
     "JSON list": ('["clips/a.flac", "x"]\n', "m.jsonl", "m.jsonl:1: not a JSON object; each line must be one, as "
