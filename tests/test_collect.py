@@ -173,7 +173,8 @@ def test_drops_and_lists(tmp_path: Path, clips: Path, name: str, span: tuple[flo
     listing = tmp_path / "data" / "src_train.dropped.tsv"
     assert str(caught.value) == (
         "set src_train: 1 of 2 utterances cannot be used, more than --max-drop 0.05 allows "
-        f"({reason.partition(':')[0]} 1); e.g. s-2: {reason}; all are listed in {listing}. Look at it. Mend the data or raise --max-drop")
+        f"({reason.partition(':')[0]} 1); e.g. s-2: {reason}; all are listed in {listing}. Look at it. Mend the data "
+        "or raise --max-drop")
     assert listing.read_text() == f"s-2\t{reason}\n"
     assert list((tmp_path / "data").iterdir()) == [listing]
     assert write(tmp_path, entries, max_drop=0.5) == Counts(1, 1, round(1 / 3600, 4))
