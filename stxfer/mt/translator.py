@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from stxfer.config import Experiment
 from stxfer.errors import ConfigError, DataError
+from stxfer.fileio import sha256
 from stxfer.mt.declare import Label
 from stxfer.mt.options import Apertium, CTranslate2, Human, Precomputed, Trained, Transliterate
 from stxfer.stage import digest
@@ -164,7 +165,9 @@ def translator_identity(name: str, experiment: Experiment, dump: Path, exp: Path
     label = _label(name, experiment)
     identity: dict[str, Any] = {"kind": label.translator, "options": asdict(label.options)}
     for path in translator_inputs(name, experiment, dump, exp):
-        identity.setdefault("inputs", {})[str(path)] = digest(path)
+        made = digest(path)  # of a directory: of all in it, where it lies included, which is no matter here
+        identity.setdefault("inputs", {})[str(path)] = sha256(path / "model.pth") \
+            if isinstance(label.options, Trained) else made
     if isinstance(label.options, (Trained, CTranslate2)):
         identity["decode"] = asdict(experiment.decode["mt"])
     return identity
