@@ -25,8 +25,9 @@ Cases, all in seconds, so that a smaller ratio is better:
     ``espnet_next_epoch`` is each epoch after that.
 
 In each of ``--repeats`` rounds all cases take turns. A case compared with what runs just before or after it is given
-by the round of the median ratio, the others by their least times: other work on the machine comes and goes. Everything
-runs on one thread a process; the share of the kernels' speed is also given in processor time.
+by the round of the median ratio, the others by their least times: other work on the machine comes and goes.
+Everything runs on one thread a process and with the memory settings of the recipes (egs2/TEMPLATE/asr1/path.sh); the
+share of the kernels' speed is also given in processor time.
 The last line is JSON.
 """
 
@@ -35,6 +36,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -58,10 +60,18 @@ from stxfer.corpora.synthetic.speakers import speakers  # noqa: E402
 from stxfer.kaldi.datadir import DataDir, read_datadir, write_datadir  # noqa: E402
 from stxfer.pool import HERE, Pool, worker_pool  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[2]
 FORMATS = {"wav": (16000, 1, "WAV", "PCM_16"), "flac": (16000, 1, "FLAC", "PCM_16"),
            "mp3": (48000, 1, "MP3", "MPEG_LAYER_III"), "opus": (48000, 1, "OGG", "OPUS"),
            "wav_44k": (44100, 2, "WAV", "PCM_16")}
 KERNELS = ("decode", "resample", "fbank", "write")
+
+
+def use_memory_settings() -> None:
+    """Start again with the recipes' memory settings, unless they are set: glibc reads them when a process starts."""
+    settings = dict(re.findall(r"(MALLOC_\w+_)=(\d+)", (ROOT / "egs2/TEMPLATE/asr1/path.sh").read_text()))
+    if any(os.environ.get(name) != value for name, value in settings.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **settings, "OMP_NUM_THREADS": "1"})
 
 
 def main() -> None:
@@ -72,6 +82,7 @@ def main() -> None:
     parser.add_argument("--distinct", type=int, default=300, help="utterances spoken")
     parser.add_argument("--repeats", type=int, default=3, help="rounds")
     args = parser.parse_args()
+    use_memory_settings()
     sets = {name: make_set(args.work, name, args.utterances, args.distinct) for name in FORMATS}
     seconds: dict[str, list[float]] = {}
     busy: dict[str, list[float]] = {}
