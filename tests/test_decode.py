@@ -64,7 +64,10 @@ def make_model(directory: Path, vocab: Path, tokens: list[str], *, ctc_weight: f
         if model.ctc is not None:
             model.ctc.ctc_lo.weight.mul_(6)
     torch.save(model.state_dict(), directory / "model.pth")
-    (directory / "config.yaml").write_text(yaml.safe_dump({**ASRTask.get_default_config(), **config}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["espnet"])  # ESPnet's default configuration is that of the command line
+        defaults = ASRTask.get_default_config()
+    (directory / "config.yaml").write_text(yaml.safe_dump({**defaults, **config}))
     write_json(directory / "model.json", {"task": "asr"})
     outputs = [directory / name for name in ("model.pth", "config.yaml", "model.json")]
     Stage("training", directory).finish(outputs)

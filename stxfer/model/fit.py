@@ -24,7 +24,7 @@ from stxfer.kaldi.table import iter_table
 from stxfer.model.curve import plot_curve
 from stxfer.model.espnet_config import Text, averaged, model_config, training_config
 from stxfer.model.espnet_task import atomic_torch_save, build_model, task_class
-from stxfer.model.ranks import Leader, follow, grouped, rank
+from stxfer.model.ranks import Leader, follow, rank
 from stxfer.model.trainer import DevErrors
 from stxfer.model.transfer import load_state, transfer
 from stxfer.train import parameters
@@ -168,8 +168,8 @@ def _run_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Pha
     with atomic_write(plain) as handle:
         yaml.safe_dump({**config, "stxfer": {"task": task, "dev_wer": phase.dev_wer}}, handle, allow_unicode=True,
                        sort_keys=False)
-    with grouped():
-        _run_espnet(plain, leader.call(plain, directory))
+    with leader.training(plain, directory) as more:
+        _run_espnet(plain, more)
     last = _reporter(directory / "checkpoint.pth")
     if "grad_norm" not in last["stats"][last["epoch"]]["train"]:  # ESPnet stops, but calls it a success
         raise StxferError(f"{directory}: no step of epoch {last['epoch']} had a finite gradient; lower 'lr', or look "

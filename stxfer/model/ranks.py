@@ -40,14 +40,21 @@ class Leader:
         self._store = _store() if size() > 1 else None
         self._count = 0
 
-    def call(self, config: Path, directory: Path) -> dict[str, Any]:
-        """Let every rank train with ESPnet's configuration file; return what a rank adds to it."""
+    @contextmanager
+    def training(self, config: Path, directory: Path) -> Iterator[dict[str, Any]]:
+        """Let every rank train with ESPnet's configuration file while rank 0 does; give what a rank adds to it."""
         if self._store is None:
-            return {}
+            yield {}
+            return
         # A file of its own for each time: what an earlier group left in the launcher's store would be taken for ours.
         meeting = directory / f".meeting-{uuid.uuid4().hex}"
         self._tell(f"{meeting}\n{config}")
-        return options(meeting)
+        with grouped():
+            yield options(meeting)
+        # Torch removes the file when the last rank leaves it, but its count of them is lost where a rank opens the
+        # file again as it goes. Nobody needs it once all have left.
+        self._store.wait([_left(self._count - 1, other) for other in range(1, size())], FOREVER)
+        meeting.unlink(missing_ok=True)
 
     def end(self) -> None:
         """Let the others go."""
@@ -71,6 +78,7 @@ def follow(train: Callable[[Path, dict[str, Any]], None]) -> None:
         meeting, config = message.split("\n")
         with grouped():
             train(Path(config), options(Path(meeting)))
+        store.set(_left(count, rank()), "")
         count += 1
 
 
@@ -81,6 +89,10 @@ def options(meeting: Path) -> dict[str, Any]:
             "dist_world_size": size(), "dist_rank": rank(),
             "local_rank": int(os.environ.get(LOCAL, 0)) if gpu else None,
             "ngpu": int(gpu), "multiprocessing_distributed": False}
+
+
+def _left(count: int, number: int) -> str:
+    return f"stxfer/left/{count}/{number}"
 
 
 @contextmanager
