@@ -42,7 +42,9 @@ class Phase:
 
     ``epochs`` x ``steps`` optimiser steps of about ``batch_frames`` input frames (MT: source tokens);
     the learning rate rises over ``warmup`` of all steps and then falls to 0 along a cosine.
-    ``freeze`` names parts held fixed. ``ctc_weight`` w gives the loss w CTC + (1 - w) attention.
+    ``freeze`` names parts held fixed. ``encode_once``: the frozen encoder runs once over the data, before the first
+    step, without dropout and SpecAugment, and the rest learns from what it gave.
+    ``ctc_weight`` w gives the loss w CTC + (1 - w) attention.
     ``average`` last-best checkpoints (by dev accuracy) make the phase's result.
     ``accum`` batches make a step. A phase ends when dev accuracy has not risen for ``patience`` epochs (0: never
     early). ``amp`` computes in bfloat16 where a GPU can. ``dev_wer`` utterances of the development set are decoded
@@ -61,6 +63,7 @@ class Phase:
     ctc_weight: float = 0.3
     specaug: bool = False
     freeze: tuple[str, ...] = ()
+    encode_once: bool = False
     average: int = 3
     accum: int = 1
     patience: int = 0
@@ -285,6 +288,9 @@ def _phase(value: Mapping[str, Any], where: str) -> Phase:
     for key in ("warmup", "dropout", "label_smoothing", "ctc_weight"):
         if not 0 <= getattr(phase, key) < 1:  # attention alone decides which epochs are averaged: no CTC weight of 1
             raise ConfigError(f"{where}.{key}: {getattr(phase, key)} must be at least 0 and less than 1")
+    if phase.encode_once and "encoder" not in phase.freeze:
+        raise ConfigError(f"{where}.encode_once: an encoder that learns has other outputs at each step; set "
+                          "freeze: [encoder]")
     return phase
 
 
@@ -293,6 +299,9 @@ def _check_phases(system: System, train: Mapping[str, tuple[Phase, ...]], vocab:
     if system.task == "lm" and any(phase.ctc_weight for phase in train[system.phases]):
         raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has a ctc_weight, but task lm hears "
                           "nothing; give it a schedule of its own with ctc_weight 0")
+    if system.task == "lm" and any(phase.encode_once for phase in train[system.phases]):
+        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has encode_once, but task lm runs "
+                          "no encoder; leave it out")
     tags = {language_tag(language) for language in vocab[system.vocab].tags}
     wanted = {language_tag(part.text) for part in (system, *system.mix)} if system.tags else set()
     if missing := sorted(wanted - tags):

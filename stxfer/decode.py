@@ -56,7 +56,7 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
     started = shown = time.monotonic()
     found: dict[str, tuple[list[str], float]] = {}
     for batch in batches(frames, options.batch_frames):
-        features = {utt: _features(utt, paths[utt], feats_scp) for utt in batch}
+        features = {utt: load_features(utt, paths[utt], feats_scp) for utt in batch}
         for utt, (ids, score) in zip(batch, decode_batch(model, features, options, prefix), strict=True):
             found[utt] = ([tokens[i] for i in ids], score)
         now = time.monotonic()
@@ -133,7 +133,12 @@ def _frames(feats_scp: Path, utts: Sequence[str]) -> dict[str, int]:
         raise DataError(f"{path}: frames must be whole numbers ({error}); run stage 3 again") from None
 
 
-def _features(utt: str, path: str, feats_scp: Path) -> Any:
+def load_features(utt: str, path: str, feats_scp: Path) -> Any:
+    """Return the features of an utterance, float32 (T, F).
+
+    Raises:
+        DataError: they cannot be read, or are not finite.
+    """
     import kaldiio
     import numpy as np
 

@@ -17,6 +17,7 @@ from stxfer.systems import Mix, System
 
 LOG = "train.log"
 EPOCH = re.compile(r"(\d+)epoch results: \[train\] (.*?), \[valid\] (.*)$")
+ENCODED = re.compile(r"\d\d:\d\d:\d\d (encoder outputs of .*)$")
 STEPS = re.compile(r"(\d+)epoch:train:\d+-(\d+)batch: (.*)$")
 FIGURE = re.compile(r"(?<![a-z_])(loss|acc|wer)=([-\d.e+]+|nan|inf)")  # ESPnet leaves out some commas
 
@@ -146,6 +147,8 @@ class TrainingLog:
         message = None
         if line.startswith(("transfer from", "  loaded ", "  new ", "phase ")):
             message = line
+        elif encoded := ENCODED.match(line):
+            message = encoded[1]
         elif epoch := EPOCH.search(line):
             message = f"epoch {epoch[1]}: train {_figures(epoch[2])}, dev {_figures(epoch[3])}"
         elif (steps := STEPS.search(line)) and time.monotonic() - self.shown > self.every:
@@ -156,4 +159,5 @@ class TrainingLog:
 
 
 def _figures(text: str) -> str:
-    return " ".join(f"{name} {float(value):.3f}" for name, value in FIGURE.findall(text))
+    return " ".join(f"{name} {float(value):.3f}" for name, value in FIGURE.findall(text)
+                    if not (name == "wer" and value == "nan"))  # word errors are counted by option only

@@ -16,11 +16,13 @@ import pytest
 import torch
 import toy
 
-from stxfer.config import Experiment
+from stxfer.config import Decoding, Experiment, Phase
+from stxfer.decode import decode_batch
 from stxfer.errors import ConfigError, DataError, StxferError, TransferError
 from stxfer.fileio import read_json
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.model import fit as fit_module
+from stxfer.model.encoded import encode_corpus
 from stxfer.model.espnet_config import Text
 from stxfer.model.fit import Corpus, Fit, fit
 from stxfer.model.load import load_model
@@ -127,6 +129,79 @@ def test_phases_follow_each_other_and_frozen_parts_stay(whole: Fit, source: Path
     assert same(end, load_state(out / "phase2/valid.acc.ave_2best.pth"))
 
 
+def test_a_phase_on_outputs_of_the_frozen_encoder(world: World, tmp_path: Path) -> None:
+    """Without dropout, masks and statistics of a batch, the encoder gives once what it gives at each step."""
+    encoder = {"output_size": 16, "attention_heads": 2, "linear_units": 16, "num_blocks": 1, "conv_channels": 16}
+    model = {**toy.CONFIG["model"], "encoder": "s2t_transformer", "encoder_conf": encoder}
+    source = tmp_path / "source_asr" / "seed1"
+    fit(replace(spec(world, source, "source"), model=model))
+    whole = replace(spec(world, tmp_path, init=(source, ("encoder",), "same")), model=model)
+    frozen = replace(whole.phases[0], dropout=0.0)
+    models = {}
+    for name, phase in (("each", frozen), ("once", replace(frozen, encode_once=True))):
+        for phases in ([phase], [phase, whole.phases[1]]):
+            out = tmp_path / name / f"seed{len(phases)}"
+            fit(replace(whole, out=out, phases=phases))
+            models[name, len(phases)] = load_state(out / "model.pth")
+            assert not list(out.glob("phase*/encoded"))
+            assert load_model(out).model.encode is not None and load_model(out).config["model"] != "encoded"
+    assert same(models["each", 1], models["once", 1], "encoder.")
+    assert not same(models["each", 1], load_state(source / "model.pth"), "decoder.")
+    for name, value in models["each", 1].items():
+        if not name.endswith(("linear_k.bias", ".num_batches_tracked")):  # softmax does not see these biases
+            torch.testing.assert_close(value, models["once", 1][name], rtol=2e-2, atol=2e-2, msg=name)
+    assert not same(models["once", 2], models["once", 1], "encoder.")
+
+
+def test_encoder_outputs_are_those_of_single_utterances(world: World, source: Path, tmp_path: Path) -> None:
+    """Batches by length; one that a kill interrupted leaves nothing that is taken for whole."""
+    model, feats = load_model(source).model, world[0] / "dump/fbank/src_dev/feats.scp"
+    paths = read_table(feats)
+    shapes = tmp_path / "shape"
+    write_table(shapes, {utt: f"{len(kaldiio.load_mat(path))},80" for utt, path in paths.items()})
+    tables = encode_corpus(model, {"dev": (feats, shapes)}, tmp_path / "encoded", 1)  # one utterance a batch
+    for utt, path in read_table(tables["dev"]).items():
+        speech = torch.tensor(kaldiio.load_mat(paths[utt]))[None]
+        with torch.no_grad():
+            encoded, lens = model.encode(speech, torch.tensor([speech.size(1)]))
+        assert np.array_equal(kaldiio.load_mat(path), encoded[0, :lens[0]].numpy())
+    wide = encode_corpus(model, {"dev": (feats, shapes)}, tmp_path / "wide", 10**6)
+    assert {utt: kaldiio.load_mat(path).shape for utt, path in read_table(wide["dev"]).items()} == {
+        utt: kaldiio.load_mat(path).shape for utt, path in read_table(tables["dev"]).items()}
+    write_table(shapes, {"unheard": "10,80"})
+    assert encode_corpus(model, {"dev": (feats, shapes)}, tmp_path / "encoded", 1) == tables  # done before
+
+
+BLOCK = {"output_size": 16, "attention_heads": 2, "linear_units": 16, "num_blocks": 1}
+BRANCHES = {**BLOCK, "cgmlp_linear_units": 32, "cgmlp_conv_kernel": 5, "use_ffn": True, "macaron_ffn": True}
+TRANSFORMER = {"attention_heads": 2, "linear_units": 16, "num_blocks": 1}
+
+
+@pytest.mark.parametrize(("encoder", "conf", "decoder", "decoder_conf"), [
+    ("transformer", BLOCK, "transformer", TRANSFORMER),
+    ("conformer", {**BLOCK, "cnn_module_kernel": 5}, "transformer", TRANSFORMER),
+    ("e_branchformer", BRANCHES, "transformer", TRANSFORMER),
+    ("s2t_transformer", {**BLOCK, "conv_channels": 16}, "transformer", TRANSFORMER),
+    ("s2t_e_branchformer", {**BRANCHES, "conv_channels": 16}, "transformer", TRANSFORMER),
+    ("vgg_rnn", {"hidden_size": 8, "output_size": 8}, "transformer", TRANSFORMER),
+    ("berard", {"hidden_size": 8, "num_layers": 2}, "berard",
+     {"hidden_size": 8, "num_layers": 2, "attention_dim": 8, "embed_size": 8, "output_size": 8})])
+def test_every_family_trains_and_is_transferred(world: World, tmp_path: Path, encoder: str, conf: dict[str, Any],
+                                                decoder: str, decoder_conf: dict[str, Any]) -> None:
+    model = {"encoder": encoder, "encoder_conf": conf, "decoder": decoder, "decoder_conf": decoder_conf}
+    phase = Phase(**{**toy.PHASE, "epochs": 1, "average": 1, "specaug": True})
+    fit(replace(spec(world, tmp_path / "st" / "seed1"), model=model, phases=[phase]))
+    start = replace(spec(world, tmp_path / "asr" / "seed1", "target"), model=model, phases=[phase],
+                    init=(tmp_path / "st" / "seed1", ("all",), "same"))
+    fit(start)
+    assert read_json(start.out / "transfer.json")["share"] == 1
+    loaded = load_model(start.out)
+    feats = world[0] / "dump/fbank/tgt_dev/feats.scp"
+    utt, path = next(iter(read_table(feats).items()))
+    (tokens, score), = decode_batch(loaded.model, {utt: kaldiio.load_mat(path)}, Decoding(beam_size=2, maxlenratio=1.0))
+    assert score < 0 and all(0 < token < len(loaded.tokens) for token in tokens)
+
+
 @pytest.mark.parametrize(("kind", "parts"), [("target", ("encoder", "decoder_body")), ("source", ("all",))])
 def test_training_starts_from_what_was_transferred(world: World, source: Path, kept: None, tmp_path: Path,
                                                    kind: str, parts: tuple[str, ...]) -> None:
@@ -142,6 +217,7 @@ def test_training_starts_from_what_was_transferred(world: World, source: Path, k
 @pytest.mark.parametrize(("changes", "error", "message"), [
     ({"parts": ("all",)}, TransferError, "a row for each piece of another vocabulary"),
     ({"parts": ("encoder",), "blocks": 2}, TransferError, "has no tensor encoder.encoders.1."),
+    ({"decoder": "rnn"}, ConfigError, "no step for decoder class RNNDecoder; train with decoder: transformer"),
     ({"freeze": ("encoder", "decoder_body")}, ConfigError, "freeze: the model has no part 'decoder_body'; it has ctc"),
 ])
 def test_what_cannot_be_done_is_refused_before_training(world: World, source: Path, tmp_path: Path,
@@ -151,6 +227,9 @@ def test_what_cannot_be_done_is_refused_before_training(world: World, source: Pa
         start = replace(start, init=(source, changes["parts"], "same"))
     if "freeze" in changes:
         start = replace(start, phases=[replace(start.phases[0], freeze=changes["freeze"])])
+    if "decoder" in changes:
+        start = replace(start, model={**start.model, "decoder": changes["decoder"],
+                                      "decoder_conf": {"hidden_size": 16, "att_conf": {"adim": 8}}})
     if "blocks" in changes:
         conf = {**start.model["encoder_conf"], "num_blocks": changes["blocks"]}
         start = replace(start, model={**start.model, "encoder_conf": conf})

@@ -149,6 +149,9 @@ def changed(name: str, **values: Any) -> dict[str, Any]:
     (changed("text_only", train="st2"), "systems.text_only.train: 'st2' is not under 'train'"),
     (changed("text_only", train="target"), "systems.text_only.train: 'target' has a ctc_weight, but task lm hears "
                                            "nothing; give it a schedule of its own with ctc_weight 0"),
+    ({**CHANGES, "train": {**CHANGES["train"], "text": [{**LM[0], "encode_once": True}]}, "systems": {
+        **SYSTEMS, "text_only": {**SYSTEMS["text_only"], "train": "text"}}},
+     "systems.text_only.train: 'text' has encode_once, but task lm runs no encoder; leave it out"),
     (changed("multi", tags=False), "systems.multi.mix: texts in several languages need 'tags: true'"),
     (changed("multi", tags="yes"), "systems.multi.tags: 'yes' must be true or false"),
     (changed("multi", vocab="target"), "vocabulary 'target' has no piece <en>; set vocab.target.tags"),

@@ -10,6 +10,7 @@ from torch import nn
 import stxfer.model.espnet_fast  # noqa: F401  (before espnet)
 
 from espnet2.asr.encoder.conformer_encoder import ConformerEncoder  # isort: skip
+from espnet2.asr.encoder.e_branchformer_encoder import EBranchformerEncoder  # isort: skip
 from espnet2.asr.encoder.transformer_encoder import TransformerEncoder  # isort: skip
 from espnet.nets.pytorch_backend.nets_utils import make_pad_mask  # isort: skip
 from espnet.nets.pytorch_backend.transformer.embedding import (  # isort: skip
@@ -91,6 +92,29 @@ class S2TConformerEncoder(ConformerEncoder):
                          **others)
         self.subsample = ConvSubsampler(input_size, output_size, conv_channels, conv_kernel, conv_layers)
         self.embed = RelPositionalEncoding(output_size, positional_dropout_rate)
+
+    def forward(self, xs_pad: torch.Tensor, ilens: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Map (B, T, input_size), (B,) to (B, T', output_size), (B,), None."""
+        x, lengths = self.subsample(xs_pad[:, : int(ilens.max())], ilens)
+        return super().forward(x, lengths, *args, **kwargs)
+
+
+class S2TEBranchformerEncoder(EBranchformerEncoder):
+    """ESPnet's E-Branchformer encoder behind :class:`ConvSubsampler`, under the name ``s2t_e_branchformer``.
+
+    Kim et al., "E-Branchformer", SLT 2022.
+
+    Args:
+        input_size: dimension of the features.
+        output_size: dimension of the encoder.
+        conv_channels, conv_kernel, conv_layers: as :class:`S2TTransformerEncoder`'s.
+        others: as ESPnet's ``EBranchformerEncoder``; positions are relative.
+    """
+
+    def __init__(self, input_size: int, output_size: int = 256, conv_channels: int = 256, conv_kernel: int = 5,
+                 conv_layers: int = 2, **others: Any) -> None:
+        super().__init__(input_size=output_size, output_size=output_size, input_layer=None, **others)
+        self.subsample = ConvSubsampler(input_size, output_size, conv_channels, conv_kernel, conv_layers)
 
     def forward(self, xs_pad: torch.Tensor, ilens: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """Map (B, T, input_size), (B,) to (B, T', output_size), (B,), None."""

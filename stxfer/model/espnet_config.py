@@ -13,7 +13,8 @@ import torch
 from stxfer.config import Phase
 
 FREQ_MASK = 0.2  # the widest of two masks: share of the features' dimension, 16 of 80 bands
-RECURRENT = ("berard",)  # no positions, so no dropout of them
+# What the recurrent families call their dropout; they have no positions, so no dropout of them.
+DROPOUT = {"berard": ("dropout_rate",), "rnn": ("dropout",), "vgg_rnn": ("dropout",)}
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: 
     model = copy.deepcopy(dict(model))
     for part in ("encoder", "decoder"):
         conf = model.setdefault(f"{part}_conf", {})
-        for key in ("dropout_rate",) if model.get(part) in RECURRENT else ("dropout_rate", "positional_dropout_rate"):
+        for key in DROPOUT.get(model.get(part, ""), ("dropout_rate", "positional_dropout_rate")):
             conf.setdefault(key, phase.dropout)
     config: dict[str, Any] = {
         **model, "token_list": target.tokens, "token_type": "bpe", "bpemodel": str(target.vocab / "bpe.model"),
@@ -67,6 +68,8 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: 
                               "report_cer": False, "report_wer": False}}
     if task == "lm":
         config["model"] = "deaf"
+    elif phase.encode_once:
+        config["model"] = "encoded"
     if phase.specaug:
         config |= {"specaug": "specaug", "specaug_conf": _specaug(input_size)}
     return config

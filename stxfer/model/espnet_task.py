@@ -23,16 +23,19 @@ with contextlib.redirect_stdout(io.StringIO()):  # espnet prints that flash_attn
     from stxfer.model.berard import BerardDecoder, BerardEncoder
     from stxfer.model.deaf import DeafModel
     from stxfer.model.dropout import use_byte_dropout
-    from stxfer.model.encoder import S2TConformerEncoder, S2TTransformerEncoder
+    from stxfer.model.encoded import EncodedModel
+    from stxfer.model.encoder import S2TConformerEncoder, S2TEBranchformerEncoder, S2TTransformerEncoder
     from stxfer.model.smoothing import SmoothedLoss
     from stxfer.model.trainer import Trainer
 
 # A subclass of ASRTask with choices of its own does not work: build_model reads the module's.
 _asr.encoder_choices.classes["s2t_transformer"] = S2TTransformerEncoder
 _asr.encoder_choices.classes["s2t_conformer"] = S2TConformerEncoder
+_asr.encoder_choices.classes["s2t_e_branchformer"] = S2TEBranchformerEncoder
 _asr.encoder_choices.classes["berard"] = BerardEncoder
 _asr.decoder_choices.classes["berard"] = BerardDecoder
 _asr.model_choices.classes["deaf"] = DeafModel
+_asr.model_choices.classes["encoded"] = EncodedModel
 
 
 def _keep_statistics(model: torch.nn.Module, frozen: Sequence[str]) -> None:

@@ -22,13 +22,16 @@ from stxfer.errors import ConfigError, DataError, StxferError
 from stxfer.fileio import atomic_write, read_json, write_json
 from stxfer.kaldi.table import iter_table
 from stxfer.model.curve import plot_curve
+from stxfer.model.encoded import ENCODED, encode_corpus
 from stxfer.model.espnet_config import Text, averaged, model_config, training_config
 from stxfer.model.espnet_task import atomic_torch_save, build_model, task_class
 from stxfer.model.ranks import Leader, follow, rank
 from stxfer.model.trainer import DevErrors
 from stxfer.model.transfer import load_state, transfer
+from stxfer.search.step import check_step
 from stxfer.train import parameters
 
+DONE = "done"  # lies in the directory of a phase that has ended
 MODEL, CONFIG, INFO, CURVE = "model.pth", "config.yaml", "model.json", "curve.png"
 CURVES = ("loss", "loss_ctc", "loss_att", "acc", "wer")
 log = logging.getLogger(__name__)
@@ -95,17 +98,24 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
         if not start.exists():
             directory.mkdir(parents=True, exist_ok=True)
             _initial(spec, config, state, start, out)
+        encoded = directory / ENCODED
+        train, dev = (_absolute(corpus) for corpus in (spec.train, spec.dev))
+        if phase.encode_once and not (directory / DONE).exists():
+            tables = _encode(spec, config, start, shapes, encoded, phase.batch_frames)
+            train["speech"], dev["speech"] = tables["train"], tables["dev"]
         print(f"phase {number} of {len(spec.phases)}: {phase.epochs} epochs of {phase.steps} steps", flush=True)
-        config |= training_config(phase, columns=columns, train=_absolute(spec.train), dev=_absolute(spec.dev),
+        config |= training_config(phase, columns=columns, train=train, dev=dev,
                                   shapes=(shapes[0], shapes[1]), init=start, out=directory, seed=spec.seed)
         state = _run_phase(spec.task, config, directory, phase, leader)
+        shutil.rmtree(encoded, ignore_errors=True)
     assert state is not None
     _check_finite(state)
     info = {"task": spec.task, "seed": spec.seed, "vocab": str(spec.target.vocab),
             "epochs": _curve([out / f"phase{number}" for number in range(1, len(spec.phases) + 1)])}
     shutil.copyfile(state, out / f".{MODEL}.tmp")
     (out / f".{MODEL}.tmp").replace(out / MODEL)
-    shutil.copyfile(state.parent / CONFIG, out / CONFIG)
+    with atomic_write(out / CONFIG) as handle:
+        handle.write(_as_decoded((state.parent / CONFIG).read_text(encoding="utf-8")))
     plot_curve(out / CURVE, info["epochs"])
     write_json(out / INFO, info)
     _remove_checkpoints(out)
@@ -123,6 +133,8 @@ def _initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, start:
     torch.manual_seed(spec.seed)
     model = build_model(spec.task, config)
     _check_frozen(model, spec)
+    if model.decoder is not None:
+        check_step(model.decoder)
     report = None
     if previous is not None:
         report = transfer(model, load_state(previous), ["all"], source=f"{out.parent.name} {previous.parent.name}",
@@ -138,6 +150,24 @@ def _initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, start:
         torch.save(model.state_dict(), start)
     if report is not None:
         print(report.summary(), flush=True)
+
+
+def _encode(spec: Fit, config: Mapping[str, Any], start: Path, shapes: tuple[Path, Path], out: Path,
+            batch_frames: int) -> dict[str, Path]:
+    """Run the encoder that a phase starts from over both sets."""
+    model = build_model(spec.task, {**config, "model": "espnet"})
+    model.load_state_dict(load_state(start))
+    return encode_corpus(model, {name: (Path(corpus.tables["speech"]), shape) for name, corpus, shape in
+                                 (("train", spec.train, shapes[0]), ("dev", spec.dev, shapes[1]))},
+                         out.resolve(), batch_frames)
+
+
+def _as_decoded(config: str) -> str:
+    """Return ESPnet's configuration with the model that hears speech, if it was trained on encoder outputs."""
+    values = yaml.safe_load(config)
+    if values["model"] != "encoded":
+        return config
+    return yaml.safe_dump({**values, "model": "espnet"}, allow_unicode=True, sort_keys=False)
 
 
 def _vocabulary(directory: Path) -> list[str]:
@@ -160,7 +190,7 @@ def _run_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Pha
     """Train with ESPnet's trainer; return the averaged parameters' file."""
     # Not valid.acc.best.pth: after a kill it may point at an epoch that is not the best one any more.
     result = directory / f"valid.acc.ave_{averaged(phase)}best.pth"
-    done = directory / "done"
+    done = directory / DONE
     if done.exists():
         return result
     _mend_checkpoint(directory)

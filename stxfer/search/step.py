@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from stxfer.search.lstm import LstmStep
-from stxfer.search.transformer import TransformerStep
+from stxfer.search.transformer import TransformerStep, check_decoder
 
 
 class DecoderStep(Protocol):
@@ -18,6 +18,14 @@ class DecoderStep(Protocol):
 
     def select(self, utts: Tensor, rows: Tensor) -> None:
         """Go on with the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
+
+
+def check_step(decoder: Any) -> None:
+    """Raise ConfigError for a decoder that there is no step for: best before it is trained."""
+    from stxfer.model.berard import BerardDecoder
+
+    if not isinstance(decoder, BerardDecoder):
+        check_decoder(decoder)
 
 
 def decoder_step(decoder: Any, encoder_out: Tensor, lens: Tensor) -> DecoderStep:

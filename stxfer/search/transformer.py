@@ -33,7 +33,7 @@ class TransformerStep:
     """
 
     def __init__(self, decoder: Any, encoder_out: Tensor, lens: Tensor) -> None:
-        _check(decoder)
+        check_decoder(decoder)
         self._decoder = decoder
         self._position = 0
         self._lens = lens
@@ -112,13 +112,14 @@ class TransformerStep:
         return attention.linear_out(_attend(query, keys[:, :, :size], values[:, :, :size], hidden))
 
 
-def _check(decoder: Any) -> None:
+def check_decoder(decoder: Any) -> None:
+    """Raise ConfigError for a decoder that :class:`TransformerStep` is not for."""
     from espnet.nets.pytorch_backend.transformer.embedding import PositionalEncoding, ScaledPositionalEncoding
     from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
 
     if type(decoder) is not TransformerDecoder:
         raise ConfigError(f"the search has no step for decoder class {type(decoder).__name__}; "
-                          "train with decoder: transformer")
+                          "train with decoder: transformer or berard")
     if not isinstance(decoder.embed[0], torch.nn.Embedding) \
             or type(decoder.embed[-1]) not in (PositionalEncoding, ScaledPositionalEncoding):
         raise ConfigError("the search needs a transformer decoder with input_layer: embed and absolute positions")
