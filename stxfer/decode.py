@@ -158,7 +158,7 @@ def _encode(model: Any, utt: str, values: Any) -> Tensor:
     from espnet.nets.pytorch_backend.transformer.subsampling import TooShortUttError
 
     parameter = next(model.parameters())
-    speech = torch.as_tensor(values, dtype=parameter.dtype, device=parameter.device).unsqueeze(0)
+    speech = torch.tensor(values, dtype=parameter.dtype, device=parameter.device).unsqueeze(0)
     with torch.no_grad():
         try:
             encoded, lens = model.encode(speech, torch.tensor([speech.size(1)], device=speech.device))

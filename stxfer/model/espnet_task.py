@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import logging
 import os
 import sys
@@ -15,18 +14,16 @@ from typing import Any
 import torch
 
 import stxfer.model.espnet_fast  # noqa: F401  (before espnet)
+from stxfer.model.berard import BerardDecoder, BerardEncoder
+from stxfer.model.deaf import DeafModel
+from stxfer.model.dropout import use_byte_dropout
+from stxfer.model.encoded import EncodedModel
+from stxfer.model.encoder import S2TConformerEncoder, S2TEBranchformerEncoder, S2TTransformerEncoder
+from stxfer.model.smoothing import SmoothedLoss
+from stxfer.model.trainer import Trainer
 
-with contextlib.redirect_stdout(io.StringIO()):  # espnet prints that flash_attn is absent
-    from espnet2.tasks import asr as _asr
-    from espnet2.tasks import mt as _mt
-
-    from stxfer.model.berard import BerardDecoder, BerardEncoder
-    from stxfer.model.deaf import DeafModel
-    from stxfer.model.dropout import use_byte_dropout
-    from stxfer.model.encoded import EncodedModel
-    from stxfer.model.encoder import S2TConformerEncoder, S2TEBranchformerEncoder, S2TTransformerEncoder
-    from stxfer.model.smoothing import SmoothedLoss
-    from stxfer.model.trainer import Trainer
+from espnet2.tasks import asr as _asr  # isort: skip
+from espnet2.tasks import mt as _mt  # isort: skip
 
 # A subclass of ASRTask with choices of its own does not work: build_model reads the module's.
 _asr.encoder_choices.classes["s2t_transformer"] = S2TTransformerEncoder
