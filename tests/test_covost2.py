@@ -49,7 +49,7 @@ def test_into_english(tmp_path: Path) -> None:
     assert list(read_datadir(tmp_path / "data" / "src_train").texts) == ["text.en.human"]
 
 
-def test_rows_of_another_release_are_counted(tmp_path: Path, english: Path) -> None:
+def test_rows_of_another_release_are_counted(tmp_path: Path, english: Path, caplog: pytest.LogCaptureFixture) -> None:
     covost = covost2(tmp_path / "covost", "en_tr", english, TURKISH.__getitem__)
     table = covost / "covost_v2.en_tr.tsv"
     (english / "clips" / "common_voice_en_18000001.mp3").unlink()
@@ -57,9 +57,11 @@ def test_rows_of_another_release_are_counted(tmp_path: Path, english: Path) -> N
     rows[1]["translation"] = " "
     rows.append({"path": "common_voice_en_7.mp3", "translation": "Yok", "split": "train_covost"})
     rows.append({"path": "common_voice_en_8.mp3", "translation": "Yok", "split": "dev_covost"})  # CoVoST 1 alone
+    rows.append({"path": "common_voice_en_9.mp3", "translation": "Yok", "split": "Train"})
     write_tsv(table, list(rows[0]), rows)
     with pytest.raises(DataError) as caught:
         prepare_covost2(english, covost, "en_tr", tmp_path / "data")
+    assert f"{table}: 1 rows are of split 'Train', which CoVoST 2 does not know; they are left out" in caplog.messages
     listing = tmp_path / "data" / "src_train.dropped.tsv"
     ada = client_id("ada")[:16]
     missing = f"missing: {english}/clips/common_voice_en_18000001.mp3: no such audio file"

@@ -6,7 +6,9 @@ Wang, Wu and Pino, "CoVoST 2 and Massively Multilingual Speech-to-Text Translati
 
 from __future__ import annotations
 
+import logging
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
@@ -19,6 +21,8 @@ FROM_ENGLISH = ["ar", "ca", "cy", "de", "et", "fa", "id", "ja", "lv", "mn", "sl"
 INTO_ENGLISH = sorted([*FROM_ENGLISH, "es", "fr", "it", "nl", "pt", "ru"])
 PAIRS = tuple([f"en_{lang}" for lang in FROM_ENGLISH] + [f"{lang}_en" for lang in INTO_ENGLISH])
 _OWN_SPLITS = {"train": "train", "train_covost": "train", "dev": "dev", "test": "test"}
+_CV_SPLITS = ("dev_covost", "test_covost")  # CoVoST 1's own, in no split of CoVoST 2
+log = logging.getLogger(__name__)
 _HINT = "CoVoST 2 belongs to Common Voice 4 (2019-12-10); later releases lack some of its clips"
 
 
@@ -105,11 +109,16 @@ def _joined(release: Release, whole: Path, split: str, target: str,
             dropped: MutableMapping[str, str]) -> Iterator[Entry]:
     """Yield the rows of ``validated.tsv`` that the table gives to the split."""
     translations: dict[str, str] = {}
+    unknown: Counter[str] = Counter()
     for line, row in read_rows(whole, ("path", "translation", "split")):
-        if row["split"] in _OWN_SPLITS and _OWN_SPLITS[row["split"]] == split:
+        if row["split"] not in (*_OWN_SPLITS, *_CV_SPLITS):
+            unknown[row["split"]] += 1
+        elif _OWN_SPLITS.get(row["split"]) == split:
             if _stem(row["path"]) in translations:
                 raise DataError(f"{whole}:{line}: {row['path']} has two rows; remove one")
             translations[_stem(row["path"])] = row["translation"]
+    for name, count in sorted(unknown.items()):
+        log.warning("%s: %d rows are of split %r, which CoVoST 2 does not know; they are left out", whole, count, name)
     found = set()
 
     def rows() -> Iterator[Clip]:
