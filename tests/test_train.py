@@ -160,7 +160,8 @@ def kill_when(path: Path, command: list[str]) -> None:
 
 def test_training_killed_in_each_phase_gives_the_same_model(world: Path) -> None:
     """The processes are real; ``train`` alone is killed, so that what it started has to end by itself."""
-    experiment, config = toy.make_experiment(world, train=LONG)
+    phases = [{"epochs": 3}, {"epochs": 3, "freeze": ["encoder"], "encode_once": True}]
+    experiment, config = toy.make_experiment(world, train={**LONG, "source": phases})
     whole = system_dir(Path("whole"), "source_asr", 1)
     fit_system(experiment, experiment.systems["source_asr"], 1, Path("dump"), Path("whole"))
     killed = system_dir(Path("exp"), "source_asr", 1)
