@@ -309,11 +309,15 @@ def test_train_system_is_a_command_of_its_own(world: Path) -> None:
 
 
 def test_two_processes_train_what_one_trains(world: Path) -> None:
-    """Through torchrun and gloo, two phases; without dropout, which draws other numbers in each process, and
-    without batch normalisation, whose statistics would be those of each process's part of a batch."""
+    """Through torchrun and gloo, two phases, the second on outputs of the encoder.
+
+    Without dropout, which draws other numbers in each process, and without batch normalisation, whose statistics
+    would be those of each process's part of a batch.
+    """
     encoder = {"output_size": 16, "attention_heads": 2, "linear_units": 16, "num_blocks": 1, "conv_channels": 16}
     phase = {**toy.PHASE, "dropout": 0.0, "batch_frames": 2000}
-    _, config = toy.make_experiment(world, train={**LONG, "default": phase, "source": [{}, {"epochs": 1}]},
+    once = {"epochs": 1, "freeze": ["encoder"], "encode_once": True}
+    _, config = toy.make_experiment(world, train={**LONG, "default": phase, "source": [{}, once]},
                                      model={**toy.CONFIG["model"], "encoder": "s2t_transformer",
                                             "encoder_conf": encoder})
     for exp, processes in (("one", "1"), ("two", "2")):
