@@ -45,7 +45,18 @@ class ConvSubsampler(nn.Module):
         return x.transpose(1, 2), lengths
 
 
-class S2TTransformerEncoder(TransformerEncoder):
+class Subsampled(nn.Module):
+    """What an ESPnet encoder without an input layer becomes behind ``subsample``; to be its class's first base."""
+
+    subsample: ConvSubsampler
+
+    def forward(self, xs_pad: torch.Tensor, ilens: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Map (B, T, input_size), (B,) to (B, T', output_size), (B,), None."""
+        x, lengths = self.subsample(xs_pad[:, : int(ilens.max())], ilens)
+        return super().forward(x, lengths, *args, **kwargs)
+
+
+class S2TTransformerEncoder(Subsampled, TransformerEncoder):
     """ESPnet's Transformer encoder behind :class:`ConvSubsampler`, under the name ``s2t_transformer``.
 
     Args:
@@ -65,13 +76,8 @@ class S2TTransformerEncoder(TransformerEncoder):
         self.subsample = ConvSubsampler(input_size, output_size, conv_channels, conv_kernel, conv_layers)
         self.embed = PositionalEncoding(output_size, positional_dropout_rate)
 
-    def forward(self, xs_pad: torch.Tensor, ilens: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """Map (B, T, input_size), (B,) to (B, T', output_size), (B,), None."""
-        x, lengths = self.subsample(xs_pad[:, : int(ilens.max())], ilens)
-        return super().forward(x, lengths, *args, **kwargs)
 
-
-class S2TConformerEncoder(ConformerEncoder):
+class S2TConformerEncoder(Subsampled, ConformerEncoder):
     """ESPnet's Conformer encoder behind :class:`ConvSubsampler`, under the name ``s2t_conformer``.
 
     With few optimiser steps it learns much more than the Transformer of the same cost.
@@ -93,13 +99,8 @@ class S2TConformerEncoder(ConformerEncoder):
         self.subsample = ConvSubsampler(input_size, output_size, conv_channels, conv_kernel, conv_layers)
         self.embed = RelPositionalEncoding(output_size, positional_dropout_rate)
 
-    def forward(self, xs_pad: torch.Tensor, ilens: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """Map (B, T, input_size), (B,) to (B, T', output_size), (B,), None."""
-        x, lengths = self.subsample(xs_pad[:, : int(ilens.max())], ilens)
-        return super().forward(x, lengths, *args, **kwargs)
 
-
-class S2TEBranchformerEncoder(EBranchformerEncoder):
+class S2TEBranchformerEncoder(Subsampled, EBranchformerEncoder):
     """ESPnet's E-Branchformer encoder behind :class:`ConvSubsampler`, under the name ``s2t_e_branchformer``.
 
     Kim et al., "E-Branchformer", SLT 2022.
@@ -115,8 +116,3 @@ class S2TEBranchformerEncoder(EBranchformerEncoder):
                  conv_layers: int = 2, **others: Any) -> None:
         super().__init__(input_size=output_size, output_size=output_size, input_layer=None, **others)
         self.subsample = ConvSubsampler(input_size, output_size, conv_channels, conv_kernel, conv_layers)
-
-    def forward(self, xs_pad: torch.Tensor, ilens: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """Map (B, T, input_size), (B,) to (B, T', output_size), (B,), None."""
-        x, lengths = self.subsample(xs_pad[:, : int(ilens.max())], ilens)
-        return super().forward(x, lengths, *args, **kwargs)
