@@ -19,6 +19,7 @@ from stxfer.model.fit_system import fit_system
 from stxfer.model.load import load_model
 from stxfer.model.mixture import write_mixture
 from stxfer.model.transfer import load_state
+from stxfer.report.report import through_st
 from stxfer.search import beam_search
 from stxfer.text.make_vocab import make_vocabs
 from stxfer.train import system_stage
@@ -171,3 +172,8 @@ def test_what_makes_no_sense_is_named(tmp_path: Path, changes: dict[str, Any], m
     with pytest.raises(ConfigError) as error:
         toy.make_experiment(tmp_path, **changes)
     assert message in str(error.value)
+
+
+def test_what_went_through_speech_translation(world: tuple[Path, Experiment]) -> None:
+    """The text-only control did not; what starts from it has been taught nothing by speech."""
+    assert through_st(world[1]) == {"xfer_multi"}

@@ -57,7 +57,7 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
     results = collect.results(experiment, expdir, runs, unscored)
     how = [("command", command), ("config", config),
            ("seeds", " ".join(map(str, sorted({seed for of_system in used.values() for seed in of_system}))))]
-    plot.plot_report(out / "report.png", results, through_st=_through_st(experiment) & targets.keys())
+    plot.plot_report(out / "report.png", results, through_st=through_st(experiment) & targets.keys())
     with atomic_write(out / "RESULTS.md") as handle:
         handle.write(table.markdown(experiment, results, samples(targets), how))
     write_json(out / "results.json", results)
@@ -83,11 +83,11 @@ def _errors(counts: dict[str, int]) -> str:
     return f"   ({errors}/{counts['n_ref']})" if errors else "   (right)"
 
 
-def _through_st(experiment: Experiment) -> set[str]:
+def through_st(experiment: Experiment) -> set[str]:
     """Return the systems that start, directly or through others, from a speech translation system."""
     found: set[str] = set()
     for system in experiment.order():
         source = system.parent
-        if source is not None and (source in found or experiment.systems[source].kind == "st"):
+        if source is not None and (source in found or experiment.systems[source].task == "st"):
             found.add(system.name)
     return found
