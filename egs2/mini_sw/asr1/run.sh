@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # English to Swahili from a grammar and a synthesiser: nothing to download, minutes on two cores.
-# Presets: mini (the results in README.md) and tiny (a check that every stage works; its results mean nothing).
+# Presets: mini; baselines, long and berard, which README.md explains; tiny and tiny_baselines, checks that every stage
+# and every system works (their results mean nothing).
 # shellcheck disable=SC2034  # the driver reads these variables
 set -euo pipefail
 
