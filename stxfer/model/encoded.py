@@ -18,6 +18,7 @@ from stxfer.fileio import atomic_dir
 from stxfer.kaldi.table import read_table, write_table
 
 from espnet2.asr.espnet_model import ESPnetASRModel  # isort: skip
+from espnet.nets.pytorch_backend.transformer.subsampling import TooShortUttError  # isort: skip
 
 ENCODED = "encoded"
 EVERY = 30.0  # seconds between two lines of progress
@@ -84,7 +85,7 @@ def _encode(model: ESPnetASRModel, features: Mapping[str, np.ndarray]) -> list[t
     speech = torch.nn.utils.rnn.pad_sequence([torch.tensor(values) for values in features.values()], batch_first=True)
     try:
         encoded, lens = model.encode(speech.to(device), lengths)
-    except RuntimeError as error:
+    except (RuntimeError, TooShortUttError) as error:
         raise DataError(f"utterance {next(iter(features))!r} and {len(features) - 1} more: the encoder cannot take "
                         f"them: {str(error).splitlines()[0]}") from None
     return [values[:length].float().cpu() for values, length in zip(encoded, lens.tolist(), strict=True)]

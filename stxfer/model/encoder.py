@@ -46,9 +46,21 @@ class ConvSubsampler(nn.Module):
 
 
 class Subsampled(nn.Module):
-    """What an ESPnet encoder without an input layer becomes behind ``subsample``; to be its class's first base."""
+    """Puts :class:`ConvSubsampler` before an ESPnet encoder; to be the first base of a class, the encoder its second.
 
-    subsample: ConvSubsampler
+    Args:
+        input_size: dimension of the features.
+        output_size: dimension of the encoder.
+        conv_channels: channels between the convolutions (before gating).
+        conv_kernel: width of the convolutions in frames.
+        conv_layers: convolutions, each halving the frame rate.
+        others: as the ESPnet encoder's.
+    """
+
+    def __init__(self, input_size: int, output_size: int = 256, conv_channels: int = 256, conv_kernel: int = 5,
+                 conv_layers: int = 2, **others: Any) -> None:
+        super().__init__(input_size=output_size, output_size=output_size, input_layer=None, **others)
+        self.subsample = ConvSubsampler(input_size, output_size, conv_channels, conv_kernel, conv_layers)
 
     def forward(self, xs_pad: torch.Tensor, ilens: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """Map (B, T, input_size), (B,) to (B, T', output_size), (B,), None."""
@@ -57,62 +69,30 @@ class Subsampled(nn.Module):
 
 
 class S2TTransformerEncoder(Subsampled, TransformerEncoder):
-    """ESPnet's Transformer encoder behind :class:`ConvSubsampler`, under the name ``s2t_transformer``.
+    """ESPnet's Transformer encoder behind :class:`ConvSubsampler`, under the name ``s2t_transformer``."""
 
-    Args:
-        input_size: dimension of the features.
-        output_size: dimension of the encoder.
-        conv_channels: channels between the convolutions (before gating).
-        conv_kernel: width of the convolutions in frames.
-        conv_layers: convolutions, each halving the frame rate.
-        others: as ESPnet's ``TransformerEncoder``.
-    """
-
-    def __init__(self, input_size: int, output_size: int = 256, conv_channels: int = 256, conv_kernel: int = 5,
-                 conv_layers: int = 2, dropout_rate: float = 0.1, positional_dropout_rate: float = 0.1,
+    def __init__(self, input_size: int, output_size: int = 256, positional_dropout_rate: float = 0.1,
                  **others: Any) -> None:
-        super().__init__(input_size=output_size, output_size=output_size, input_layer=None,
-                         dropout_rate=dropout_rate, positional_dropout_rate=positional_dropout_rate, **others)
-        self.subsample = ConvSubsampler(input_size, output_size, conv_channels, conv_kernel, conv_layers)
+        super().__init__(input_size, output_size, positional_dropout_rate=positional_dropout_rate, **others)
         self.embed = PositionalEncoding(output_size, positional_dropout_rate)
 
 
 class S2TConformerEncoder(Subsampled, ConformerEncoder):
     """ESPnet's Conformer encoder behind :class:`ConvSubsampler`, under the name ``s2t_conformer``.
 
-    With few optimiser steps it learns much more than the Transformer of the same cost.
-
-    Args:
-        input_size: dimension of the features.
-        output_size: dimension of the encoder.
-        conv_channels, conv_kernel, conv_layers: as :class:`S2TTransformerEncoder`'s.
-        others: as ESPnet's ``ConformerEncoder``; positions are relative.
+    With few optimiser steps it learns much more than the Transformer of the same cost. Its positions are relative.
     """
 
-    def __init__(self, input_size: int, output_size: int = 256, conv_channels: int = 256, conv_kernel: int = 5,
-                 conv_layers: int = 2, dropout_rate: float = 0.1, positional_dropout_rate: float = 0.1,
+    def __init__(self, input_size: int, output_size: int = 256, positional_dropout_rate: float = 0.1,
                  **others: Any) -> None:
-        super().__init__(input_size=output_size, output_size=output_size, input_layer=None,
-                         dropout_rate=dropout_rate, positional_dropout_rate=positional_dropout_rate,
+        super().__init__(input_size, output_size, positional_dropout_rate=positional_dropout_rate,
                          rel_pos_type="latest", pos_enc_layer_type="rel_pos", selfattention_layer_type="rel_selfattn",
                          **others)
-        self.subsample = ConvSubsampler(input_size, output_size, conv_channels, conv_kernel, conv_layers)
         self.embed = RelPositionalEncoding(output_size, positional_dropout_rate)
 
 
 class S2TEBranchformerEncoder(Subsampled, EBranchformerEncoder):
     """ESPnet's E-Branchformer encoder behind :class:`ConvSubsampler`, under the name ``s2t_e_branchformer``.
 
-    Kim et al., "E-Branchformer", SLT 2022.
-
-    Args:
-        input_size: dimension of the features.
-        output_size: dimension of the encoder.
-        conv_channels, conv_kernel, conv_layers: as :class:`S2TTransformerEncoder`'s.
-        others: as ESPnet's ``EBranchformerEncoder``; positions are relative.
+    Kim et al., "E-Branchformer", SLT 2022. Its positions are relative.
     """
-
-    def __init__(self, input_size: int, output_size: int = 256, conv_channels: int = 256, conv_kernel: int = 5,
-                 conv_layers: int = 2, **others: Any) -> None:
-        super().__init__(input_size=output_size, output_size=output_size, input_layer=None, **others)
-        self.subsample = ConvSubsampler(input_size, output_size, conv_channels, conv_kernel, conv_layers)
