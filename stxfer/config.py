@@ -179,6 +179,8 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     mt = dict(raw["mt"])
     mt["clean"] = make(CleanOptions, mt.get("clean", {}), f"{path}: mt.clean")
     mt["train"] = tuple(_phase(phase, f"{path}: mt.train") for phase in mt.get("train", [{}]))
+    if any(phase.encode_once for phase in mt["train"]):
+        raise ConfigError(f"{path}: mt.train.encode_once: it is for encoders of speech; leave it out")
     labels = read_labels(raw["labels"], languages["target"], f"{path}: labels")
     _expand(raw, labels, str(path))
     names = {"@source@": languages["source"], "@target@": languages["target"]}

@@ -52,6 +52,8 @@ def test_null_removes_an_included_system(tmp_path: Path) -> None:
     ({"train": {"target": [{"lr": "fast"}]}}, "train.target.lr: 'fast' is not a number"),
     ({"train": {"st": [{"epochs": 0}]}}, "train.st.epochs: 0 must be at least 1"),
     ({"train": {"default": {"ctc_weight": 1.0}}}, "ctc_weight: 1.0 must be at least 0 and less than 1"),
+    ({"mt": {"train": [{"freeze": ["encoder"], "encode_once": True}]}},
+     "mt.train.encode_once: it is for encoders of speech; leave it out"),
     ({"train": {"st": [{"encode_once": True}]}}, "train.st.encode_once: an encoder that learns has other outputs at "
                                                  "each step; set freeze: [encoder]"),
     ({"systems": {"x": {"task": "tts", "data": "tgt_train", "text": "sw"}}}, "systems.x.task: 'tts'"),

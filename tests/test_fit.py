@@ -168,6 +168,12 @@ def test_encoder_outputs_are_those_of_single_utterances(world: World, source: Pa
     wide = encode_corpus(model, {"dev": (feats, shapes)}, tmp_path / "wide", 10**6)
     assert {utt: kaldiio.load_mat(path).shape for utt, path in read_table(wide["dev"]).items()} == {
         utt: kaldiio.load_mat(path).shape for utt, path in read_table(tables["dev"]).items()}
+    with kaldiio.WriteHelper(f"ark,scp:{tmp_path}/odd.ark,{tmp_path}/odd.scp") as writer:
+        writer("odd", np.zeros((30, 7), np.float32))
+    write_table(shapes, {"odd": "30,7"})
+    with pytest.raises(DataError, match="utterance 'odd' and 0 more: the encoder cannot take them: "):
+        encode_corpus(model, {"dev": (tmp_path / "odd.scp", shapes)}, tmp_path / "new", 1)
+    assert not (tmp_path / "new").exists()
     write_table(shapes, {"unheard": "10,80"})
     assert encode_corpus(model, {"dev": (feats, shapes)}, tmp_path / "encoded", 1) == tables  # done before
 

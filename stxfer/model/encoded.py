@@ -12,7 +12,7 @@ import torch
 
 import stxfer.model.espnet_fast  # noqa: F401  (before espnet)
 from stxfer.audio.ark import write_matrix
-from stxfer.decode import batches, load_features
+from stxfer.decode import EVERY, batches, load_features
 from stxfer.errors import DataError
 from stxfer.fileio import atomic_dir
 from stxfer.kaldi.table import read_table, write_table
@@ -21,7 +21,6 @@ from espnet2.asr.espnet_model import ESPnetASRModel  # isort: skip
 from espnet.nets.pytorch_backend.transformer.subsampling import TooShortUttError  # isort: skip
 
 ENCODED = "encoded"
-EVERY = 30.0  # seconds between two lines of progress
 log = logging.getLogger(__name__)
 
 
