@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from stxfer.core.stage import Stage
 from stxfer.kaldi.table import write_table
-from stxfer.stage import Stage
 
 CONFIG = """
 name: toy

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from stxfer.errors import ConfigError, DataError, StxferError
-from stxfer.mt import apertium as module
-from stxfer.mt.apertium import ApertiumTranslator, commands
-from stxfer.mt.options import Apertium
+from stxfer.core.errors import ConfigError, DataError, StxferError
+from stxfer.experiment.translators import Apertium
+from stxfer.mt.translators import apertium as module
+from stxfer.mt.translators.apertium import ApertiumTranslator, commands
 
 PACKAGES = ("apertium", "apertium-spa-cat", "cg3", "apertium-lex-tools")
 SUBJECTS = ("el perro", "la mujer", "mi hermano", "nuestra vecina", "un niño", "la gata", "el médico", "su abuela",

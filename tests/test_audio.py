@@ -14,9 +14,9 @@ import soxr
 from stxfer.audio.fbank import cmvn, fbank, features
 from stxfer.audio.io import decode, duration, load_audio
 from stxfer.audio.recording import Recording
+from stxfer.core.errors import DataError
 from stxfer.corpora.synthetic import espeak
 from stxfer.corpora.synthetic.speakers import speakers
-from stxfer.errors import DataError
 
 FORMATS = {"wav": {"format": "WAV"}, "wav24": {"format": "WAVEX", "subtype": "PCM_24"}, "flac": {"format": "FLAC"},
            "mp3": {"format": "MP3"}, "vorbis": {"format": "OGG", "subtype": "VORBIS"},

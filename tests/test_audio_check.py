@@ -15,9 +15,9 @@ from stxfer.audio.check import FATAL, WARNINGS, Limits, inspect, inspect_all
 from stxfer.audio.io import decode
 from stxfer.audio.recording import AudioError
 from stxfer.bin import check_audio
-from stxfer.errors import ConfigError, DataError
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.pool import worker_pool
 from stxfer.kaldi.datadir import Audio, DataDir, Segment, write_datadir
-from stxfer.pool import worker_pool
 
 RATE = 16000
 OPUS = {"format": "OGG", "subtype": "OPUS"}

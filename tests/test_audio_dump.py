@@ -21,10 +21,10 @@ from stxfer.audio.fbank import features
 from stxfer.audio.io import load_audio
 from stxfer.audio.recording import Recording
 from stxfer.bin import dump_fbank as cli
-from stxfer.errors import ConfigError, DataError, StxferError
+from stxfer.core.errors import ConfigError, DataError, StxferError
+from stxfer.core.pool import THREADS, worker_pool
 from stxfer.kaldi.datadir import Audio, DataDir, Segment, write_datadir
 from stxfer.kaldi.table import read_table
-from stxfer.pool import THREADS, worker_pool
 
 
 def tone(seconds: float, rate: int = 16000, hertz: float = 440.0, seed: int = 0) -> np.ndarray:
@@ -221,7 +221,7 @@ def test_reader_gives_what_load_audio_gives(talk: DataDir) -> None:
 
 
 def test_espnet_reads_the_dump(data: DataDir, tmp_path: Path) -> None:
-    import stxfer.model.espnet_fast  # noqa: F401  (before espnet)
+    import stxfer.model.espnet  # noqa: F401  (before espnet)
 
     from espnet2.train.dataset import ESPnetDataset  # isort: skip
 

@@ -18,10 +18,10 @@ import soundfile
 from bad_input_audio import DUMP, PREPARE, audio, three_hours
 from bad_input_corpora import kaldi
 
-from stxfer import fileio
 from stxfer.audio.dump import MIN_SHARD
 from stxfer.bin import dump_fbank, prepare
 from stxfer.bin._cli import run
+from stxfer.core import fileio
 
 PYTHON = f"{sys.executable} -m stxfer.bin."
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}

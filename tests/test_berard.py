@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stxfer.model.berard import LSTM, BerardDecoder, BerardEncoder, reversal
-from stxfer.model.espnet_task import build_model
+from stxfer.model.build import build_model
 
 VOCAB = 11
 FEATURES, LENGTHS = 8, [23, 9, 17, 1, 2]

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from stxfer.bin import clean_bitext as clean_cli
 from stxfer.bin import prepare_bitext as bitext_cli
-from stxfer.corpora.bitext import clean_bitext, prepare_bitext, read_pairs, write_pairs
-from stxfer.corpora.clean import CleanOptions, Seen, digest, problem, raw_problem, scripts_of
-from stxfer.corpora.lines import Pair
-from stxfer.corpora.parallel import find_sources
-from stxfer.errors import ConfigError, DataError
-from stxfer.fileio import read_json
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import read_json
+from stxfer.corpora.bitext.bitext import clean_bitext, prepare_bitext, read_pairs, write_pairs
+from stxfer.corpora.bitext.clean import CleanOptions, Seen, digest, problem, raw_problem, scripts_of
+from stxfer.corpora.bitext.lines import Pair
+from stxfer.corpora.bitext.parallel import find_sources
 
 LANGUAGES = ("en", "sw")
 Pairs = Sequence[Pair]
@@ -332,7 +332,7 @@ def cleaned(tmp_path: Path, pairs: Pairs, **options: object) -> tuple[list[Pair]
 
 
 def test_cleaning_counts_every_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stxfer.corpora.bitext.CHUNK", 3)  # a duplicate may come in another chunk
+    monkeypatch.setattr("stxfer.corpora.bitext.bitext.CHUNK", 3)  # a duplicate may come in another chunk
     pairs = [("A dog!", "Mbwa!"), ("", "Tupu"), ("...", "Tupu"), ("a dog", "mbwa"), ("A TEST", "mengine"),
              ("held", "Imeshikiliwa"), ("the\x01cat", "paka"), ("http://a.b/c", "http://a.b/c"), ("BBC", "bbc"),
              ("w " * 5000, "v " * 5000), ("a b c d e f g h i j", "neno"), ("the cat", "кошка"), ("The cat", "Paka")]

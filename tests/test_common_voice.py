@@ -9,8 +9,8 @@ import pytest
 from corpora_layouts import RELEASES, client_id, common_voice, read_tsv, write_tsv
 
 from stxfer.bin import prepare_common_voice as cli
+from stxfer.core.errors import DataError
 from stxfer.corpora.common_voice import prepare_common_voice, read_durations, sentence_key, speaker_id
-from stxfer.errors import DataError
 from stxfer.kaldi.datadir import read_datadir
 
 ROWS = {"train": [("ada", "Bugün hava güzel."), ("ada", '"Evet, dedi'), ("can", "Ağaç yeşil.")],

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from corpora_layouts import common_voice, covost2
 
-from stxfer.config import load_experiment
 from stxfer.corpora.synthetic.grammar import key, sample_pairs
+from stxfer.experiment.config import load_experiment
 from stxfer.kaldi.datadir import read_datadir
 from stxfer.kaldi.table import read_table
 

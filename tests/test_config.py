@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stxfer.config import load_experiment
-from stxfer.errors import ConfigError
+from stxfer.core.errors import ConfigError
+from stxfer.experiment.config import load_experiment
 
 BASE = Path(__file__).parents[1] / "conf" / "base.yaml"
 
@@ -91,8 +91,8 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("size", "millions"), [("tiny", 2.0), ("small", 13.3), ("paper", 52.6), ("large", 107.2)])
 def test_the_models_by_data_size_are_what_they_say(tmp_path: Path, size: str, millions: float) -> None:
-    from stxfer.model.espnet_config import Text, model_config
-    from stxfer.model.espnet_task import build_model
+    from stxfer.model.build import build_model
+    from stxfer.training.espnet_config import Text, model_config
 
     models = BASE.parent / "models"
     experiment = load_experiment(write(tmp_path, include=[str(BASE), str(models / f"{size}.yaml")]))

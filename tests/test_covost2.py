@@ -8,8 +8,8 @@ import pytest
 from corpora_layouts import client_id, common_voice, covost2, read_tsv, write_tsv
 
 from stxfer.bin import prepare_covost2 as cli
+from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.covost2 import PAIRS, prepare_covost2
-from stxfer.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import DataDir, read_datadir
 
 TURKISH = {"The sea is blue.": "Deniz mavi.", 'He said "yes".': '"Evet" dedi.', "Open the door.": "Kapıyı aç.",

@@ -14,11 +14,11 @@ import torch
 import toy
 
 from stxfer.bin import convert_mt
-from stxfer.config import Decoding
-from stxfer.errors import ConfigError, DataError
-from stxfer.mt.convert import convert_model
-from stxfer.mt.ctranslate2 import CTranslate2Translator
-from stxfer.mt.options import CTranslate2
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.experiment.config import Decoding
+from stxfer.experiment.translators import CTranslate2
+from stxfer.mt.translators.convert import convert_model
+from stxfer.mt.translators.ctranslate2 import CTranslate2Translator
 
 NLLB_LANGUAGES = ["eng_Latn", "swh_Latn", "spa_Latn", "som_Latn"]
 PAIRS = {"nllb": ("eng_Latn", "swh_Latn"), "m2m": ("en", "sw"), "madlad": ("", "sw"), "opus": ("", ""),

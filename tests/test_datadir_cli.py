@@ -10,7 +10,7 @@ from test_kaldi import make
 
 from stxfer.bin._cli import run
 from stxfer.bin.datadir import main
-from stxfer.errors import ConfigError, DataError
+from stxfer.core.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import read_datadir, write_datadir
 
 

@@ -14,7 +14,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from test_kaldi import make, make_segments
 
-from stxfer.errors import ConfigError, DataError
+from stxfer.core.errors import ConfigError, DataError
 from stxfer.kaldi import blocks
 from stxfer.kaldi.blocks import iter_blocks, merge
 from stxfer.kaldi.check import check_datadir

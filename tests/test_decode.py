@@ -14,15 +14,15 @@ import torch
 import yaml
 
 from stxfer.bin import decode as decode_cli
-from stxfer.config import Decoding, load_experiment
-from stxfer.decode import batches, decode_batch, decode_dataset
-from stxfer.decode_systems import Job, decode_job
-from stxfer.errors import ConfigError, DataError, StxferError
-from stxfer.fileio import read_json, write_json
+from stxfer.core.errors import ConfigError, DataError, StxferError
+from stxfer.core.fileio import read_json, write_json
+from stxfer.core.stage import Stage
+from stxfer.decoding.decode import batches, decode_batch, decode_dataset
+from stxfer.decoding.systems import Job, decode_job
+from stxfer.experiment.config import Decoding, load_experiment
 from stxfer.kaldi.table import read_table, write_table
-from stxfer.model.espnet_task import ASRTask, build_model
+from stxfer.model.build import ASRTask, build_model
 from stxfer.model.load import load_model
-from stxfer.stage import Stage
 
 LENGTHS = {"utt-b": 120, "utt-a": 64, "utt-d": 200, "utt-c": 65}
 CONFIG = {

@@ -21,10 +21,10 @@ from typing import NamedTuple
 import pytest
 
 from stxfer.bin import download as cli
+from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.corpora import sources
 from stxfer.corpora.archive import unpack
 from stxfer.corpora.download import fetch, file_name
-from stxfer.errors import ConfigError, DataError, StxferError
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

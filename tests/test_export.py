@@ -12,14 +12,14 @@ import torch
 import toy
 
 from stxfer.bin import export_model as cli
-from stxfer.config import Decoding, Experiment
-from stxfer.decode import decode_batch
-from stxfer.errors import DataError, StaleError, TransferError
-from stxfer.fileio import read_json
+from stxfer.core.errors import DataError, StaleError, TransferError
+from stxfer.core.fileio import read_json
+from stxfer.decoding.decode import decode_batch
+from stxfer.experiment.config import Decoding, Experiment
 from stxfer.kaldi.table import read_table
-from stxfer.model.fit_system import fit_system
 from stxfer.model.load import load_model
 from stxfer.model.transfer import load_state
+from stxfer.training.fit_system import fit_system
 
 World = tuple[Path, Experiment]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import toy
 
-from stxfer.errors import ConfigError
-from stxfer.mt.declare import Filters
+from stxfer.core.errors import ConfigError
+from stxfer.experiment.labels import Filters
 from stxfer.mt.filters import Candidate, counts, dropped_labels, repetitions
 from stxfer.mt.language import Identifier
 

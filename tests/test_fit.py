@@ -16,20 +16,20 @@ import pytest
 import torch
 import toy
 
-from stxfer.config import Decoding, Experiment, Phase
-from stxfer.decode import decode_batch
-from stxfer.errors import ConfigError, DataError, StxferError, TransferError
-from stxfer.fileio import read_json
+from stxfer.core.errors import ConfigError, DataError, StxferError, TransferError
+from stxfer.core.fileio import read_json
+from stxfer.decoding.decode import decode_batch
+from stxfer.decoding.search import Hypothesis
+from stxfer.experiment.config import Decoding, Experiment, Phase
 from stxfer.kaldi.table import read_table, write_table
-from stxfer.model import fit as fit_module
-from stxfer.model.encoded import encode_corpus
-from stxfer.model.espnet_config import Text
-from stxfer.model.fit import Corpus, Fit, fit
 from stxfer.model.load import load_model
-from stxfer.model.trainer import DevErrors
 from stxfer.model.transfer import load_state
 from stxfer.score.asr import word_errors
-from stxfer.search import Hypothesis
+from stxfer.training import fit as fit_module
+from stxfer.training.encoded import encode_corpus
+from stxfer.training.espnet_config import Text
+from stxfer.training.fit import Corpus, Fit, fit
+from stxfer.training.trainer import DevErrors
 
 World = tuple[Path, Experiment]
 
@@ -367,7 +367,7 @@ def test_word_errors_of_the_development_set_are_real(world: World, tmp_path: Pat
              "speech_lengths": torch.tensor([len(x) for x in speech]),
              "text": torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=-1)}
     sentences = list(ids)
-    monkeypatch.setattr("stxfer.search.beam_search", lambda *_, **options: [
+    monkeypatch.setattr("stxfer.decoding.search.beam_search", lambda *_, **options: [
         [Hypothesis(tuple(sentence.tolist()), 0.0, {})] for sentence in sentences])
     errors = DevErrors(4, loaded.tokens, loaded.tokenizer)
     assert errors(loaded.model, [(list(refs), batch)]) == 0

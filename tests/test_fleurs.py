@@ -9,8 +9,8 @@ import soundfile
 from corpora_layouts import fleurs
 
 from stxfer.bin import prepare_fleurs as cli
+from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.fleurs import prepare_fleurs
-from stxfer.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import read_datadir
 
 SWAHILI = {"train": [(12, "Habari ya leo, rafiki."), (12, "Habari ya leo, rafiki."), (7, 'Alisema: "Ndiyo."')],

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from stxfer.errors import DataError, StaleError, StxferError
-from stxfer.fileio import locked
-from stxfer.jobs import Job, run_jobs
-from stxfer.stage import Stage
+from stxfer.core.errors import DataError, StaleError, StxferError
+from stxfer.core.fileio import locked
+from stxfer.core.jobs import Job, run_jobs
+from stxfer.core.stage import Stage
 
 ROOT = Path(__file__).resolve().parents[1]
-FINISH = "import sys; from pathlib import Path; from stxfer.stage import Stage; "
+FINISH = "import sys; from pathlib import Path; from stxfer.core.stage import Stage; "
 MARK = "Stage('x', Path(sys.argv[1]), [], {'size': int(sys.argv[3])}).finish([])"
 
 
@@ -146,12 +146,12 @@ def test_no_process_outlives_a_killed_parent(tmp_path: Path) -> None:
 import sys
 sys.path.insert(0, {str(ROOT / "tests")!r})
 from pathlib import Path
-from stxfer.jobs import run_jobs, follow_parent
+from stxfer.core.jobs import run_jobs, follow_parent
 from test_jobs import job
 follow_parent()
 run_jobs([job(Path({str(tmp_path)!r}), "child", '''
 import os, time
-from stxfer.jobs import follow_parent
+from stxfer.core.jobs import follow_parent
 follow_parent()
 print("pids", os.getpid(), os.getppid(), file=events, flush=True)
 time.sleep(600)''')], 1)
@@ -170,7 +170,7 @@ time.sleep(600)''')], 1)
 
 
 def test_a_directory_is_for_one_process(tmp_path: Path) -> None:
-    script = ("import sys, time; from stxfer.fileio import locked\n"
+    script = ("import sys, time; from stxfer.core.fileio import locked\n"
               "with locked(sys.argv[1]): print('held', flush=True); time.sleep(600)")
     holder = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "seed1")], stdout=subprocess.PIPE)
     try:

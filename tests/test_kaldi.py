@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stxfer.audio.perturb import perturb_speed
-from stxfer.errors import ConfigError, DataError
+from stxfer.core.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import (
     Audio,
     DataDir,

@@ -10,9 +10,9 @@ import pytest
 import soundfile
 
 from stxfer.bin import prepare_kaldi_dir as cli
+from stxfer.core.errors import DataError, StxferError
+from stxfer.core.fileio import locked
 from stxfer.corpora.kaldi_dir import prepare_kaldi_dir
-from stxfer.errors import DataError, StxferError
-from stxfer.fileio import locked
 from stxfer.kaldi.datadir import Audio, read_datadir
 
 

@@ -16,13 +16,13 @@ import pytest
 import toy
 
 from stxfer.bin import make_labels as make_labels_cli
-from stxfer.config import Experiment
-from stxfer.errors import ConfigError, DataError, StxferError
-from stxfer.fileio import read_json
+from stxfer.core.errors import ConfigError, DataError, StxferError
+from stxfer.core.fileio import read_json
+from stxfer.experiment.config import Experiment
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.mt import translations as translations_module
+from stxfer.mt.draw import draw
 from stxfer.mt.labels import make_labels
-from stxfer.mt.mixture import draw
 from stxfer.mt.quality import evaluate_translator
 from stxfer.mt.translator import Closing, Translation
 
@@ -325,8 +325,8 @@ def test_the_command_says_what_it_made(fake: type[Fake], capsys: pytest.CaptureF
 
 
 def test_systems_train_on_the_utterances_that_have_a_label(fake: type[Fake]) -> None:
-    from stxfer.model.fit_system import fit_system
-    from stxfer.text.make_vocab import make_vocabs
+    from stxfer.prepare.vocab import make_vocabs
+    from stxfer.training.fit_system import fit_system
 
     declared, _ = toy.make_experiment(
         Path.cwd(), labels={"mt": {"filters": {"score_percentile": 25}}}, compare=[],

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from test_prepare import LANGUAGES, run, speech_set, write_bitext
 
-from stxfer.corpora.bitext import read_pairs
-from stxfer.errors import DataError
-from stxfer.fileio import sha256
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import sha256
+from stxfer.corpora.bitext.bitext import read_pairs
+from stxfer.experiment.prepare import PrepareOptions
 from stxfer.kaldi.datadir import read_datadir
-from stxfer.leaks import find_leaks, held_out
-from stxfer.prepare_options import PrepareOptions
+from stxfer.text.leaks import find_leaks, held_out
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stxfer.config import load_experiment
-from stxfer.fileio import read_json
+from stxfer.core.fileio import read_json
+from stxfer.experiment.config import load_experiment
 
 RECIPE = Path(__file__).parents[1] / "egs2/mafand_en_sw/mt1"
 

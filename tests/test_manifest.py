@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stxfer.bin import prepare_manifest as cli
+from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.manifest import prepare_manifest
-from stxfer.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import Audio, read_datadir
 from stxfer.kaldi.segments import Segment
 

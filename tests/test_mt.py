@@ -10,15 +10,15 @@ import torch
 import toy
 
 from stxfer.bin import train_mt as train_mt_cli
-from stxfer.config import Decoding, Experiment
-from stxfer.errors import ConfigError, DataError, StaleError
-from stxfer.fileio import read_json
+from stxfer.core.errors import ConfigError, DataError, StaleError
+from stxfer.core.fileio import read_json
+from stxfer.experiment.config import Decoding, Experiment
 from stxfer.kaldi.table import read_table
 from stxfer.model.load import load_model
 from stxfer.model.smoothing import SmoothedLoss
-from stxfer.mt import translate as translate_module
 from stxfer.mt.train import read_bitext, subset, train_translator
-from stxfer.mt.translate import TrainedTranslator
+from stxfer.mt.translators import trained as translate_module
+from stxfer.mt.translators.trained import TrainedTranslator
 
 DUMP, EXP = Path("dump"), Path("exp")
 

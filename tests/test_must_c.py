@@ -9,9 +9,9 @@ import pytest
 import soundfile
 
 from stxfer.bin import prepare_must_c as cli
+from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora import must_c
 from stxfer.corpora.must_c import prepare_must_c
-from stxfer.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import Audio, read_datadir
 
 PARTS = ("- {duration: 0.500000, offset: 0.250000, rW: 4, speaker_id: spk.7, uW: 0, wav: ted_7.wav}\n",

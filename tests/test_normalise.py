@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scored import make_experiment
 
-from stxfer.config import load_experiment
-from stxfer.errors import ConfigError
+from stxfer.core.errors import ConfigError
+from stxfer.experiment.config import load_experiment
 from stxfer.score.evaluate import score_system
 from stxfer.text.normalise import PROFILES, load_profiles, normalise, profile
 

@@ -12,13 +12,13 @@ import soundfile
 
 from stxfer.audio.perturb import perturb_speed
 from stxfer.bin import prepare as cli
-from stxfer.config import load_experiment
-from stxfer.corpora.bitext import read_pairs
-from stxfer.errors import ConfigError, DataError
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.corpora.bitext.bitext import read_pairs
+from stxfer.experiment.config import load_experiment
+from stxfer.experiment.prepare import PrepareOptions
 from stxfer.kaldi.datadir import DataDir, read_datadir, write_datadir
 from stxfer.kaldi.segments import Segment
-from stxfer.prepare import prepare
-from stxfer.prepare_options import PrepareOptions
+from stxfer.prepare.sets import prepare
 from stxfer.text.normalise import load_profiles, profile
 
 OPTIONS = PrepareOptions("en", "sw", max_drop=0.5)

@@ -12,8 +12,8 @@ from scored import CONFIG, decode, make_dump, make_experiment
 
 from stxfer.bin import report as command
 from stxfer.bin import score
-from stxfer.errors import ConfigError, DataError, StaleError
-from stxfer.report.table import headline
+from stxfer.core.errors import ConfigError, DataError, StaleError
+from stxfer.report.markdown import headline
 
 CONFIG_OPTION = ["--config", "toy.yaml"]
 OUT = Path("exp/report")

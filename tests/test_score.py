@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from scored import decode, make_experiment
 
 from stxfer.bin import score as command
-from stxfer.errors import ConfigError, DataError, StaleError
+from stxfer.core.errors import ConfigError, DataError, StaleError
 from stxfer.score.asr import ErrorCounts, char_errors, pair, word_errors
 from stxfer.score.st import scores_of_sums, sentence_statistics, translation_scores
 
@@ -135,7 +135,7 @@ def test_a_finished_score_is_left_until_the_hypotheses_change(recipe):
 
 
 def test_hypotheses_out_of_date_are_refused(recipe):
-    from stxfer.stage import Stage
+    from stxfer.core.stage import Stage
     folder, model = recipe / "exp/direct/seed1/decode/tgt_test", recipe / "model.pth"
     model.write_text("1")
     Stage("decode direct", folder, inputs=[model]).finish([folder / "text"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import stxfer.model.espnet_fast  # noqa: F401  (before espnet)
+import stxfer.model.espnet  # noqa: F401  (before espnet)
 
 # isort: split
 import itertools
@@ -23,11 +23,11 @@ from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stxfer.errors import ConfigError, DataError
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.decoding.search import Hypothesis, beam_search
+from stxfer.decoding.search.beam import _Utterance
+from stxfer.decoding.search.ctc import CtcPrefixScorer
 from stxfer.model.berard import BerardDecoder
-from stxfer.search import Hypothesis, beam_search
-from stxfer.search.beam import _Utterance
-from stxfer.search.ctc import CtcPrefixScorer
 
 VOCAB, SIZE = 17, 16
 EOS = VOCAB - 1

@@ -26,17 +26,17 @@ from stxfer.audio.dump import dump_fbank
 from stxfer.audio.fbank import cmvn
 from stxfer.audio.ssl import SslFeatures, open_ssl
 from stxfer.bin import dump_fbank as cli
-from stxfer.decode import decode_dataset
-from stxfer.errors import ConfigError, DataError
-from stxfer.feature_options import FeatureOptions
-from stxfer.fileio import read_json, write_json
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import read_json, write_json
+from stxfer.decoding.decode import decode_dataset
+from stxfer.experiment.features import FeatureOptions
 from stxfer.kaldi.datadir import DataDir, write_datadir
 from stxfer.kaldi.table import read_table
-from stxfer.model.espnet_config import Text, model_config
-from stxfer.model.fit_system import fit_system
 from stxfer.model.load import load_model
-from stxfer.text.make_vocab import make_vocabs
-from stxfer.train import system_dir
+from stxfer.prepare.vocab import make_vocabs
+from stxfer.training.espnet_config import Text, model_config
+from stxfer.training.fit_system import fit_system
+from stxfer.training.launch import system_dir
 
 SIZE, LAYERS = 32, 4
 SMALL = {"hidden_size": SIZE, "num_hidden_layers": LAYERS, "num_attention_heads": 2, "intermediate_size": 48}

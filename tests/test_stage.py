@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stxfer.errors import DataError, StaleError
-from stxfer.stage import Stage, digest
+from stxfer.core.errors import DataError, StaleError
+from stxfer.core.stage import Stage, digest
 
 
 @pytest.fixture

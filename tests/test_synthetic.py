@@ -12,16 +12,16 @@ import soundfile
 
 from stxfer.bin import prepare_synthetic as prepare_command
 from stxfer.bin import speak_bitext as speak_command
-from stxfer.corpora.bitext import PARTS, read_pairs
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.stage import MARKER
+from stxfer.corpora.bitext.bitext import PARTS, read_pairs
 from stxfer.corpora.synthetic import spoken_bitext
 from stxfer.corpora.synthetic.corpus import HELD, Options, prepare_synthetic, sample_sets
 from stxfer.corpora.synthetic.espeak import SAMPLE_RATE, SynthesisError, synthesise
 from stxfer.corpora.synthetic.grammar import key
 from stxfer.corpora.synthetic.speakers import ACCENTS, VARIANTS, Speaker, speakers, split_speakers
 from stxfer.corpora.synthetic.speech import Job, Room, render
-from stxfer.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import read_datadir, validate
-from stxfer.stage import MARKER
 
 TINY = Options(src_train=30, src_dev=3, src_test=4, tgt_train=5, tgt_dev=3, tgt_test=3, bitext_train=60, bitext_dev=5,
                bitext_test=5, source_speakers=4, target_speakers=3, dev_speakers=2, test_speakers=2)

@@ -9,20 +9,20 @@ import pytest
 import torch
 import toy
 
-from stxfer.config import Decoding, Experiment
-from stxfer.decode import decode_dataset
-from stxfer.errors import ConfigError, DataError
-from stxfer.fileio import read_json
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import read_json
+from stxfer.decoding.decode import decode_dataset
+from stxfer.decoding.search import beam_search
+from stxfer.experiment.config import Decoding, Experiment
 from stxfer.kaldi.table import read_table, write_table
-from stxfer.model.fit import Corpus
-from stxfer.model.fit_system import fit_system
 from stxfer.model.load import load_model
-from stxfer.model.mixture import write_mixture
 from stxfer.model.transfer import load_state
+from stxfer.prepare.vocab import make_vocabs
 from stxfer.report.report import through_st
-from stxfer.search import beam_search
-from stxfer.text.make_vocab import make_vocabs
-from stxfer.train import system_stage
+from stxfer.training.fit import Corpus
+from stxfer.training.fit_system import fit_system
+from stxfer.training.launch import system_stage
+from stxfer.training.mixture import write_mixture
 
 LM = [{"ctc_weight": 0.0, "freeze": ["encoder"]}]
 BODY = {"from": "source_asr", "parts": ["encoder", "decoder_body"]}
@@ -105,7 +105,7 @@ def test_the_tag_is_given_to_the_search_and_not_written(world: tuple[Path, Exper
         found.extend(results := beam_search(*args, **options))
         return results
 
-    monkeypatch.setattr("stxfer.search.beam_search", watched)
+    monkeypatch.setattr("stxfer.decoding.search.beam_search", watched)
     loaded = load_model(world[0] / "exp/multi/seed1")
     feats = world[0] / "dump/fbank/src_dev/feats.scp"
     options = Decoding(beam_size=3, maxlenratio=1.0, minlenratio=0.7)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from stxfer.bin import take_sets as command
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.stage import Stage
 from stxfer.corpora.take import take_sets
-from stxfer.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import DataDir, read_datadir, table_files, write_datadir
-from stxfer.stage import Stage
 
 BASE = Path(__file__).resolve().parents[1] / "conf" / "base.yaml"
 

@@ -16,17 +16,25 @@ import pytest
 import torch
 import toy
 
-from stxfer import train as train_module
 from stxfer.bin import train as train_cli
-from stxfer.config import Experiment
-from stxfer.errors import ConfigError, DataError, StaleError
-from stxfer.fileio import read_json
-from stxfer.jobs import Job
+from stxfer.core.errors import ConfigError, DataError, StaleError
+from stxfer.core.fileio import read_json
+from stxfer.core.jobs import Job
+from stxfer.experiment.config import Experiment
 from stxfer.kaldi.table import read_table, write_table
-from stxfer.model import fit_system as fit_system_module
-from stxfer.model.fit_system import fit_system
 from stxfer.model.transfer import load_state
-from stxfer.train import TrainingLog, system_dir, system_stage, text_file, threads_each, train_systems, with_sources
+from stxfer.training import fit_system as fit_system_module
+from stxfer.training import launch as train_module
+from stxfer.training.fit_system import fit_system
+from stxfer.training.launch import (
+    TrainingLog,
+    system_dir,
+    system_stage,
+    text_file,
+    threads_each,
+    train_systems,
+    with_sources,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 LONG = {**toy.CONFIG["train"], "source": [{"epochs": 3}, {"epochs": 3}]}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from stxfer.errors import TransferError
-from stxfer.model.espnet_task import build_model
+from stxfer.core.errors import TransferError
+from stxfer.model.build import build_model
 from stxfer.model.transfer import load_state, transfer
 
 

@@ -10,13 +10,13 @@ import toy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stxfer.errors import ConfigError, DataError
-from stxfer.fileio import sha256
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import sha256
+from stxfer.experiment.translators import Transliterate
 from stxfer.kaldi.table import write_table
-from stxfer.mt.options import Transliterate
-from stxfer.mt.precomputed import PrecomputedTranslator
 from stxfer.mt.translator import open_translator, translator_identity
-from stxfer.mt.transliterate import Table, Transliterator, built_in, load_map, map_file
+from stxfer.mt.translators.precomputed import PrecomputedTranslator
+from stxfer.mt.translators.transliterate import Table, Transliterator, built_in, load_map, map_file
 
 
 def write(sentence: str, name: str) -> str:

@@ -8,9 +8,9 @@ import pytest
 import sentencepiece as spm
 import toy
 
-from stxfer.config import Experiment
-from stxfer.errors import ConfigError, DataError
-from stxfer.text.make_vocab import make_vocabs
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.experiment.config import Experiment
+from stxfer.prepare.vocab import make_vocabs
 from stxfer.text.vocab import fingerprint, train_vocab
 
 SENTENCES = [toy.swahili(text) for text in toy.ENGLISH] + ["ng'ombe wamekula ñandú"]

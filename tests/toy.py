@@ -10,10 +10,10 @@ import kaldiio
 import numpy as np
 import yaml
 
-from stxfer.config import Experiment, load_experiment
-from stxfer.fileio import sha256
+from stxfer.core.fileio import sha256
+from stxfer.experiment.config import Experiment, load_experiment
 from stxfer.kaldi.table import write_table
-from stxfer.text.make_vocab import make_vocabs
+from stxfer.prepare.vocab import make_vocabs
 
 WORDS = {"the": "", "dog": "mbwa", "cat": "paka", "child": "mtoto", "woman": "mama", "sees": "anaona",
          "loves": "anapenda", "follows": "anafuata", "house": "nyumba", "book": "kitabu", "water": "maji"}

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from stxfer.errors import DataError
+from stxfer.core.errors import DataError
 from stxfer.kaldi.table import iter_table
 
 COMPRESSIONS = ("8bit", "none")

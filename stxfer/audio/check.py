@@ -11,9 +11,9 @@ import numpy as np
 
 from stxfer.audio.container import unterminated
 from stxfer.audio.recording import AudioError, Recording
-from stxfer.errors import ConfigError
+from stxfer.core.errors import ConfigError
+from stxfer.core.pool import HERE, Pool
 from stxfer.kaldi.datadir import Audio, DataDir
-from stxfer.pool import HERE, Pool
 
 FATAL = ("missing", "empty", "undecodable", "truncated", "outside", "not_finite", "silent", "too_short", "too_long",
          "low_rate")

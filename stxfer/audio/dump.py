@@ -17,13 +17,13 @@ from stxfer.audio.ark import COMPRESSIONS, write_matrix
 from stxfer.audio.fbank import FRAME_LENGTH_MS, FRAME_SHIFT_MS, NUM_MEL, features
 from stxfer.audio.io import SAMPLE_RATE, file_stamp, resample
 from stxfer.audio.recording import Recording
-from stxfer.errors import ConfigError, DataError
-from stxfer.fileio import atomic_write, read_json, sha256, sync, write_json
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import atomic_write, read_json, sha256, sync, write_json
+from stxfer.core.pool import HERE, Pool
+from stxfer.core.progress import Progress
+from stxfer.core.stage import MARKER, Stage
 from stxfer.kaldi.datadir import Audio, DataDir, read_datadir, table_files
 from stxfer.kaldi.table import write_table
-from stxfer.pool import HERE, Pool
-from stxfer.progress import Progress
-from stxfer.stage import MARKER, Stage
 
 OPTIONS = {"num_mel": NUM_MEL, "frame_length_ms": FRAME_LENGTH_MS, "frame_shift_ms": FRAME_SHIFT_MS,
            "cmvn": "utterance", "resample": "soxr HQ"}
@@ -173,7 +173,7 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
         pool: where shards are made.
         compression: ``8bit`` (a quarter of the size) or ``none``.
         force: make it again although it is finished.
-        allow_stale: see :class:`stxfer.stage.Stage`.
+        allow_stale: see :class:`stxfer.core.stage.Stage`.
 
     Returns:
         The number of utterances.

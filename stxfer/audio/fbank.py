@@ -16,7 +16,7 @@ import functools
 import numpy as np
 
 from stxfer.audio.io import SAMPLE_RATE
-from stxfer.errors import DataError
+from stxfer.core.errors import DataError
 
 NUM_MEL = 80
 FRAME_LENGTH_MS, FRAME_SHIFT_MS = 25.0, 10.0

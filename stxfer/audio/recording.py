@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 
 from stxfer.audio.container import cut_short, mp3_samples, unfinished_wav
-from stxfer.errors import DataError
+from stxfer.core.errors import DataError
 
 MAX_SECONDS = 600.0  # decoded at once: 115 MB at 48 kHz
 _PREROLL = 0.5  # seconds decoded before a part of an Opus file, until the decoder has forgotten that it began there

@@ -26,9 +26,9 @@ import numpy as np
 
 from stxfer.audio.fbank import cmvn
 from stxfer.audio.io import SAMPLE_RATE
-from stxfer.errors import ConfigError, DataError
-from stxfer.feature_options import FeatureOptions
-from stxfer.fileio import read_json, sha256
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import read_json, sha256
+from stxfer.experiment.features import FeatureOptions
 
 # model_type of config.json: the classes of transformers that read the encoder and prepare its input.
 FAMILIES = {"wav2vec2": ("Wav2Vec2Model", "Wav2Vec2FeatureExtractor"),

@@ -8,8 +8,8 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 
-from stxfer.errors import StxferError
-from stxfer.jobs import follow_parent
+from stxfer.core.errors import StxferError
+from stxfer.core.jobs import follow_parent
 
 _ADVICE = {errno.ENOSPC: "make room and run it again", errno.EDQUOT: "make room and run it again",
            errno.EROFS: "write to another folder", errno.EACCES: "change its permissions or use another folder",

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from stxfer.errors import ConfigError
+from stxfer.core.errors import ConfigError
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from stxfer.audio.check import Limits, inspect_all
 from stxfer.bin._cli import cores, make_parser, run
-from stxfer.fileio import atomic_write, write_json
+from stxfer.core.fileio import atomic_write, write_json
+from stxfer.core.pool import worker_pool
+from stxfer.core.progress import Progress
 from stxfer.kaldi.datadir import read_datadir
-from stxfer.pool import worker_pool
-from stxfer.progress import Progress
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_selection_options, make_parser, run
-from stxfer.config import load_experiment
+from stxfer.experiment.config import load_experiment
 
 
 def main(argv: Sequence[str] | None = None) -> None:

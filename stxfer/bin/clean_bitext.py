@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, make_parser, run
-from stxfer.config import load_experiment
-from stxfer.corpora.bitext import clean_bitext
-from stxfer.corpora.parallel import PARTS
-from stxfer.fileio import read_json
+from stxfer.core.fileio import read_json
+from stxfer.corpora.bitext.bitext import clean_bitext
+from stxfer.corpora.bitext.parallel import PARTS
+from stxfer.experiment.config import load_experiment
 
 
 def main(argv: Sequence[str] | None = None) -> None:

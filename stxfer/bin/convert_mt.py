@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import make_parser, run
-from stxfer.mt.convert import QUANTIZATIONS, convert_model
+from stxfer.mt.translators.convert import QUANTIZATIONS, convert_model
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import make_parser, run
-from stxfer.errors import ConfigError, DataError
+from stxfer.core.errors import ConfigError, DataError
 from stxfer.kaldi.check import check_datadir
 from stxfer.kaldi.combine import combine_datadirs
 from stxfer.kaldi.fix import fix_datadir

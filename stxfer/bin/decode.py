@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_selection_options, add_stage_options, make_parser, run
-from stxfer.config import load_experiment
-from stxfer.decode_systems import Job, decode_job, decode_systems
+from stxfer.decoding.systems import Job, decode_job, decode_systems
+from stxfer.experiment.config import load_experiment
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -9,11 +9,11 @@ from stxfer.audio.ark import COMPRESSIONS
 from stxfer.audio.dump import FBANK, dump_fbank
 from stxfer.audio.ssl import open_ssl
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
-from stxfer.config import load_experiment
-from stxfer.errors import DataError
-from stxfer.feature_options import FeatureOptions
+from stxfer.core.errors import DataError
+from stxfer.core.pool import worker_pool
+from stxfer.experiment.config import load_experiment
+from stxfer.experiment.features import FeatureOptions
 from stxfer.kaldi.datadir import find_sets
-from stxfer.pool import worker_pool
 
 
 def main(argv: Sequence[str] | None = None) -> None:

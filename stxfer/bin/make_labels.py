@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
-from stxfer.config import load_experiment
+from stxfer.experiment.config import load_experiment
 from stxfer.mt.labels import make_labels
 from stxfer.mt.quality import evaluate_translator
 from stxfer.mt.translations import SHARD

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, make_parser, run
-from stxfer.config import load_experiment
-from stxfer.text.make_vocab import make_vocabs
+from stxfer.experiment.config import load_experiment
+from stxfer.prepare.vocab import make_vocabs
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
-from stxfer.config import load_experiment
-from stxfer.errors import ConfigError
-from stxfer.prepare import prepare
-from stxfer.prepare_options import LEAKS, PrepareOptions
+from stxfer.core.errors import ConfigError
+from stxfer.experiment.config import load_experiment
+from stxfer.experiment.prepare import LEAKS, PrepareOptions
+from stxfer.prepare.sets import prepare
 from stxfer.text.normalise import PROFILES
 
 SETTINGS = {

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     configured = {}
     if args.config:
-        from stxfer.config import load_experiment
+        from stxfer.experiment.config import load_experiment
 
         configured = dict(load_experiment(args.config).data)
     options = read_options(args, Options, configured, f"{args.config}: data")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_selection_options, add_stage_options, make_parser, run
-from stxfer.config import load_experiment
+from stxfer.experiment.config import load_experiment
+from stxfer.report.markdown import plain_text
 from stxfer.report.report import make_report
-from stxfer.report.table import plain_text
 
 
 def main(argv: Sequence[str] | None = None) -> None:

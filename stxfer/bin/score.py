@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_selection_options, add_stage_options, make_parser, run
-from stxfer.config import load_experiment
-from stxfer.report.table import NAMES
+from stxfer.experiment.config import load_experiment
+from stxfer.report.markdown import NAMES
 from stxfer.score.evaluate import score_system
 from stxfer.score.reference import scorable
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
-from stxfer.config import load_experiment
-from stxfer.fileio import atomic_write
+from stxfer.core.fileio import atomic_write
+from stxfer.experiment.config import load_experiment
 from stxfer.mt.quality import evaluate_translator
-from stxfer.mt.table import describe, markdown
+from stxfer.mt.results import describe, markdown
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, make_parser, run
 from stxfer.bin._dataclass_options import add_options, read_options
+from stxfer.core.errors import ConfigError
 from stxfer.corpora.synthetic.spoken_bitext import Options, speak_bitext
-from stxfer.errors import ConfigError
 from stxfer.text.normalise import PROFILES
 
 HELP = {f"{part}_sentences": f"spoken sentences of {part}, at most" for part in ("train", "dev", "test")}
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     configured, source, target, profiles = {}, args.lang, args.target_lang, PROFILES
     if args.config:
-        from stxfer.config import load_experiment
+        from stxfer.experiment.config import load_experiment
 
         experiment = load_experiment(args.config)
         configured = dict(experiment.data.get("speak_bitext") or {})

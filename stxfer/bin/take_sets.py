@@ -7,9 +7,9 @@ from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, make_parser, run
 from stxfer.bin._corpus_options import print_counts
-from stxfer.config import load_experiment
 from stxfer.corpora.take import take_sets
-from stxfer.values import refuse_unknown
+from stxfer.experiment.config import load_experiment
+from stxfer.experiment.values import refuse_unknown
 
 
 def main(argv: Sequence[str] | None = None) -> None:

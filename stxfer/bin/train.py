@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_selection_options, add_stage_options, cores, make_parser, run
-from stxfer.config import load_experiment
-from stxfer.systems import KINDS
-from stxfer.train import train_systems
+from stxfer.experiment.config import load_experiment
+from stxfer.experiment.systems import KINDS
+from stxfer.training.launch import train_systems
 
 
 def main(argv: Sequence[str] | None = None) -> None:

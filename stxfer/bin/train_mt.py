@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
-from stxfer.config import load_experiment
+from stxfer.experiment.config import load_experiment
 from stxfer.mt.train import train_translator, train_translators
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, make_parser, run
-from stxfer.config import load_experiment
+from stxfer.experiment.config import load_experiment
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -22,9 +22,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     experiment = load_experiment(args.config)
     (system,) = experiment.select([args.system])
-    from stxfer.model.fit import take_part  # espnet: seconds to import
-    from stxfer.model.fit_system import fit_system
-    from stxfer.model.ranks import Leader, rank
+    from stxfer.training.fit import take_part  # espnet: seconds to import
+    from stxfer.training.fit_system import fit_system
+    from stxfer.training.ranks import Leader, rank
 
     if rank():
         take_part()

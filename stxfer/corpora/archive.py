@@ -16,8 +16,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from stxfer.errors import DataError
-from stxfer.fileio import locked
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import locked
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")

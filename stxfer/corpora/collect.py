@@ -13,14 +13,14 @@ from typing import Any
 
 from stxfer.audio.io import duration
 from stxfer.audio.recording import OVERSHOOT, AudioError
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import read_json
+from stxfer.core.progress import Progress
+from stxfer.core.stage import Stage
 from stxfer.corpora.rows import sanitise
-from stxfer.errors import DataError
-from stxfer.fileio import read_json
 from stxfer.kaldi.datadir import DataDir, table_files, write_datadir
 from stxfer.kaldi.dropped import check_share, read_dropped
 from stxfer.kaldi.segments import Segment
-from stxfer.progress import Progress
-from stxfer.stage import Stage
 
 MAX_DROP = 0.05
 _BLOCK = 256  # files whose headers one task reads
@@ -85,7 +85,7 @@ def write_set(out: str | os.PathLike[str], name: str, entries: Iterable[Entry], 
         max_drop: the largest share of utterances that may be left out.
         hint: what may be the cause, said when more is left out.
         force: write it again although it is finished.
-        allow_stale: see :meth:`stxfer.stage.Stage.needed`.
+        allow_stale: see :meth:`stxfer.core.stage.Stage.needed`.
         nj: threads that read headers.
 
     Raises:

@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from pathlib import Path
 from typing import NamedTuple
 
+from stxfer.core.errors import DataError
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, list_folder, write_set
 from stxfer.corpora.rows import inside, read_rows, sanitise
-from stxfer.errors import DataError
 
 log = logging.getLogger(__name__)
 SPLITS = ("train", "dev", "test")
@@ -60,7 +60,7 @@ def prepare_common_voice(corpus: str | os.PathLike[str], out: str | os.PathLike[
             that share no speaker and no sentence with ``dev.tsv`` and ``test.tsv``, see :func:`sentence_key`.
         max_drop: see :func:`stxfer.corpora.collect.write_set`.
         force: do it again although it is finished.
-        allow_stale: see :class:`stxfer.stage.Stage`.
+        allow_stale: see :class:`stxfer.core.stage.Stage`.
         nj: threads that read headers.
 
     Returns:

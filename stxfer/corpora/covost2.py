@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
+from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
 from stxfer.corpora.common_voice import SPLITS, Clip, Release
 from stxfer.corpora.rows import read_rows, sanitise
-from stxfer.errors import ConfigError, DataError
 
 FROM_ENGLISH = ["ar", "ca", "cy", "de", "et", "fa", "id", "ja", "lv", "mn", "sl", "sv-SE", "ta", "tr", "zh-CN"]
 INTO_ENGLISH = sorted([*FROM_ENGLISH, "es", "fr", "it", "nl", "pt", "ru"])
@@ -58,7 +58,7 @@ def prepare_covost2(corpus: str | os.PathLike[str], covost: str | os.PathLike[st
         splits: among ``train dev test``.
         max_drop: see :func:`stxfer.corpora.collect.write_set`.
         force: do it again although it is finished.
-        allow_stale: see :class:`stxfer.stage.Stage`.
+        allow_stale: see :class:`stxfer.core.stage.Stage`.
         nj: threads that read headers.
 
     Returns:

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import stxfer
-from stxfer.errors import ConfigError, DataError, StxferError
-from stxfer.fileio import atomic_write, locked, read_json, sha256, write_json
+from stxfer.core.errors import ConfigError, DataError, StxferError
+from stxfer.core.fileio import atomic_write, locked, read_json, sha256, write_json
 
 log = logging.getLogger(__name__)
 TRIES = 8  # in a row without a byte more

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, list_folder, write_set
 from stxfer.corpora.common_voice import SPLITS
 from stxfer.corpora.rows import inside, read_rows, sanitise
-from stxfer.errors import ConfigError, DataError
 
 COLUMNS = ("id", "file", "raw", "normalised", "characters", "num_samples", "gender")  # the tables do not name them
 SAMPLE_RATE = 16000
@@ -40,7 +40,7 @@ def prepare_fleurs(corpus: str | os.PathLike[str], out: str | os.PathLike[str], 
         text: ``raw``, with capitals and punctuation, or as FLEURS has ``normalised`` it.
         max_drop: see :func:`stxfer.corpora.collect.write_set`.
         force: do it again although it is finished.
-        allow_stale: see :class:`stxfer.stage.Stage`.
+        allow_stale: see :class:`stxfer.core.stage.Stage`.
         nj: threads that read headers.
 
     Returns:

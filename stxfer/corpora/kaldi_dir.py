@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stxfer.audio.io import files_digest
+from stxfer.core.errors import DataError
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
 from stxfer.corpora.pipes import Pipe, find_pipe, run_pipes
-from stxfer.errors import DataError
 from stxfer.kaldi.datadir import text_language
 from stxfer.kaldi.segments import Segment, read_segments
 from stxfer.kaldi.table import is_id, read_table
@@ -57,7 +57,7 @@ def prepare_kaldi_dir(directory: str | os.PathLike[str], out: str | os.PathLike[
         allow_pipes: run the commands in ``wav.scp``, each once; outputs are kept in ``<out>/audio/<name>``.
         max_drop: the largest share of utterances that may be left out.
         force: do it again although it is finished.
-        allow_stale: see :class:`stxfer.stage.Stage`.
+        allow_stale: see :class:`stxfer.core.stage.Stage`.
         nj: threads that read the headers of audio files, commands run at a time.
 
     Raises:

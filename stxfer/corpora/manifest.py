@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from stxfer.audio.io import files_digest
+from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
 from stxfer.corpora.rows import Row, column_names, inside, read_rows, sanitise
-from stxfer.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import text_language
 
 REQUIRED = ("audio", "text")
@@ -39,7 +39,7 @@ def prepare_manifest(manifest: str | os.PathLike[str], out: str | os.PathLike[st
         allow_outside: take absolute paths and paths with ``..``.
         max_drop: the largest share of utterances that may be left out.
         force: do it again although it is finished.
-        allow_stale: see :class:`stxfer.stage.Stage`.
+        allow_stale: see :class:`stxfer.core.stage.Stage`.
         nj: threads that read the headers of audio files.
 
     Raises:

@@ -18,10 +18,10 @@ from typing import Any
 import yaml
 
 from stxfer.audio.io import files_digest
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.corpora.bitext.lines import iter_lines, open_binary
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
-from stxfer.corpora.lines import iter_lines, open_binary
 from stxfer.corpora.rows import inside, sanitise
-from stxfer.errors import ConfigError, DataError
 
 SPLITS = ("train", "dev", "tst-COMMON")
 _BLOCK = 1000  # list items parsed at once: the parser's nodes take a few kilobytes each
@@ -51,7 +51,7 @@ def prepare_must_c(corpus: str | os.PathLike[str], out: str | os.PathLike[str], 
         splits: ``tst-COMMON`` becomes ``test``, ``tst-HE`` ``test_he``.
         max_drop: the largest share of utterances that may be left out.
         force: do it again although it is finished.
-        allow_stale: see :class:`stxfer.stage.Stage`.
+        allow_stale: see :class:`stxfer.core.stage.Stage`.
         nj: threads that read the headers of audio files.
 
     Returns:

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_write, locked
+from stxfer.core.progress import Progress
 from stxfer.corpora.rows import sanitise
-from stxfer.errors import DataError
-from stxfer.fileio import atomic_write, locked
-from stxfer.progress import Progress
 
 _NOT_RUN = (126, 127)  # the shell's: not executable, not found
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stxfer.errors import DataError
+from stxfer.core.errors import DataError
 
 FORMS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 _HALF = re.compile("[\ud800-\udfff]")  # of a pair of surrogates: JSON can hold one, UTF-8 cannot

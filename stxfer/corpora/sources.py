@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.archive import unpack
 from stxfer.corpora.common_voice import SPLITS
 from stxfer.corpora.covost2 import check_pair
 from stxfer.corpora.download import fetch
-from stxfer.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
 COVOST2_HOST = "https://dl.fbaipublicfiles.com/covost"

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stxfer.core.errors import ConfigError
+from stxfer.core.fileio import read_json
+from stxfer.core.stage import Stage
 from stxfer.corpora.collect import Counts
-from stxfer.errors import ConfigError
-from stxfer.fileio import read_json
 from stxfer.kaldi.datadir import find_sets, table_files
 from stxfer.kaldi.subset import subset_datadir
 from stxfer.kaldi.table import read_table
-from stxfer.stage import Stage
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def take_sets(whole: str | os.PathLike[str], out: str | os.PathLike[str], hours:
         hours: of speech to take, by set, at most; all of a set that is not named or has less.
         seed: which part.
         force: do it again although it is finished.
-        allow_stale: see :class:`stxfer.stage.Stage`.
+        allow_stale: see :class:`stxfer.core.stage.Stage`.
 
     Returns:
         What was taken, by set.

@@ -14,8 +14,8 @@ from itertools import compress, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from stxfer.errors import DataError
-from stxfer.fileio import atomic_write
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_write
 from stxfer.kaldi.table import BOM, is_id
 
 BLOCK_BYTES = 1 << 21

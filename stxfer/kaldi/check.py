@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from stxfer.errors import DataError
+from stxfer.core.errors import DataError
 from stxfer.kaldi.blocks import Block, Keys, iter_blocks
 from stxfer.kaldi.datadir import text_language
 from stxfer.kaldi.layout import Layout, read_layout, read_speakers, recordings, spk2utt

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from stxfer.errors import ConfigError, DataError
-from stxfer.fileio import atomic_dir
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import atomic_dir
 from stxfer.kaldi.blocks import Block, Keys, iter_blocks, merge, write_blocks
 from stxfer.kaldi.layout import Layout, check_out, read_layout, read_speakers, spk2utt
 

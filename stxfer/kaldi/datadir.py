@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from stxfer.errors import DataError
-from stxfer.fileio import atomic_dir
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_dir
 from stxfer.kaldi.dropped import write_dropped
 from stxfer.kaldi.segments import Segment, check_segment, read_segments, write_segments
 from stxfer.kaldi.table import is_id, read_table, write_table

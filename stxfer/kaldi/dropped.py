@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from stxfer.errors import DataError
-from stxfer.fileio import atomic_write
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_write
 
 _LINE_BREAKS = re.compile(r"[\r\n]+")  # a path may hold one
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stxfer.errors import DataError
-from stxfer.fileio import atomic_dir
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_dir
 from stxfer.kaldi.blocks import Block, write_blocks
 from stxfer.kaldi.check import audio_problem, is_positive
 from stxfer.kaldi.datadir import text_language

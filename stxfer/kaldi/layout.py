@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stxfer.errors import DataError
+from stxfer.core.errors import DataError
 from stxfer.kaldi.blocks import Block, iter_blocks
 
 REQUIRED = ("wav.scp", "text", "utt2spk")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from stxfer.errors import DataError
+from stxfer.core.errors import DataError
 from stxfer.kaldi.table import iter_table, write_table
 
 DECIMALS = 6  # of written times: a microsecond, less than a sample at any rate

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stxfer.errors import DataError
+from stxfer.core.errors import DataError
 from stxfer.kaldi.layout import read_layout
 from stxfer.kaldi.segments import parse_segment
 from stxfer.kaldi.table import iter_table

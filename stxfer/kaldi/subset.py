@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, compress
 from pathlib import Path
 
-from stxfer.errors import ConfigError, DataError
-from stxfer.fileio import atomic_dir
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import atomic_dir
 from stxfer.kaldi.blocks import Block, iter_blocks, keep, write_blocks
 from stxfer.kaldi.datadir import DataDir
 from stxfer.kaldi.layout import Layout, check_out, read_layout, read_speakers, recordings, spk2utt

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from stxfer.errors import DataError
-from stxfer.fileio import atomic_write
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_write
 
 BOM = "\ufeff"
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-import stxfer.model.espnet_fast  # noqa: F401  (before espnet)
+import stxfer.model.espnet  # noqa: F401  (before espnet)
 
 from espnet2.asr.encoder.conformer_encoder import ConformerEncoder  # isort: skip
 from espnet2.asr.encoder.e_branchformer_encoder import EBranchformerEncoder  # isort: skip

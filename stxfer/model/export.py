@@ -7,11 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from stxfer.errors import DataError
-from stxfer.fileio import atomic_dir, atomic_write, read_json, sha256, write_json
-from stxfer.model.fit import CONFIG, INFO, MODEL
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_dir, atomic_write, read_json, sha256, write_json
 from stxfer.model.transfer import fingerprint, load_state
-from stxfer.train import parameters
+from stxfer.training.fit import CONFIG, INFO, MODEL
+from stxfer.training.launch import parameters
 
 VOCABULARIES = ("bpemodel", "src_bpemodel")
 

@@ -10,12 +10,12 @@ from typing import Any
 import sentencepiece as spm
 import yaml
 
-from stxfer.errors import DataError, TransferError
-from stxfer.fileio import read_json
-from stxfer.model.espnet_task import build_model
-from stxfer.model.fit import CONFIG, INFO
+from stxfer.core.errors import DataError, TransferError
+from stxfer.core.fileio import read_json
+from stxfer.model.build import build_model
 from stxfer.model.transfer import load_state
-from stxfer.train import parameters
+from stxfer.training.fit import CONFIG, INFO
+from stxfer.training.launch import parameters
 
 
 @dataclass(frozen=True)

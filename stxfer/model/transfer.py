@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from stxfer.errors import TransferError
+from stxfer.core.errors import TransferError
 
 SPECIAL = frozenset({"<blank>", "<unk>", "<sos/eos>"})  # in every vocabulary
 VOCABULARY_TENSORS = ("decoder.embed.", "decoder.output_layer.", "ctc.")

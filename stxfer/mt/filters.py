@@ -1,4 +1,4 @@
-"""Which labels are not worth training on, and why. What is switched on is :class:`stxfer.mt.declare.Filters`."""
+"""Which labels are not worth training on, and why. What is switched on is :class:`stxfer.experiment.labels.Filters`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import regex
 
-from stxfer.errors import ConfigError
-from stxfer.mt.declare import Filters
+from stxfer.core.errors import ConfigError
+from stxfer.experiment.labels import Filters
 from stxfer.mt.language import Identifier
 
 SHORT = 10  # characters added to both lengths, so that the ratio of short sentences is forgiven

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stxfer.errors import DataError
-from stxfer.fileio import atomic_write, write_json
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_write, write_json
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.mt.filters import Candidate, counts, kind
 from stxfer.mt.translator import Translation

@@ -9,21 +9,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stxfer.config import Experiment, Label
-from stxfer.errors import DataError
-from stxfer.fileio import atomic_dir
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_dir
+from stxfer.core.stage import Stage, digest
+from stxfer.experiment.config import Experiment, Label
+from stxfer.experiment.labels import HUMAN
 from stxfer.kaldi.datadir import raw_text
 from stxfer.kaldi.table import read_table
-from stxfer.leaks import HELD_OUT, held_out
-from stxfer.mt.declare import HUMAN
+from stxfer.mt.draw import draw
 from stxfer.mt.filters import Candidate, dropped_labels
 from stxfer.mt.label_files import LabelSet, scores_of, write_labels
 from stxfer.mt.language import Identifier
-from stxfer.mt.mixture import draw
 from stxfer.mt.train import read_bitext
 from stxfer.mt.translations import MAX_WORDS, SHARD, Opener, Translations, make_translations
 from stxfer.mt.translator import Translation
-from stxfer.stage import Stage, digest
+from stxfer.text.leaks import HELD_OUT, held_out
 from stxfer.text.normalise import Profile, normalise
 
 log = logging.getLogger(__name__)

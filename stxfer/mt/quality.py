@@ -7,15 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stxfer.config import Experiment
-from stxfer.corpora.bitext import raw_side
-from stxfer.fileio import read_json, write_json
+from stxfer.core.fileio import read_json, write_json
+from stxfer.core.stage import Stage
+from stxfer.corpora.bitext.bitext import raw_side
+from stxfer.experiment.config import Experiment
 from stxfer.mt.filters import Candidate, counts, dropped_labels
 from stxfer.mt.labels import bitext_identifier, reads_raw
 from stxfer.mt.train import mt_dir, read_bitext
 from stxfer.mt.translations import Opener, Translations, make_translations
 from stxfer.mt.translator import Translation
-from stxfer.stage import Stage
 from stxfer.text.normalise import normalise
 
 PART = "test"

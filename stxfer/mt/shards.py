@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stxfer.errors import DataError, StxferError
-from stxfer.fileio import atomic_write, locked, read_json, write_json
+from stxfer.core.errors import DataError, StxferError
+from stxfer.core.fileio import atomic_write, locked, read_json, write_json
 from stxfer.mt.translator import Translation, Translator
 
 PLAN = "plan.json"

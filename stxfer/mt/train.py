@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from stxfer.config import Experiment
-from stxfer.errors import ConfigError, DataError
-from stxfer.fileio import atomic_dir, atomic_write
-from stxfer.jobs import Job, run_jobs
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import atomic_dir, atomic_write
+from stxfer.core.jobs import Job, run_jobs
+from stxfer.core.stage import Stage
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.translators import Trained
 from stxfer.kaldi.table import iter_table
-from stxfer.mt.options import Trained
-from stxfer.stage import Stage
 from stxfer.text.vocab import train_vocab
-from stxfer.train import LOG, TrainingLog, stage_options, threads_each
+from stxfer.training.launch import LOG, TrainingLog, stage_options, threads_each
 
 VOCAB_LINES = 500_000  # sentences a vocabulary is learnt from, evenly out of all: more take minutes and gigabytes
 SEED = 1  # labels are data: every seed of the systems learns the same ones
@@ -58,9 +58,9 @@ def train_translator(experiment: Experiment, label: str, dump: Path, exp: Path, 
         ConfigError: the label is not declared, or its translator is not trained here.
         DataError: the sides of the bitext differ in length, or it is empty.
     """
-    from stxfer.model.espnet_config import Text
-    from stxfer.model.fit import Corpus, Fit
-    from stxfer.model.fit_system import run_fit
+    from stxfer.training.espnet_config import Text
+    from stxfer.training.fit import Corpus, Fit
+    from stxfer.training.fit_system import run_fit
 
     stage = mt_stage(experiment, label, dump, exp)
     if not stage.needed(force=force, allow_stale=allow_stale, dear=True):

@@ -7,11 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from stxfer.config import Experiment, Label
-from stxfer.fileio import atomic_dir, read_json
+from stxfer.core.fileio import atomic_dir, read_json
+from stxfer.core.stage import MARKER, Stage
+from stxfer.experiment.config import Experiment, Label
 from stxfer.mt.shards import Unit, read_translations, remove_work, translate_units, write_translations
 from stxfer.mt.translator import Translation, Translator, open_translator, translator_identity, translator_inputs
-from stxfer.stage import MARKER, Stage
 
 FILE = "translations.jsonl"
 SHARD = 1000  # sentences
@@ -72,7 +72,7 @@ def make_translations(what: str, text: Path, read: Callable[[Path], Mapping[str,
         opener: the label source's translator.
         shard: sentences that a kill may cost.
         force: translate again although it is done.
-        allow_stale: see :class:`stxfer.stage.Stage`.
+        allow_stale: see :class:`stxfer.core.stage.Stage`.
 
     Raises:
         StxferError: the translator failed; what it had finished is kept.

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from stxfer.config import Experiment
-from stxfer.errors import ConfigError, DataError
-from stxfer.fileio import sha256
-from stxfer.mt.declare import Label
-from stxfer.mt.options import Apertium, CTranslate2, Human, Precomputed, Trained, Transliterate
-from stxfer.stage import digest
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import sha256
+from stxfer.core.stage import digest
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.labels import Label
+from stxfer.experiment.translators import Apertium, CTranslate2, Human, Precomputed, Trained, Transliterate
 
 log = logging.getLogger(__name__)
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")  # a tab is white space
@@ -140,7 +140,7 @@ def translator_inputs(name: str, experiment: Experiment, dump: Path, exp: Path) 
     if isinstance(options, Trained):
         return [mt_dir(exp, name)]
     if isinstance(options, CTranslate2):
-        from stxfer.mt.convert import read_model
+        from stxfer.mt.translators.convert import read_model
 
         read_model(Path(options.model))
         return [Path(options.model)]
@@ -149,7 +149,7 @@ def translator_inputs(name: str, experiment: Experiment, dump: Path, exp: Path) 
     if isinstance(options, Human):
         return human_tables(experiment, dump)
     if isinstance(options, Transliterate):
-        from stxfer.mt.transliterate import map_file
+        from stxfer.mt.translators.transliterate import map_file
 
         return [map_file(options.map)]
     return []
@@ -190,23 +190,23 @@ def open_translator(name: str, experiment: Experiment, dump: Path, exp: Path, th
     options, decoding = _label(name, experiment).options, experiment.decode["mt"]
     identity = translator_identity(name, experiment, dump, exp)
     if isinstance(options, Trained):
-        from stxfer.mt import translate
         from stxfer.mt.train import mt_dir
+        from stxfer.mt.translators import trained as translate
 
         return translate.TrainedTranslator(mt_dir(exp, name), decoding, threads, identity)
     if isinstance(options, CTranslate2):
-        from stxfer.mt.ctranslate2 import CTranslate2Translator
+        from stxfer.mt.translators.ctranslate2 import CTranslate2Translator
 
         return CTranslate2Translator(options, decoding, threads, identity)
     if isinstance(options, Apertium):
-        from stxfer.mt.apertium import ApertiumTranslator
+        from stxfer.mt.translators.apertium import ApertiumTranslator
 
         return ApertiumTranslator(options, identity)
     if isinstance(options, Transliterate):
-        from stxfer.mt.transliterate import Transliterator
+        from stxfer.mt.translators.transliterate import Transliterator
 
         return Transliterator(options, identity)
-    from stxfer.mt.precomputed import PrecomputedTranslator
+    from stxfer.mt.translators.precomputed import PrecomputedTranslator
 
     return PrecomputedTranslator(translator_inputs(name, experiment, dump, exp), identity)
 

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stxfer.fileio import atomic_write
+from stxfer.core.fileio import atomic_write
 
 INK, MUTED, RULE = "#22303c", "#6b7885", "#c9d0d6"
 PLAIN, THROUGH_ST = "#b3bcc5", "#5b8db8"
@@ -20,7 +20,7 @@ def plot_report(path: Path, results: dict[str, Any], through_st: Collection[str]
     """Draw WER by target system and the compared pairs' relative reductions, atomically, as PNG.
 
     Args:
-        results: see :func:`stxfer.report.collect.results`; it must have target systems.
+        results: see :func:`stxfer.report.results.results`; it must have target systems.
         through_st: systems that start from speech translation, shown in the accent colour.
     """
     bars = [cell for cell in results["summary"] if cell["metric"] == "wer" and cell["set"] == "tgt_test"]

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stxfer.config import Experiment
-from stxfer.errors import DataError
-from stxfer.fileio import atomic_write, read_json, write_json
-from stxfer.report import collect, plot, table
-from stxfer.stage import Stage
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_write, read_json, write_json
+from stxfer.core.stage import Stage
+from stxfer.experiment.config import Experiment
+from stxfer.report import markdown as table
+from stxfer.report import plot
+from stxfer.report import results as collect
 
 FILES = ("RESULTS.md", "results.json", "report.png")
 N_SAMPLES = 5

@@ -16,7 +16,7 @@ from typing import Any
 import jiwer
 
 import stxfer
-from stxfer.errors import DataError
+from stxfer.core.errors import DataError
 
 METRICS = ("wer", "cer")
 

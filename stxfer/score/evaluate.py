@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stxfer.config import Experiment
-from stxfer.errors import DataError
-from stxfer.fileio import atomic_write, read_json, write_json
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_write, read_json, write_json
+from stxfer.core.stage import MARKER, Stage
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.systems import System
 from stxfer.kaldi.table import read_table
 from stxfer.score import asr, st
 from stxfer.score.reference import reference_path
-from stxfer.stage import MARKER, Stage
-from stxfer.systems import System
 from stxfer.text.normalise import Profile, normalise
 
 log = logging.getLogger(__name__)

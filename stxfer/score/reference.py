@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from stxfer.config import Experiment
-from stxfer.systems import System
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.systems import System
 
 log = logging.getLogger(__name__)
 

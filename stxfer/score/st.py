@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
-from stxfer.errors import DataError
+from stxfer.core.errors import DataError
 
 METRICS = ("bleu", "chrf")
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from stxfer.errors import ConfigError
+from stxfer.core.errors import ConfigError
 
 APOSTROPHE = "'"
 _VERSION = 2  # of the algorithm below; part of every profile's identity

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import sentencepiece as spm
 
-from stxfer.errors import DataError
-from stxfer.fileio import atomic_write, sha256
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_write, sha256
 
 MODEL, TOKENS = "bpe.model", "tokens.txt"
 

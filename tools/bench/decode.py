@@ -19,8 +19,8 @@ import kaldiio
 import numpy as np
 import torch
 
-from stxfer.config import Decoding
-from stxfer.decode import batches, decode_batch
+from stxfer.decoding.decode import batches, decode_batch
+from stxfer.experiment.config import Decoding
 from stxfer.model.load import load_model
 
 
@@ -63,7 +63,7 @@ def decode_ours(directory: Path, features: dict[str, np.ndarray], options: Decod
 
 def decode_espnet(directory: Path, features: dict[str, np.ndarray], options: Decoding) -> tuple[dict[str, str], float]:
     """Return the texts and the utterances a second of ESPnet's one search an utterance."""
-    import stxfer.model.espnet_task  # noqa: F401  (registers the encoders)
+    import stxfer.model.build  # noqa: F401  (registers the encoders)
 
     from espnet2.bin.asr_inference import Speech2Text  # isort: skip
 

@@ -54,11 +54,11 @@ import soxr  # noqa: E402
 from stxfer.audio.ark import write_matrix  # noqa: E402
 from stxfer.audio.dump import dump_fbank  # noqa: E402
 from stxfer.audio.fbank import features  # noqa: E402
+from stxfer.core.pool import HERE, Pool, worker_pool  # noqa: E402
 from stxfer.corpora.synthetic import espeak  # noqa: E402
 from stxfer.corpora.synthetic.grammar import sample_pairs  # noqa: E402
 from stxfer.corpora.synthetic.speakers import speakers  # noqa: E402
 from stxfer.kaldi.datadir import DataDir, read_datadir, write_datadir  # noqa: E402
-from stxfer.pool import HERE, Pool, worker_pool  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMATS = {"wav": (16000, 1, "WAV", "PCM_16"), "flac": (16000, 1, "FLAC", "PCM_16"),

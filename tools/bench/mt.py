@@ -26,12 +26,12 @@ from typing import Any
 
 import torch
 
-from stxfer.config import Decoding
-from stxfer.mt.convert import convert_model
-from stxfer.mt.ctranslate2 import CTranslate2Translator
-from stxfer.mt.options import CTranslate2
-from stxfer.mt.translate import TrainedTranslator
+from stxfer.experiment.config import Decoding
+from stxfer.experiment.translators import CTranslate2
 from stxfer.mt.translator import Translation
+from stxfer.mt.translators.convert import convert_model
+from stxfer.mt.translators.ctranslate2 import CTranslate2Translator
+from stxfer.mt.translators.trained import TrainedTranslator
 
 TIE = 1e-3  # of scores: sums of some tens of log probabilities, whose order of summing differs
 Runs = list[tuple[list[Translation], float]]

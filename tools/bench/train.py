@@ -134,7 +134,7 @@ def make(case: str, side: str, size: str) -> Any:
     """Build one side's model."""
     import torch
 
-    from stxfer.model.espnet_task import build_model
+    from stxfer.model.build import build_model
 
     model = build_model("asr", {
         "token_list": ["<blank>", "<unk>", *(f"p{i}" for i in range(PIECES)), "<sos/eos>"], "input_size": 80,

@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 
+from stxfer.model.build import build_model
 from stxfer.model.dropout import ByteDropout
-from stxfer.model.espnet_task import build_model
 
 TOKENS = ["<blank>", "<unk>", *(f"p{i}" for i in range(198)), "<sos/eos>"]
 

@@ -7,14 +7,14 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stxfer.corpora.bitext import PARTS, Pair, bitext_files, write_pairs
+from stxfer.core.errors import ConfigError
+from stxfer.core.fileio import atomic_dir
+from stxfer.core.pool import worker_pool
+from stxfer.core.stage import Stage
+from stxfer.corpora.bitext.bitext import PARTS, Pair, bitext_files, write_pairs
 from stxfer.corpora.synthetic.grammar import key, sample_pairs
 from stxfer.corpora.synthetic.speakers import split_speakers
 from stxfer.corpora.synthetic.speech import Room, speak_set
-from stxfer.errors import ConfigError
-from stxfer.fileio import atomic_dir
-from stxfer.pool import worker_pool
-from stxfer.stage import Stage
 
 SOURCE, TARGET = "en", "sw"
 HELD = ("src_test", "src_dev", "tgt_test", "tgt_dev", "bitext_test", "bitext_dev")
@@ -78,7 +78,7 @@ def prepare_synthetic(out: str | os.PathLike[str], options: Options = Options(),
         options: how much.
         nj: processes; the result does not depend on it.
         force: make everything again.
-        allow_stale: see :meth:`stxfer.stage.Stage.needed`.
+        allow_stale: see :meth:`stxfer.core.stage.Stage.needed`.
 
     Returns:
         The directories.

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stxfer.errors import StxferError
+from stxfer.core.errors import StxferError
 
 SAMPLE_RATE = 22050
 _OUTPUT_SYNCHRONOUS = 2  # retrieval mode, in which espeak_Synth returns when all samples were delivered

@@ -6,7 +6,7 @@ import random
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from stxfer.errors import ConfigError
+from stxfer.core.errors import ConfigError
 
 # Variants whose spectra are those of speech: voiced, not clipped, no echo chamber, no whisper, no robot,
 # and of an ordinary pace.

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from stxfer.core.fileio import atomic_dir
+from stxfer.core.pool import HERE, Pool
+from stxfer.core.progress import Progress
+from stxfer.core.stage import Stage
 from stxfer.corpora.synthetic import espeak
 from stxfer.corpora.synthetic.speakers import Speaker
-from stxfer.fileio import atomic_dir
 from stxfer.kaldi.datadir import DataDir, write_datadir
-from stxfer.pool import HERE, Pool
-from stxfer.progress import Progress
-from stxfer.stage import Stage
 
 log = logging.getLogger(__name__)
 SAMPLE_RATE = 16000
@@ -120,11 +120,11 @@ def speak_set(out: str | os.PathLike[str], name: str, sentences: Sequence[str], 
         texts: further tables by file name (``text.sw.human``), parallel to ``sentences``.
         room: rate and noise.
         seed: of what differs between utterances.
-        pool: processes of :func:`stxfer.pool.worker_pool`; the result does not depend on it.
+        pool: processes of :func:`stxfer.core.pool.worker_pool`; the result does not depend on it.
         inputs: files that the sentences come from, for the marker.
         options: further options that the sentences come from, for the marker.
         force: make it again.
-        allow_stale: see :meth:`stxfer.stage.Stage.needed`.
+        allow_stale: see :meth:`stxfer.core.stage.Stage.needed`.
 
     Raises:
         StxferError: the synthesiser fails, or a worker is killed.

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stxfer.corpora.bitext import PARTS, Pair, bitext_files, read_pairs, write_pairs
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import atomic_dir
+from stxfer.core.pool import worker_pool
+from stxfer.core.stage import Stage
+from stxfer.corpora.bitext.bitext import PARTS, Pair, bitext_files, read_pairs, write_pairs
 from stxfer.corpora.synthetic.speakers import split_speakers
 from stxfer.corpora.synthetic.speech import Room, speak_set
-from stxfer.errors import ConfigError, DataError
-from stxfer.fileio import atomic_dir
-from stxfer.pool import worker_pool
-from stxfer.stage import Stage
 from stxfer.text.normalise import PROFILES, Profile, normalise, profile
 
 log = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ def speak_bitext(bitext: str | os.PathLike[str], out: str | os.PathLike[str], la
         profiles: how text is normalised, by language, when sentences are compared.
         nj: processes; the result does not depend on it.
         force: make everything again.
-        allow_stale: see :meth:`stxfer.stage.Stage.needed`.
+        allow_stale: see :meth:`stxfer.core.stage.Stage.needed`.
 
     Returns:
         The number of spoken utterances by part, and of pairs left for MT (``bitext``).

@@ -1,0 +1,1 @@
+"""Sentence pairs: readers of the usual formats, cleaning, and the recipe's bitext directory."""

@@ -1,0 +1,1 @@
+"""Decoding: the batched beam search, a data set, all systems of an experiment."""

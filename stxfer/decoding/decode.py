@@ -1,0 +1,174 @@
+"""Decode a set of features with a trained model."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import write_json
+from stxfer.experiment.config import Decoding
+from stxfer.kaldi.table import read_table, write_table
+
+if TYPE_CHECKING:
+    import sentencepiece as spm
+    from torch import Tensor
+
+BLANK = 0
+OUTPUTS = ("text", "token", "logprob")
+EVERY = 5.0  # seconds between two progress lines
+log = logging.getLogger(__name__)
+
+
+def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePieceProcessor, feats_scp: Path, out: Path,
+                   options: Decoding, *, name: str = "decode", tag: str = "") -> dict[str, Any]:
+    """Decode every utterance of a feature table.
+
+    Utterances of like length are searched together, about ``options.batch_frames`` feature frames at a
+    time; each is encoded alone, so that its hypothesis does not depend on its batch.
+
+    Args:
+        model: an ``ESPnetASRModel`` in eval mode.
+        tokens: the model's vocabulary; id 0 is CTC's blank.
+        tokenizer: joins pieces to text.
+        feats_scp: Kaldi table of features (T, F); ``utt2num_frames`` lies beside it.
+        out: directory for the Kaldi tables ``text`` (words), ``token`` (pieces) and ``score`` (log
+            probability, weighted), and ``decode.json``.
+        options: of the search. Without a CTC head ``ctc_weight`` is 0.
+        name: what progress lines call it.
+        tag: what the model's texts begin with, ``<sw>``; it is given, not searched, and not written.
+
+    Returns:
+        The content of ``decode.json``: ``utterances``, ``empty``, ``seconds``, ``utterances_per_second``.
+
+    Raises:
+        DataError: a table or features are absent, broken or do not fit the model.
+        ConfigError: the options do not fit the model.
+    """
+    paths = read_table(feats_scp, empty_values=False)
+    frames = _frames(feats_scp, list(paths))
+    index = {token: i for i, token in enumerate(tokens)}
+    prefix = [index[piece] for piece in tokenizer.encode(tag, out_type=str)]
+    started = shown = time.monotonic()
+    found: dict[str, tuple[list[str], float]] = {}
+    for batch in batches(frames, options.batch_frames):
+        features = {utt: load_features(utt, paths[utt], feats_scp) for utt in batch}
+        for utt, (ids, score) in zip(batch, decode_batch(model, features, options, prefix), strict=True):
+            found[utt] = ([tokens[i] for i in ids], score)
+        now = time.monotonic()
+        if now - shown >= EVERY or len(found) == len(paths):
+            shown = now
+            log.info("%s: %d/%d utterances, %.1f utterances/s", name, len(found), len(paths),
+                     len(found) / max(now - started, 1e-3))
+    text = {utt: " ".join(tokenizer.decode_pieces(pieces).split()) for utt, (pieces, _) in found.items()}
+    empty = sum(not words for words in text.values())
+    if empty:
+        log.warning("%s: %d of %d hypotheses are empty", name, empty, len(text))
+    write_table(out / "text", text)
+    write_table(out / "token", {utt: " ".join(pieces) for utt, (pieces, _) in found.items()})
+    write_table(out / "logprob", {utt: f"{score:.4f}" for utt, (_, score) in found.items()})
+    seconds = time.monotonic() - started
+    report = {"utterances": len(found), "empty": empty, "seconds": round(seconds, 2),
+              "utterances_per_second": round(len(found) / max(seconds, 1e-3), 2), "options": asdict(options)}
+    write_json(out / "decode.json", report)
+    return report
+
+
+def decode_batch(model: Any, features: dict[str, Any], options: Decoding,
+                 prefix: Sequence[int] = ()) -> list[tuple[list[int], float]]:
+    """Return the best hypothesis of each utterance: token ids without blanks and prefix, and its score.
+
+    An utterance too short for the encoder, or for which the search finds nothing, has no tokens and
+    the score 0.
+
+    Args:
+        model: an ``ESPnetASRModel`` in eval mode.
+        features: utterance to float32 (T, F).
+        options: of the search.
+        prefix: ids that every hypothesis begins with.
+    """
+    import torch
+
+    from stxfer.decoding.search import beam_search
+
+    ctc = getattr(model, "ctc", None)
+    if model.decoder is None and ctc is None:
+        raise ConfigError("the model has neither an attention decoder nor CTC; there is nothing to decode with")
+    weight = 0.0 if ctc is None else 1.0 if model.decoder is None else options.ctc_weight
+    encoded = [_encode(model, utt, values) for utt, values in features.items()]
+    lens = torch.tensor([len(frames) for frames in encoded])
+    padded = torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True)
+    results = beam_search(padded, lens, model.decoder, ctc=ctc, sos=model.sos, eos=model.eos,
+                          beam_size=options.beam_size, ctc_weight=weight, length_bonus=options.length_bonus,
+                          maxlenratio=options.maxlenratio, minlenratio=options.minlenratio, prefix=prefix)
+    return [([token for token in nbest[0].tokens[len(prefix):] if token != BLANK], nbest[0].score)
+            if nbest else ([], 0.0)
+            for nbest in results]
+
+
+def batches(frames: dict[str, int], batch_frames: int) -> Iterator[list[str]]:
+    """Yield lists of utterances, longest first, of at most ``batch_frames`` padded frames (or one utterance)."""
+    batch: list[str] = []
+    for utt in sorted(frames, key=lambda utt: (-frames[utt], utt)):
+        if batch and frames[batch[0]] * (len(batch) + 1) > batch_frames:
+            yield batch
+            batch = []
+        batch.append(utt)
+    if batch:
+        yield batch
+
+
+def _frames(feats_scp: Path, utts: Sequence[str]) -> dict[str, int]:
+    path = feats_scp.with_name("utt2num_frames")
+    table = read_table(path, empty_values=False)
+    try:
+        return {utt: int(table[utt]) for utt in utts}
+    except KeyError as error:
+        raise DataError(f"{path}: utterance {error} of {feats_scp.name} is not in it; run stage 3 again") from None
+    except ValueError as error:
+        raise DataError(f"{path}: frames must be whole numbers ({error}); run stage 3 again") from None
+
+
+def load_features(utt: str, path: str, feats_scp: Path) -> Any:
+    """Return the features of an utterance, float32 (T, F).
+
+    Raises:
+        DataError: they cannot be read, or are not finite.
+    """
+    import kaldiio
+    import numpy as np
+
+    try:
+        values = kaldiio.load_mat(path)
+    except Exception as error:  # kaldiio raises whatever its parser stumbles over
+        raise DataError(f"{feats_scp}: cannot read utterance {utt!r} from {path} ({error}); "
+                        "run stage 3 again") from None
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or not np.isfinite(values).all():
+        raise DataError(f"{feats_scp}: utterance {utt!r} is not a matrix of finite numbers; run stage 3 again")
+    return values
+
+
+def _encode(model: Any, utt: str, values: Any) -> Tensor:
+    """Return the encoder's output for one utterance, (T', D); no frames if it is too short."""
+    import torch
+    from espnet.nets.pytorch_backend.transformer.subsampling import TooShortUttError
+
+    parameter = next(model.parameters())
+    speech = torch.tensor(values, dtype=parameter.dtype, device=parameter.device).unsqueeze(0)
+    with torch.no_grad():
+        try:
+            encoded, lens = model.encode(speech, torch.tensor([speech.size(1)], device=speech.device))
+        except TooShortUttError:
+            log.warning("utterance %r: %d frames are too short for the encoder; its hypothesis is empty",
+                        utt, speech.size(1))
+            return speech.new_zeros(0, model.encoder.output_size())
+        except RuntimeError as error:
+            raise DataError(f"utterance {utt!r}: {speech.size(1)} x {speech.size(2)} features do not fit the model: "
+                            f"{str(error).splitlines()[0]}") from None
+    if isinstance(encoded, tuple):  # with the outputs of layers that have a CTC of their own
+        encoded = encoded[0]
+    return encoded[0, :int(lens[0])]

@@ -1,0 +1,96 @@
+"""Decode the test sets of an experiment's systems, several side by side."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stxfer.core.errors import ConfigError
+from stxfer.core.jobs import Job as ProcessJob
+from stxfer.core.jobs import run_jobs
+from stxfer.core.stage import MARKER, Stage
+from stxfer.decoding.decode import OUTPUTS, decode_dataset
+from stxfer.experiment.config import Decoding, Experiment
+from stxfer.experiment.systems import System
+from stxfer.score.reference import scorable
+from stxfer.training.launch import system_dir
+
+LOG = "decode.log"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One system, trained with one seed, to decode its test set with."""
+
+    system: System
+    seed: int
+    options: Decoding
+    dump: Path
+    exp: Path
+
+    @property
+    def name(self) -> str:
+        return f"decode {self.system.name} seed {self.seed} {self.system.test_set}"
+
+    @property
+    def model(self) -> Path:
+        return system_dir(self.exp, self.system.name, self.seed)
+
+    @property
+    def data(self) -> Path:
+        return self.dump / "fbank" / self.system.test_set
+
+    @property
+    def stage(self) -> Stage:
+        options = {key: value for key, value in asdict(self.options).items() if key != "batch_frames"}
+        return Stage(self.name, self.model / "decode" / self.system.test_set, [self.model, self.data], options)
+
+
+def decode_job(job: Job) -> dict[str, Any]:
+    """Decode one system's test set in this process; return the content of ``decode.json``."""
+    from stxfer.model.load import load_model  # espnet: seconds to import
+
+    log.info("%s: loading the model", job.name)
+    loaded = load_model(job.model)
+    job.stage.marker.unlink(missing_ok=True)
+    report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, job.data / "feats.scp", job.stage.out,
+                            job.options, name=job.name, tag=job.system.tag)
+    job.stage.finish([job.stage.out / name for name in OUTPUTS])
+    return report
+
+
+def decode_systems(experiment: Experiment, config: Path, dump: Path, exp: Path, *, systems: Sequence[str] = (),
+                   seeds: Sequence[int] = (), nj: int = 1, force: bool = False, allow_stale: bool = False) -> list[str]:
+    """Decode the test sets of the systems asked for, in ``nj`` processes; return the names of the jobs done now.
+
+    ST systems whose test set has no reference translations are left out: nothing can be scored.
+
+    Raises:
+        ConfigError: a system is not trained.
+        StaleError: a model or a set is out of date.
+        StxferError: a decoding process fails.
+    """
+    jobs = [Job(system, seed, experiment.decode[system.kind], dump, exp)
+            for system in scorable(experiment, experiment.select(systems), dump)
+            for seed in seeds or experiment.seeds]
+    for job in jobs:
+        if not (job.model / MARKER).exists():
+            raise ConfigError(f"{job.system.name} seed {job.seed} is not trained ({job.model} has no {MARKER}); "
+                              f"run the stage that trains {job.system.kind} systems first")
+    return run_jobs([_process(job, config) for job in jobs], nj, force=force, allow_stale=allow_stale)
+
+
+def _process(job: Job, config: Path) -> ProcessJob:
+    command = (sys.executable, "-m", "stxfer.bin.decode", "--config", str(config), "--dump", str(job.dump),
+               "--exp", str(job.exp), "--job", job.system.name, str(job.seed))
+
+    def show(line: str) -> str | None:
+        _, found, message = line.partition(f" {job.name}: ")
+        return message if found else None
+
+    return ProcessJob(job.name, job.stage, command, LOG, show)

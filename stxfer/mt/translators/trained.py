@@ -1,0 +1,84 @@
+"""Translate sentences with a model trained here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stxfer.decoding.search.beam import Hypothesis, beam_search
+from stxfer.experiment.config import Decoding
+from stxfer.model.load import LoadedModel, load_model
+from stxfer.mt.translator import Closing, Pace, Translation, checked
+
+
+class TrainedTranslator(Closing):
+    """A translator trained by stage 4.
+
+    Args:
+        directory: the model's directory.
+        options: beam search options; ``batch_frames`` counts source tokens.
+        threads: processor cores to use.
+        identity: what decides its translations.
+    """
+
+    def __init__(self, directory: Path, options: Decoding, threads: int = 1,
+                 identity: Mapping[str, Any] | None = None) -> None:
+        torch.set_num_threads(threads)
+        self.loaded: LoadedModel = load_model(directory)
+        self.options = options
+        self.identity: Mapping[str, Any] = identity or {}
+
+    def translate(self, sentences: Sequence[str], nbest: int = 1,
+                  keys: Sequence[str] = ()) -> list[list[Translation]]:
+        """Translate sentences, batched by length; the order is the input's. An empty one has no translation.
+
+        Raises:
+            DataError: a sentence that is none, see :func:`stxfer.mt.translator.checked`.
+        """
+        assert self.loaded.source_tokenizer is not None and self.loaded.source_tokens is not None
+        index = {token: i for i, token in enumerate(self.loaded.source_tokens)}
+        unknown = index["<unk>"]
+        ids = [[index.get(piece, unknown) for piece in self.loaded.source_tokenizer.encode(s, out_type=str)]
+               for s in sentences]
+        results: list[list[Translation]] = [[] for _ in sentences]
+        filled = checked(sentences, keys)
+        pace = Pace(len(filled))
+        for batch in _batches(ids, self.options.batch_frames):
+            for position, found in zip(batch, self._batch([ids[i] for i in batch], nbest), strict=True):
+                results[position] = found
+            pace.add(len(batch))
+        return results
+
+    @torch.inference_mode()
+    def _batch(self, batch: Sequence[list[int]], nbest: int) -> list[list[Translation]]:
+        model, options = self.loaded.model, self.options
+        lengths = torch.tensor([len(ids) for ids in batch])
+        padded = torch.full((len(batch), int(lengths.max())), model.ignore_id)
+        for row, ids in zip(padded, batch, strict=True):
+            row[: len(ids)] = torch.tensor(ids)
+        encoded, encoded_lengths = model.encode(padded, lengths)
+        found = beam_search(encoded, encoded_lengths, model.decoder, sos=model.sos, eos=model.eos,
+                            beam_size=options.beam_size, length_bonus=options.length_bonus,
+                            maxlenratio=options.maxlenratio, minlenratio=options.minlenratio, nbest=nbest)
+        return [[self._translation(hypothesis) for hypothesis in hypotheses] for hypotheses in found]
+
+    def _translation(self, best: Hypothesis) -> Translation:
+        # Nothing keeps an attention decoder from CTC's blank, id 0, which it never saw in training.
+        pieces = [self.loaded.tokens[i] for i in best.tokens if i != 0]
+        return Translation(self.loaded.tokenizer.decode_pieces(pieces), float(best.score))
+
+
+def _batches(ids: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
+    """Yield positions of non-empty sentences, of like length together, about ``size`` tokens a batch."""
+    order = sorted((i for i, tokens in enumerate(ids) if tokens), key=lambda i: len(ids[i]))
+    batch: list[int] = []
+    for i in order:
+        if batch and (len(batch) + 1) * len(ids[i]) > size:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch

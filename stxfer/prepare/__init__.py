@@ -1,0 +1,1 @@
+"""Stage 2 and the vocabularies: normalised text, checked audio, subsets, no test sentence in training text."""

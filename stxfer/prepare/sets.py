@@ -1,0 +1,275 @@
+"""Stage 2: raw data directories and bitext to normalised, checked, leak-free ones.
+
+A set's name says what it is: ``src_`` or ``tgt_``, then ``train``, ``dev`` or ``test``. Sentences of dev and
+test sets are removed from training sets.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stxfer.audio.check import AudioReport, Limits
+from stxfer.audio.io import files_digest
+from stxfer.audio.perturb import perturb_speed
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import read_json, write_json
+from stxfer.core.pool import Pool, worker_pool
+from stxfer.core.stage import MARKER, Stage
+from stxfer.corpora.bitext.bitext import clean_bitext
+from stxfer.corpora.bitext.clean import CleanOptions
+from stxfer.experiment.prepare import MAX_TEST_SECONDS, MIN_SECONDS, PrepareOptions
+from stxfer.kaldi.datadir import DataDir, find_sets, raw_text, read_datadir, table_files, text_language, write_datadir
+from stxfer.kaldi.dropped import check_share, kind, read_dropped
+from stxfer.kaldi.stats import datadir_stats
+from stxfer.kaldi.subset import subset
+from stxfer.kaldi.table import read_table
+from stxfer.prepare.utterance_checks import audio_summary, check_audio, text_problem
+from stxfer.text.leaks import find_leaks, leak_report, stop_at_leaks, write_held_out
+from stxfer.text.normalise import PROFILES, Profile, normalise, profile
+
+_STAGE = "prepare"  # begins the names of this stage's markers
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rules:
+    """What holds for every set of one run."""
+
+    options: PrepareOptions
+    profiles: Mapping[str, Profile]
+    held: Mapping[str, str]
+
+    def profile(self, name: str, file: str) -> Profile:
+        """Return the profile of one text of a set."""
+        return profile(self.options.language(name) if file == "text" else text_language(file), self.profiles)
+
+
+def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: PrepareOptions, *,
+            profiles: Mapping[str, Profile] = PROFILES, clean: CleanOptions | None = None, nj: int = 2,
+            force: bool = False, allow_stale: bool = False) -> dict[str, dict[str, Any]]:
+    """Prepare every set of ``data``, and its bitext if there is one.
+
+    Writes to ``out``:
+
+    - ``<set>``: a data directory with ``dropped.tsv`` (utterance, the stage that dropped it, ``<kind>: <detail>``;
+      what stage 1 dropped is in it too) and ``audio.json``, see :func:`stxfer.prepare.utterance_checks.audio_summary`;
+    - ``bitext``: the same files, cleaned, with ``dropped.json``;
+    - ``held_out.tsv``, see :func:`stxfer.text.leaks.held_out`, and ``leaks.json``: which of its sentences stood in
+      training text, counted, with examples;
+    - ``stats.json``: of each set, see :class:`stxfer.kaldi.stats.Stats`; dev and test sets are held against the
+      training set of their side for out-of-vocabulary words.
+
+    What was prepared from a set that ``data`` no longer has is removed: a test set that is not held out of the
+    training text must not be scored.
+
+    Args:
+        data: folder of raw ``src_*`` and ``tgt_*`` data directories, and ``bitext``.
+        out: folder to write.
+        options: what to do.
+        profiles: how text is normalised, by language.
+        clean: which pairs of the bitext are dropped; none given: the defaults.
+        nj: processes that decode audio.
+        force: do it again although it is finished.
+        allow_stale: see :class:`stxfer.core.stage.Stage`.
+
+    Returns:
+        Of each set, and ``bitext``, the figures recorded in its marker; those of sets with ``stats`` besides.
+
+    Raises:
+        ConfigError: ``perturb_sets`` names no set, or the subset is larger than ``tgt_train``.
+        DataError: malformed input, too much of a set would be dropped (the list of it is left at
+            ``<out>/<set>.dropped.tsv``), or a leak where ``options.leaks`` is ``stop``.
+        StaleError: an input is out of date itself.
+    """
+    data, out = Path(data), Path(out)
+    sets = _sets(data, options)
+    rules = _Rules(options, profiles, {})
+    held = _sentences(data, [name for part in ("test", "dev") for name in sets if _is(name, part)], rules)
+    rules = dataclasses.replace(rules, held=held)
+    bitext = (data / "bitext").is_dir()
+    _remove_vanished(out, data, [*sets, "bitext"] if bitext else sets)
+    write_held_out(out, held)
+    figures = {}
+    with worker_pool(nj) as pool:
+        for name in sets:
+            stage = _set_stage(data, out, name, rules)
+            if stage.needed(force=force, allow_stale=allow_stale):
+                _prepare_set(stage, data / name, rules, pool)
+            figures[name] = read_json(stage.marker)["figures"]
+            _check_share(data / name, out, figures[name]["n_raw"], read_dropped(out / name / "dropped.tsv"), options)
+    if bitext:
+        figures["bitext"] = clean_bitext(
+            data / "bitext", out / "bitext", (options.source_lang, options.target_lang), held, _places(data, held),
+            leaks=options.leaks, clean=clean, profiles=profiles, force=force, allow_stale=allow_stale)
+    leaks = {name: of["leaks"] for name, of in figures.items() if "leaks" in of}
+    _update_json(out / "leaks.json", {"leaks": options.leaks, "n": sum(leak["n"] for leak in leaks.values()),
+                                      "found_in": leaks})
+    stats = {name: _stats(out, name) for name in sets}
+    _update_json(out / "stats.json", stats)
+    return {name: {**of, "stats": stats[name]} if name in stats else of for name, of in figures.items()}
+
+
+def _sets(data: Path, options: PrepareOptions) -> list[str]:
+    found = find_sets(data)
+    sets = [name for name in found if name.startswith(("src_", "tgt_"))]
+    if ignored := sorted(set(found) - set(sets)):
+        log.warning("%s: ignored, a set's name begins with src_ or tgt_: %s", data, " ".join(ignored))
+    if not sets:
+        raise DataError(f"{data}: no set named src_... or tgt_..., only {' '.join(found)}; rename them")
+    if options.speed_perturb and (unknown := sorted(set(options.perturb_sets) - set(sets))):
+        raise ConfigError(f"perturb_sets: no set {unknown[0]!r} in {data}; there are: {' '.join(sets)}")
+    return sets
+
+
+def _is(name: str, part: str) -> bool:
+    return part in name.split("_")
+
+
+def _listing(out: Path, name: str) -> Path:
+    return out / f"{name}.dropped.tsv"
+
+
+def _sentences(data: Path, sets: Sequence[str], rules: _Rules) -> dict[str, str]:
+    """Return the normalised transcripts and translations of sets, each with the file it stands in first."""
+    found: dict[str, str] = {}
+    for name in sets:
+        for path in _texts(data / name):
+            own = rules.profile(name, path.name)
+            for raw in read_table(path).values():
+                found.setdefault(normalise(raw, own), f"{name}/{path.name}")
+    found.pop("", None)
+    return found
+
+
+def _texts(directory: Path) -> list[Path]:
+    texts = sorted(path for path in table_files(directory) if path.name.partition(".")[0] == "text")
+    for path in texts[1:]:
+        text_language(path)
+    return texts
+
+
+def _places(data: Path, held: Mapping[str, str]) -> list[Path]:
+    return [data / name for name in sorted(set(held.values()))]
+
+
+def _remove_vanished(out: Path, data: Path, kept: Sequence[str]) -> None:
+    for marker in sorted(out.glob(f"[!.]*/{MARKER}")):
+        directory = marker.parent
+        if directory.name in kept or not read_json(marker)["stage"].startswith(f"{_STAGE} "):
+            continue
+        log.warning("%s: removed, there is no %s any more", directory, data / directory.name)
+        for path in directory.iterdir():
+            if path != marker:  # last of all: it says whose the directory is, should this be interrupted
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(directory)
+        _listing(out, directory.name).unlink(missing_ok=True)
+
+
+def _set_stage(data: Path, out: Path, name: str, rules: _Rules) -> Stage:
+    options = rules.options
+    audio = read_table(data / name / "wav.scp", empty_values=False).values()
+    used = dataclasses.asdict(options) | {
+        "profiles": {path.name: rules.profile(name, path.name).identity for path in _texts(data / name)},
+        "audio": files_digest(audio)}
+    if name not in options.perturb_sets:
+        used |= {"speed_perturb": [], "perturb_sets": []}
+    if name != "tgt_train":
+        used |= {"tgt_train_hours": 0.0, "seed": 0}
+    del used["max_drop"]  # what was prepared is the same under another limit
+    inputs = table_files(data / name)
+    if (data / name / "dropped.tsv").exists():
+        inputs.append(data / name / "dropped.tsv")
+    if _is(name, "train"):
+        inputs += _places(data, rules.held)
+        # Beside the files: other rules for another language make other sentences of them.
+        used["held_out"] = hashlib.sha256("\n".join(sorted(rules.held)).encode()).hexdigest()
+    else:
+        used["leaks"] = ""
+    return Stage(f"{_STAGE} {name}", out / name, inputs, used)
+
+
+def _prepare_set(stage: Stage, raw: Path, rules: _Rules, pool: Pool) -> None:
+    name, options = raw.name, rules.options
+    data = read_datadir(raw)
+    dropped = {utt: f"data\t{reason}" for utt, reason in read_dropped(raw / "dropped.tsv").items()}
+    n_raw = len(data) + len(dropped)
+    longest = max(options.max_seconds, MAX_TEST_SECONDS) if _is(name, "test") else options.max_seconds
+    audio = check_audio(data, Limits(MIN_SECONDS, longest, options.min_rate), pool)
+    dropped |= _check(data, audio, rules, name)
+    _check_share(raw, stage.out.parent, n_raw, dropped, options)
+    figures: dict[str, Any] = {"n_raw": n_raw}
+    if _is(name, "train"):
+        leaks = find_leaks({utt: (data.text[utt], *(table[utt] for table in data.texts.values()))
+                            for utt in data.utts if utt not in dropped}, rules.held)
+        if options.leaks == "stop":
+            stop_at_leaks(raw, list(leaks.values()))
+        elif options.leaks == "remove":
+            dropped |= {utt: f"{_STAGE}\tleak: {sentence!r} stands in {place}"
+                        for utt, (sentence, place) in leaks.items()}
+        figures["leaks"] = leak_report(list(leaks.values()))
+    data = data.select([utt for utt in data.utts if utt not in dropped])
+    if not len(data):
+        raise DataError(f"{raw}: no utterance is left, e.g. {min(dropped)}: "
+                        f"{dropped[min(dropped)].replace(chr(9), ': ')}")
+    if name == "tgt_train" and options.tgt_train_hours:
+        data = subset(data, hours=options.tgt_train_hours, seed=options.seed)
+    if options.speed_perturb and name in options.perturb_sets:
+        data = perturb_speed(data, options.speed_perturb)
+    write_datadir(stage.out, data, dropped=dropped)
+    summary = audio_summary(audio)
+    write_json(stage.out / "audio.json", summary)
+    figures |= {"n_dropped": len(dropped), "dropped": dict(Counter(map(kind, dropped.values())).most_common()),
+                "warnings": {of: problem["n"] for of, problem in summary["problems"].items() if not problem["dropped"]},
+                "n_utts": len(data), "hours": round(data.hours, 4)}
+    stage.finish([*table_files(stage.out), stage.out / "dropped.tsv", stage.out / "audio.json"], figures=figures)
+
+
+def _check_share(raw: Path, out: Path, n_raw: int, dropped: Mapping[str, str], options: PrepareOptions) -> None:
+    """Check the share dropped, leaks apart: of a set that was prepared under another limit, too."""
+    bad = {utt: reason for utt, reason in dropped.items() if kind(reason) != "leak"}
+    check_share(str(raw), n_raw - len(bad), bad, options.max_drop, _listing(out, raw.name))
+
+
+def _check(data: DataDir, audio: Mapping[str, AudioReport], rules: _Rules, name: str) -> dict[str, str]:
+    """Normalise the texts; return why utterances are dropped; set ``utt2dur`` from the decoded audio."""
+    raw = {"text": data.text, **data.texts}
+    clean = {file: {utt: normalise(text, rules.profile(name, file)) for utt, text in table.items()}
+             for file, table in raw.items()}
+    data.text, data.texts = clean["text"], {file: clean[file] for file in data.texts}
+    if name.startswith("src_"):  # pretrained translators want case and punctuation
+        data.texts[raw_text(rules.options.source_lang)] = {utt: " ".join(text.split())
+                                                           for utt, text in raw["text"].items()}
+    data.utt2dur = {}
+    dropped = {}
+    for utt, report in audio.items():
+        if report.fatal:
+            reason: str | None = f"{report.fatal.kind}: {data.audio(utt).path}: {report.fatal.message}"
+        else:
+            data.utt2dur[utt] = report.seconds / data.utt2speed.get(utt, 1.0)
+            reason = text_problem({file: table[utt] for file, table in raw.items()},
+                                  {file: table[utt] for file, table in clean.items()}, data.utt2dur[utt],
+                                  rules.options.max_chars_per_second)
+        if reason:
+            dropped[utt] = f"{_STAGE}\t{' '.join(reason.split())}"
+    return dropped
+
+
+def _stats(out: Path, name: str) -> dict[str, Any]:
+    train = out / f"{name.partition('_')[0]}_train"
+    held_out = not _is(name, "train") and train.is_dir()
+    return dataclasses.asdict(datadir_stats(out / name, train if held_out else None))
+
+
+def _update_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write JSON unless the file says the same: what was made from it stays up to date."""
+    if not path.exists() or read_json(path) != json.loads(json.dumps(value)):
+        write_json(path, value)

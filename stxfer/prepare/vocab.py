@@ -1,0 +1,63 @@
+"""Stage 6: make the vocabularies that an experiment declares."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from stxfer.core.errors import ConfigError
+from stxfer.core.stage import Stage
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.systems import language_tag
+from stxfer.kaldi.table import iter_table
+from stxfer.text.vocab import MODEL, TOKENS, train_vocab
+
+log = logging.getLogger(__name__)
+
+
+def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
+                allow_stale: bool = False) -> dict[str, int]:
+    """Make ``dump/vocab/<name>`` of each that is declared; return the number of tokens of each.
+
+    Texts are named ``<set>`` (its transcript), ``<set>/text.<lang>.<label>`` (a translation of it) or
+    ``bitext.<lang>`` (a side of the MT training data; ``bitext`` is the source language's for the vocabulary
+    ``source``, else the target language's). Test and dev text never enters.
+
+    Raises:
+        ConfigError: a text named is of a test or dev set.
+        DataError: a text is not there, or is empty.
+    """
+    sizes = {}
+    for name, vocab in experiment.vocab.items():
+        language = experiment.source_lang if name == "source" else experiment.target_lang
+        paths = [_path(text, language, experiment.labels, dump) for text in vocab.text]
+        out = dump / "vocab" / name
+        stage = Stage(f"vocab {name}", out, paths, {"size": vocab.size, "type": vocab.type, "tags": list(vocab.tags)})
+        if stage.needed(force=force, allow_stale=allow_stale):
+            out.mkdir(parents=True, exist_ok=True)
+            train_vocab(_sentences(paths), vocab.size, vocab.type, out, [language_tag(tag) for tag in vocab.tags])
+            stage.finish([out / MODEL, out / TOKENS])
+        sizes[name] = len((out / TOKENS).read_text(encoding="utf-8").splitlines())
+    return sizes
+
+
+def _path(text: str, language: str, labels: Collection[str], dump: Path) -> Path:
+    if text.partition(".")[0] == "bitext":
+        return dump / "data" / "bitext" / f"train.{text.partition('.')[2] or language}"
+    directory, _, name = text.partition("/")
+    if not directory.endswith("_train"):
+        raise ConfigError(f"vocab text {text!r}: only training sets may be used (src_train, tgt_train, bitext.<lang>)")
+    label = name.rpartition(".")[2]
+    if label in labels:
+        return dump / "labels" / label / directory / name
+    return dump / "fbank" / directory / (name or "text")
+
+
+def _sentences(paths: list[Path]) -> Iterator[str]:
+    for path in paths:
+        if path.parent.name == "bitext":
+            with open(path, encoding="utf-8") as handle:
+                yield from (line.rstrip("\n") for line in handle)
+        else:
+            yield from (value for _, value in iter_table(path))

@@ -1,0 +1,177 @@
+"""Results as sentences and tables, in Markdown and in plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from stxfer.experiment.config import Experiment
+
+NAMES = {"wer": "WER", "cer": "CER", "bleu": "BLEU", "chrf": "chrF"}
+GAIN = {"wer": "relative WER", "cer": "relative CER", "bleu": "relative BLEU", "chrf": "relative chrF"}
+Cell = dict[str, Any]
+
+
+def headline(comparison: Cell) -> str:
+    """Say in plain words what a comparison shows, e.g. ``a beats b by 21.3 % relative WER [17.0, 25.1]``."""
+    system, baseline, metric = comparison["system"], comparison["baseline"], GAIN[comparison["metric"]]
+    if comparison["relative_reduction"] is None:
+        return f"{system} against {baseline}: no {metric}, the score of {baseline} is 0 or nearly so"
+    value, low, high = (100 * comparison[key] for key in ("relative_reduction", "ci_low", "ci_high"))
+    if comparison["verdict"] == "better":
+        return f"{system} beats {baseline} by {value:.1f} % {metric} [{low:.1f}, {high:.1f}]"
+    if comparison["verdict"] == "worse":
+        return f"{system} is worse than {baseline} by {-value:.1f} % {metric} [{-high:.1f}, {-low:.1f}]"
+    return (f"{system} against {baseline}: no difference that the interval confirms "
+            f"({value:+.1f} % {metric} [{low:+.1f}, {high:+.1f}])")
+
+
+def headlines(results: Cell) -> list[str]:
+    """Return a sentence for each compared pair, by its first metric (WER, or BLEU of two ST systems)."""
+    return [headline(c) for c in results["comparisons"] if c["metric"] in ("wer", "bleu")]
+
+
+def unscored(results: Cell) -> list[str]:
+    """Return a sentence for each system that could not be scored."""
+    return [f"{system}: not scored, {f'there is no reference {path}' if path else 'it hears nothing'}"
+            for system, path in results["unscored"].items()]
+
+
+def plain_text(experiment: Experiment, results: Cell) -> str:
+    """Return the tables and headlines for a terminal."""
+    blocks = [_align(table) for table in (target_table(experiment, results), supporting_table(results))
+              if len(table) > 1]
+    return "\n\n".join([*blocks, "\n".join([*headlines(results), *unscored(results)])]).rstrip()
+
+
+def target_table(experiment: Experiment, results: Cell) -> list[list[str]]:
+    """Return the rows (the first is the header) of the target-language systems."""
+    table = [["system", "starts from", "hours", "WER %", "[95 %]", "CER %", "[95 %]"]]
+    for name, metrics in _by_system(results, "tgt_test"):
+        init = experiment.systems[name].init
+        start = f"{init.source or init.model} ({', '.join(init.parts)})" if init else "nothing"
+        table.append([name, start, f"{metrics['wer']['train_hours']:.2f}",
+                      *_score(metrics["wer"]), *_score(metrics["cer"])])
+    return table
+
+
+def supporting_table(results: Cell) -> list[list[str]]:
+    """Return the rows of the source-language and translation systems, and of text translation."""
+    table = [["system", "set", "hours", "metric", "%", "[95 %]"]]
+    for name, metrics in _by_system(results, "src_test"):
+        for metric, cell in metrics.items():
+            table.append([name, cell["set"], f"{cell['train_hours']:.2f}", NAMES[metric], *_score(cell)])
+    for cell in results["mt"]:
+        kept = "" if cell["kept"] == 1 else f", {100 * cell['kept']:.0f} % kept"
+        table.append([f"translator of label {cell['label']}{kept}", "bitext test", "text only", NAMES[cell["metric"]],
+                      f"{cell['value']:.1f}", ""])
+    return table
+
+
+def comparison_table(results: Cell) -> list[list[str]]:
+    """Return the rows of all comparisons."""
+    table = [["system", "baseline", "metric", "relative gain %", "[95 %]", "verdict"]]
+    for cell in results["comparisons"]:
+        known = cell["relative_reduction"] is not None
+        table.append([cell["system"], cell["baseline"], NAMES[cell["metric"]],
+                      f"{100 * cell['relative_reduction']:+.1f}" if known else "-",
+                      f"[{100 * cell['ci_low']:+.1f}, {100 * cell['ci_high']:+.1f}]" if known else "-",
+                      cell["verdict"]])
+    return table
+
+
+def markdown(experiment: Experiment, results: Cell, samples: Sequence[Sequence[tuple[str, str]]],
+             how: Sequence[tuple[str, str]]) -> str:
+    """Return RESULTS.md.
+
+    Args:
+        samples: for each shown utterance its name and reference, then each system with its hypothesis.
+        how: (what, value) lines on reproducing it, e.g. ("command", "./run.sh").
+    """
+    return "\n".join([*_head(experiment, results), *_samples(samples), *_scoring(results), *_how(results, how)]) + "\n"
+
+
+def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
+    yield f"# Results of {results['name']}: {experiment.source_lang} to {experiment.target_lang}\n"
+    yield from (f"- **{line}**" if " beats " in line else f"- {line}" for line in headlines(results))
+    missing = [pair for pair in experiment.compare
+               if not {(c["system"], c["baseline"]) for c in results["comparisons"]} & {pair}]
+    yield from (f"- {system} against {baseline}: not compared, not both are scored" for system, baseline in missing)
+    yield from (f"- {line}" for line in unscored(results))
+    table = target_table(experiment, results)
+    if len(table) > 1:
+        cell = next(c for c in results["summary"] if c["set"] == "tgt_test" and c["metric"] == "wer")
+        yield (f"\n## Target speech recognition\n\n{_size(cell)}; lower is better. "
+               "*hours*: target speech trained on.\n")
+        yield from _pipes(table, left=2)
+        yield "\n![Word error rates and relative reductions](report.png)"
+    if results["comparisons"]:
+        yield ("\n## Comparisons\n\nMore than zero favours the system; *unclear*: the interval holds zero.\n")
+        yield from _pipes(comparison_table(results), left=3)
+    table = supporting_table(results)
+    if len(table) > 1:
+        yield "\n## Source recognition and translation\n\nWER, CER: lower is better; BLEU, chrF: higher is better.\n"
+        yield from _pipes(table, left=2)
+
+
+def _samples(samples: Sequence[Sequence[tuple[str, str]]]) -> Iterator[str]:
+    if not samples:
+        return
+    width = max(len(name) for lines in samples for name, _ in lines)
+    yield "\n## Samples\n\nUtterances at even distances through the test set, not chosen by score.\n\n```text"
+    for number, lines in enumerate(samples):
+        if number:
+            yield ""
+        yield from (f"{name:<{width}}  {text}".rstrip() for name, text in lines)
+    yield "```"
+
+
+def _scoring(results: Cell) -> Iterator[str]:
+    resamples = results["bootstrap"]["resamples"]
+    yield "\n## How it was scored\n"
+    yield from (f"- {key}: `{signature}`" for key, signature in results["signatures"].items())
+    yield (f"- Intervals: {100 * results['bootstrap']['level']:.0f} % percentiles of the bootstrap over test "
+           f"utterances (paired for comparisons; WER, CER {resamples['wer']:,} resamples, BLEU, chrF "
+           f"{resamples['bleu']:,}; seed {results['bootstrap']['seed']}); a system's training seeds are pooled. "
+           "They tell what other test utterances would change, not other training seeds or speakers.")
+    yield "- CER counts the space between words as a character. Hypotheses are scored as decoded."
+    yield "- Relative reduction: (baseline - system) / baseline; BLEU, chrF: (system - baseline) / baseline."
+
+
+def _how(results: Cell, how: Sequence[tuple[str, str]]) -> Iterator[str]:
+    yield "\n## How to reproduce it\n"
+    yield from (f"- {what}: `{value}`" for what, value in how)
+    yield "- versions: " + ", ".join(f"{name} {value}" for name, value in results["versions"].items())
+
+
+def _by_system(results: Cell, name: str) -> Iterator[tuple[str, dict[str, Cell]]]:
+    systems: dict[str, dict[str, Cell]] = {}
+    for cell in results["summary"]:
+        if cell["set"] == name:
+            systems.setdefault(cell["system"], {})[cell["metric"]] = cell
+    yield from systems.items()
+
+
+def _size(cell: Cell) -> str:
+    seeds = cell["seeds"]
+    over = f"; mean ± standard deviation over {len(seeds)} training seeds" if len(seeds) > 1 else ""
+    return f"Set {cell['set']}: {cell['n_utts']:,} utterances, {cell['n_ref']:,} words{over}"
+
+
+def _score(cell: Cell) -> tuple[str, str]:
+    spread = "" if cell["sd"] is None else f" ± {cell['sd']:.1f}"
+    return f"{cell['value']:.1f}{spread}", f"[{cell['ci_low']:.1f}, {cell['ci_high']:.1f}]"
+
+
+def _pipes(table: list[list[str]], left: int) -> Iterator[str]:
+    """Yield a Markdown table whose first ``left`` columns are flush left, the others right."""
+    yield "| " + " | ".join(table[0]) + " |"
+    yield "|" + "|".join(":--" if i < left else "--:" for i in range(len(table[0]))) + "|"
+    yield from ("| " + " | ".join(row) + " |" for row in table[1:])
+
+
+def _align(table: list[list[str]]) -> str:
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    return "\n".join("  ".join(cell.ljust(width) if i < 2 else cell.rjust(width)
+                               for i, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
+                     for row in table)

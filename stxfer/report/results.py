@@ -1,0 +1,212 @@
+"""Scores of all systems gathered into what ``results.json`` holds; everything shown is drawn from that."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import stxfer
+from stxfer.core.errors import DataError, StaleError
+from stxfer.core.fileio import read_json
+from stxfer.core.stage import MARKER, check_fresh
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.systems import System
+from stxfer.score import significance, st
+from stxfer.score.evaluate import score_dir
+from stxfer.score.reference import has_reference, reference_path
+
+PACKAGES = ("torch", "torchaudio", "espnet", "sentencepiece", "jiwer", "sacrebleu")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is computed from summed statistics of utterances, and which direction is good."""
+
+    score: significance.Score
+    higher_is_better: bool
+    resamples: int
+
+
+def _translation(name: str) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda sums: st.scores_of_sums(name, sums)
+
+
+METRICS = {"wer": Metric(significance.error_rate, False, 10_000),
+           "cer": Metric(significance.error_rate, False, 10_000),
+           "bleu": Metric(_translation("bleu"), True, 1_000),
+           "chrf": Metric(_translation("chrf"), True, 1_000)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """The scores of one system trained with one seed."""
+
+    system: System
+    seed: int
+    path: Path
+    score: dict[str, Any]
+    utts: list[dict[str, Any]]
+
+    def statistics(self, metric: str) -> np.ndarray:
+        """Return what the bootstrap sums, (utterances, k)."""
+        if metric in st.METRICS:
+            return st.sentence_statistics(metric, [u["ref"] for u in self.utts], [u["hyp"] for u in self.utts])
+        return np.array([[u[metric]["sub"] + u[metric]["del"] + u[metric]["ins"], u[metric]["n_ref"]]
+                         for u in self.utts], dtype=np.int64)
+
+
+def unscorable(experiment: Experiment, dump: Path) -> dict[str, str]:
+    """Return the systems that cannot be scored, each with the reference that is not there; "" if it hears nothing."""
+    return {system.name: "" if system.task == "lm" else
+            f"{system.test_set}/{reference_path(experiment, system, dump).name}"
+            for system in experiment.systems.values() if not has_reference(experiment, system, dump)}
+
+
+def read_runs(experiment: Experiment, expdir: Path, *, systems: Sequence[str] = (), seeds: Sequence[int] = (),
+              unscored: Collection[str] = (), allow_stale: bool = False) -> dict[str, list[Run]]:
+    """Read the scores of each system, in the config's order; one run a seed.
+
+    Every requested system and seed (none named: all of the config) must be there, but for those ``unscored``;
+    others are taken along where they are scored and up to date.
+
+    Raises:
+        DataError: a requested one is not scored, or runs were scored against different references.
+        StaleError: a requested one was scored on something that has changed since.
+    """
+    wanted = {system.name for system in experiment.select(systems)} - set(unscored)
+    wanted_seeds = tuple(seeds) or experiment.seeds
+    runs: dict[str, list[Run]] = {}
+    for system in experiment.systems.values():
+        for seed in sorted({*experiment.seeds, *wanted_seeds}):
+            requested = system.name in wanted and seed in wanted_seeds
+            path = score_dir(expdir, system, seed)
+            if not (path / MARKER).exists():
+                if requested:
+                    raise DataError(f"{path}: {system.name} seed {seed} is not scored. Run stages 10 and 11 first: "
+                                    f"--stage 10 --stop-stage 11 --systems {system.name} --seeds {seed}")
+                continue
+            try:
+                if not allow_stale:
+                    check_fresh(path)
+            except StaleError as error:
+                if requested:
+                    raise
+                log.warning("%s seed %d is left out of the report: %s", system.name, seed, error)
+                continue
+            runs.setdefault(system.name, []).append(Run(system, seed, path, read_json(path / "score.json"),
+                                                        _read_lines(path / "utts.jsonl")))
+    _check_references(run for of_system in runs.values() for run in of_system)
+    return runs
+
+
+def results(experiment: Experiment, expdir: Path, runs: dict[str, list[Run]],
+            unscored: Mapping[str, str]) -> dict[str, Any]:
+    """Return the content of ``results.json``.
+
+    ``rows``: a metric of a run each. ``summary``: a metric of a system each, pooled over its seeds, with
+    its interval and the standard deviation over seeds. ``comparisons``: of ``experiment.compare``, those
+    whose systems are both in ``runs``. ``unscored``: systems that have no reference, see :func:`unscorable`.
+    ``mt``: the translator's own scores. Rates in percent, relative reductions as fractions (0.2: a fifth fewer
+    errors).
+    """
+    everything = [run for of_system in runs.values() for run in of_system]
+    rows = [{"system": run.system.name, "seed": run.seed, "train_hours": run.score["train_hours"],
+             "set": run.score["set"], "metric": metric, "value": value["value"], "n_utts": value["n_utts"],
+             "n_ref": value["n_ref"]} for run in everything for metric, value in run.score["metrics"].items()]
+    signatures = {f"{metric} {run.score['set']}": value["signature"]
+                  for run in everything for metric, value in run.score["metrics"].items()}
+    pooled = {(name, metric): sum(run.statistics(metric) for run in of_system)
+              for name, of_system in runs.items() for metric in of_system[0].score["metrics"]}
+    comparisons = []
+    for name, baseline in experiment.compare:
+        if name in runs and baseline in runs:
+            log.info("comparing %s with %s", name, baseline)
+            comparisons += _compare(runs[name], runs[baseline], pooled)
+    return {"name": experiment.name,
+            "versions": {"python": platform.python_version(), "stxfer": stxfer.__version__,
+                         **{package: found for package in PACKAGES if (found := _version(package))}},
+            "bootstrap": {"resamples": {name: metric.resamples for name, metric in METRICS.items()},
+                          "level": significance.LEVEL, "seed": significance.SEED},
+            "rows": rows,
+            "summary": [_summary(of_system, metric, pooled[name, metric])
+                        for name, of_system in runs.items() for metric in of_system[0].score["metrics"]],
+            "comparisons": comparisons, "unscored": {name: of for name, of in unscored.items() if name not in runs},
+            "mt": mt_scores(expdir), "signatures": signatures}
+
+
+def mt_paths(expdir: Path) -> list[Path]:
+    """Return the score files of the translators trained here."""
+    return sorted(expdir.glob("mt/*/score/score.json"))
+
+
+def mt_scores(expdir: Path) -> list[dict[str, Any]]:
+    """Return the translators' own test scores: label, metric, value, n_utts, n_ref, kept (share its filters keep)."""
+    scores = {path.parent.parent.name: read_json(path) for path in mt_paths(expdir)}
+    return [{"label": label, "metric": metric, "value": value["value"], "n_utts": value["n_utts"],
+             "n_ref": value["n_ref"], "kept": score["kept"] / score["pairs"]}
+            for label, score in scores.items() for metric, value in score.get("metrics", {}).items()]
+
+
+def _summary(of_system: list[Run], metric: str, stats: np.ndarray) -> dict[str, Any]:
+    first = of_system[0].score
+    found = significance.interval(stats, METRICS[metric].score, resamples=METRICS[metric].resamples)
+    values = [run.score["metrics"][metric]["value"] for run in of_system]
+    return {"system": first["system"], "set": first["set"], "train_hours": first["train_hours"], "metric": metric,
+            "value": found.value, "ci_low": found.low, "ci_high": found.high,
+            "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            "seeds": [run.seed for run in of_system],
+            "n_utts": first["metrics"][metric]["n_utts"], "n_ref": first["metrics"][metric]["n_ref"]}
+
+
+def _compare(system: list[Run], baseline: list[Run], pooled: dict[tuple[str, str], np.ndarray]
+             ) -> list[dict[str, Any]]:
+    one, other = system[0].score, baseline[0].score
+    if one["set"] != other["set"] or one["task"] != other["task"]:
+        raise DataError(f"compare: {one['system']} ({one['task']} on {one['set']}) and {other['system']} "
+                        f"({other['task']} on {other['set']}) have no score in common; correct the config")
+    comparisons = []
+    for metric in one["metrics"]:
+        how = METRICS[metric]
+        found = significance.compare(pooled[one["system"], metric], pooled[other["system"], metric], how.score,
+                                     higher_is_better=how.higher_is_better, resamples=how.resamples)
+        comparisons.append({"system": one["system"], "baseline": other["system"], "set": one["set"],
+                            "metric": metric, "relative_reduction": found.relative_reduction,
+                            "ci_low": found.ci_low, "ci_high": found.ci_high, "verdict": found.verdict,
+                            "n_utts": one["metrics"][metric]["n_utts"],
+                            "n_seeds": len(system), "n_seeds_baseline": len(baseline)})
+    return comparisons
+
+
+def _check_references(runs: Iterable[Run]) -> None:
+    """Runs are compared utterance by utterance: their references and signatures must be the same."""
+    first: dict[tuple[str, str], Run] = {}
+    for run in runs:
+        other = first.setdefault((run.score["set"], run.score["task"]), run)
+        same = [(u["utt"], u["ref"]) for u in run.utts] == [(u["utt"], u["ref"]) for u in other.utts]
+        signatures = [{m: v["signature"] for m, v in r.score["metrics"].items()} for r in (run, other)]
+        if not same or signatures[0] != signatures[1]:
+            raise DataError(f"{run.path} and {other.path} were scored with different references or tools; "
+                            "run stage 11 again for all systems with --force")
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (FileNotFoundError, json.JSONDecodeError):
+        raise DataError(f"{path}: absent or not JSON lines; run stage 11 again with --force") from None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,5 +1,0 @@
-"""Beam search batched over utterances and hypotheses for ESPnet's encoder-decoder models."""
-
-from stxfer.search.beam import Hypothesis, beam_search
-
-__all__ = ["Hypothesis", "beam_search"]

@@ -1,0 +1,90 @@
+"""Training a decoder on the outputs of a frozen encoder, computed once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import stxfer.model.espnet  # noqa: F401  (before espnet)
+from stxfer.audio.ark import write_matrix
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_dir
+from stxfer.decoding.decode import EVERY, batches, load_features
+from stxfer.kaldi.table import read_table, write_table
+
+from espnet2.asr.espnet_model import ESPnetASRModel  # isort: skip
+from espnet.nets.pytorch_backend.transformer.subsampling import TooShortUttError  # isort: skip
+
+ENCODED = "encoded"
+log = logging.getLogger(__name__)
+
+
+class EncodedModel(ESPnetASRModel):
+    """ESPnet's model whose input is what its encoder has made of the speech already.
+
+    The encoder is not run and stays as it was; there is no dropout in it and no SpecAugment before it.
+    """
+
+    def encode(self, speech: torch.Tensor, speech_lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the encoder outputs (B, T', D') and their lengths (B,) as they are."""
+        return speech[:, :int(speech_lengths.max())], speech_lengths
+
+
+def encode_corpus(model: ESPnetASRModel, corpora: Mapping[str, tuple[Path, Path]], out: Path,
+                  batch_frames: int) -> dict[str, Path]:
+    """Write the encoder's outputs for some sets, ``out/<name>/feats.{ark,scp}``; done before: leave them.
+
+    Args:
+        model: an ``ESPnetASRModel``; it is left in eval mode, on a GPU where there is one.
+        corpora: name to ``feats.scp`` and to a shape file, ``utt T[,D]``, whose utterances are encoded.
+        out: directory; it takes 4 bytes a value.
+        batch_frames: padded frames encoded at once.
+
+    Returns:
+        Name to table of outputs, float32 (T', D') for each utterance.
+
+    Raises:
+        DataError: features cannot be read, or do not fit the model.
+    """
+    tables = {name: out / name / "feats.scp" for name in corpora}
+    if out.exists():
+        return tables
+    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    with atomic_dir(out) as made:
+        for name, (feats_scp, shapes) in corpora.items():
+            paths = read_table(feats_scp)
+            frames = {utt: int(shape.partition(",")[0]) for utt, shape in read_table(shapes).items()}
+            (made / name).mkdir()
+            offsets: dict[str, str] = {}
+            started = shown = time.monotonic()
+            with (made / name / "feats.ark").open("wb") as handle:
+                for batch in batches(frames, batch_frames):
+                    features = {utt: load_features(utt, paths[utt], feats_scp) for utt in batch}
+                    for utt, values in zip(batch, _encode(model, features), strict=True):
+                        offset = write_matrix(handle, utt, values.numpy(), "none")
+                        offsets[utt] = f"{out / name / 'feats.ark'}:{offset}"
+                    now = time.monotonic()
+                    if now - shown >= EVERY or len(offsets) == len(frames):
+                        shown = now
+                        log.info("encoder outputs of %s: %d/%d utterances, %.0f/s", name, len(offsets), len(frames),
+                                 len(offsets) / max(now - started, 1e-3))
+            write_table(made / name / "feats.scp", offsets)
+    return tables
+
+
+@torch.no_grad()
+def _encode(model: ESPnetASRModel, features: Mapping[str, np.ndarray]) -> list[torch.Tensor]:
+    device = next(model.parameters()).device
+    lengths = torch.tensor([len(values) for values in features.values()], device=device)
+    speech = torch.nn.utils.rnn.pad_sequence([torch.tensor(values) for values in features.values()], batch_first=True)
+    try:
+        encoded, lens = model.encode(speech.to(device), lengths)
+    except (RuntimeError, TooShortUttError) as error:
+        raise DataError(f"utterance {next(iter(features))!r} and {len(features) - 1} more: the encoder cannot take "
+                        f"them: {str(error).splitlines()[0]}") from None
+    return [values[:length].float().cpu() for values, length in zip(encoded, lens.tolist(), strict=True)]

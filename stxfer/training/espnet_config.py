@@ -1,0 +1,123 @@
+"""ESPnet training configurations, written from the experiment."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stxfer.experiment.config import Phase
+
+FREQ_MASK = 0.2  # the widest of two masks: share of the features' dimension, 16 of 80 bands
+# What the recurrent families call their dropout; they have no positions, so no dropout of them.
+DROPOUT = {"berard": ("dropout_rate",), "rnn": ("dropout",), "vgg_rnn": ("dropout",)}
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text side of a model: its vocabulary directory (absolute)."""
+
+    vocab: Path
+
+    @property
+    def tokens(self) -> list[str]:
+        return (self.vocab / "tokens.txt").read_text(encoding="utf-8").splitlines()
+
+
+def averaged(phase: Phase) -> int:
+    """Return how many of a phase's best epochs are averaged."""
+    return min(phase.average, phase.epochs)
+
+
+def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: int, target: Text,
+                 source: Text | None = None) -> dict[str, Any]:
+    """Return the part of an ESPnet configuration that defines the model.
+
+    Paths in it are absolute: ESPnet stores them as they are, and a model opened from another directory
+    would fail at its first call.
+
+    Args:
+        task: ``asr``, ``st``, ``lm`` or ``mt``.
+        model: the experiment's words.
+        phase: what it says of dropout, losses and masks.
+        input_size: dimension of the features; MT has none.
+        target: the side that is written.
+        source: the side that is read, of MT.
+    """
+    model = copy.deepcopy(dict(model))
+    for part in ("encoder", "decoder"):
+        conf = model.setdefault(f"{part}_conf", {})
+        for key in DROPOUT.get(model.get(part, ""), ("dropout_rate", "positional_dropout_rate")):
+            conf.setdefault(key, phase.dropout)
+    config: dict[str, Any] = {
+        **model, "token_list": target.tokens, "token_type": "bpe", "bpemodel": str(target.vocab / "bpe.model"),
+        "init": model.get("init", "xavier_uniform")}
+    if task == "mt":
+        assert source is not None
+        config |= {"src_token_list": source.tokens, "src_token_type": "bpe",
+                   "src_bpemodel": str(source.vocab / "bpe.model"),
+                   "model_conf": {**model.get("model_conf", {}), "lsm_weight": phase.label_smoothing,
+                                  "report_bleu": False}}
+        return config
+    config |= {"frontend": None, "normalize": None, "input_size": input_size,
+               "model_conf": {"ctc_weight": phase.ctc_weight, "lsm_weight": phase.label_smoothing,
+                              "report_cer": False, "report_wer": False}}
+    if task == "lm":
+        config["model"] = "deaf"
+    elif phase.encode_once:
+        config["model"] = "encoded"
+    if phase.specaug:
+        config |= {"specaug": "specaug", "specaug_conf": _specaug(input_size)}
+    return config
+
+
+def _specaug(input_size: int) -> dict[str, Any]:
+    """Return the masks' sizes: shares of an utterance's frames and of the features' dimension.
+
+    Dimensions of a self-supervised encoder have no order as bands have, but masking runs of them is what fine-tuning
+    such encoders does too (wav2vec 2.0, appendix B).
+    """
+    return {"apply_time_warp": False, "apply_freq_mask": True,
+            "freq_mask_width_range": [0, round(FREQ_MASK * input_size)], "num_freq_mask": 2,
+            "apply_time_mask": True, "time_mask_width_ratio_range": [0.0, 0.05], "num_time_mask": 2}
+
+
+def training_config(phase: Phase, *, columns: int, train: dict[str, Path], dev: dict[str, Path],
+                    shapes: tuple[Path, Path], init: Path, out: Path, seed: int) -> dict[str, Any]:
+    """Return the part of an ESPnet configuration that says how and on what to train.
+
+    Args:
+        phase: the schedule.
+        columns: numbers in a frame of the input: the features' dimension, 1 for a word.
+        train: data name to file: ``speech`` (feats.scp), ``text``, ``src_text``.
+        dev: the same of the development set.
+        shapes: shape files of training and development set; the keys in them are used.
+        init: a complete state dict to start from.
+        out: the directory to train in.
+        seed: of everything random.
+    """
+    kinds = {"speech": "kaldi_ark", "text": "text", "src_text": "text"}
+    total = phase.epochs * phase.steps
+    return {
+        "output_dir": str(out), "seed": seed, "ngpu": int(torch.cuda.is_available()), "resume": True,
+        "init_param": [str(init)],
+        "train_data_path_and_name_and_type": [[str(path), name, kinds[name]] for name, path in train.items()],
+        "valid_data_path_and_name_and_type": [[str(path), name, kinds[name]] for name, path in dev.items()],
+        "train_shape_file": [str(shapes[0])], "valid_shape_file": [str(shapes[1])],
+        "batch_type": "numel", "batch_bins": phase.batch_frames * columns,
+        "max_epoch": phase.epochs, "num_iters_per_epoch": phase.steps * phase.accum, "accum_grad": phase.accum,
+        "patience": phase.patience or None, "early_stopping_criterion": ["valid", "acc", "max"],
+        "use_amp": phase.amp and torch.cuda.is_available(),
+        "optim": "adamw", "optim_conf": {"lr": phase.lr, "betas": [0.9, 0.98], "weight_decay": phase.weight_decay},
+        "scheduler": "onecyclelr",
+        "scheduler_conf": {"max_lr": phase.lr, "total_steps": total + 1, "pct_start": phase.warmup,
+                           "cycle_momentum": False},
+        "grad_clip": phase.clip, "freeze_param": list(phase.freeze),
+        "best_model_criterion": [["valid", "acc", "max"]], "keep_nbest_models": [averaged(phase)],
+        "num_workers": 0, "num_att_plot": 0, "use_matplotlib": False, "use_tensorboard": phase.tensorboard,
+        "log_interval": max(1, phase.steps * phase.accum // 4),
+    }

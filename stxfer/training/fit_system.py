@@ -1,0 +1,85 @@
+"""Train one declared system: from the experiment's words to :func:`stxfer.training.fit.fit`."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+from stxfer.core.errors import StaleError
+from stxfer.core.fileio import atomic_dir, locked
+from stxfer.core.stage import MARKER, Stage
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.systems import Mix, System, language_tag
+from stxfer.training.espnet_config import Text
+from stxfer.training.fit import CONFIG, INFO, MODEL, Corpus, Fit, fit
+from stxfer.training.launch import system_dir, system_stage, text_file
+from stxfer.training.mixture import write_mixture
+from stxfer.training.ranks import Leader
+
+log = logging.getLogger(__name__)
+
+
+def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, exp: Path, *, force: bool = False,
+               allow_stale: bool = False, leader: Leader | None = None) -> None:
+    """Train a system unless it is finished; a killed training goes on where it stopped."""
+    stage = system_stage(experiment, system, seed, dump, exp)
+    if not stage.needed(force=force, allow_stale=allow_stale, dear=True):
+        return
+    init = None
+    if system.init is not None:
+        source = system_dir(exp, system.parent, seed) if system.parent else Path(system.init.model)
+        init = (source, system.init.parts, system.init.vocabulary)
+
+    directory = stage.out / "data"
+    if system.mix or system.tags:
+        with atomic_dir(directory) as made:
+            train = write_mixture([(part.share, _corpus(part, dump), _tag(system, part)) for part in
+                                   (Mix(system.data, system.text), *system.mix)], made / "train", directory / "train",
+                                  seed)
+            dev = write_mixture([(1.0, _corpus(system, dump, system.dev_set), system.tag)], made / "dev",
+                                directory / "dev", seed)
+    else:
+        train, dev = _corpus(system, dump), _corpus(system, dump, system.dev_set)
+    run_fit(stage, Fit(task=system.task, out=stage.out, train=train, dev=dev,
+                       target=Text((dump / "vocab" / system.vocab).resolve()),
+                       phases=experiment.train[system.phases], model=experiment.model, init=init, seed=seed), leader)
+
+
+def _corpus(system: System | Mix, dump: Path, name: str = "") -> Corpus:
+    directory = dump / "fbank" / (name or system.data)
+    return Corpus({"speech": directory / "feats.scp", "text": text_file(system, dump, name)},
+                  directory / "utt2num_frames")
+
+
+def _tag(system: System, part: Mix) -> str:
+    return language_tag(part.text) if system.tags else ""
+
+
+def run_fit(stage: Stage, spec: Fit, leader: Leader | None = None) -> None:
+    """Run :func:`fit` under a marker; what another configuration left half-trained is not gone on with.
+
+    Raises:
+        StaleError: an input changed during the training.
+        StxferError: another process trains in the same directory, or see :func:`fit`.
+    """
+    out = Path(stage.out)
+    begun = Stage(stage.name, out / "begun", stage.inputs, stage.options)
+    with locked(out):
+        changes = begun.changes()
+        if changes != [] or stage.marker.exists():
+            if changes:
+                log.info("%s: begun with other settings, starts again: %s", stage.name, "; ".join(changes[:3]))
+            shutil.rmtree(begun.out, ignore_errors=True)
+            for name in (MARKER, MODEL, CONFIG, INFO, "transfer.json"):
+                (out / name).unlink(missing_ok=True)
+            for path in out.glob("phase*"):
+                shutil.rmtree(path)
+            begun.out.mkdir()
+            begun.finish([])
+        fit(spec, leader)
+        changes = begun.changes()
+        if changes:
+            raise StaleError(f"{out}: changed while it trained: {'; '.join(changes)}; run the same command again")
+        stage.finish([out / name for name in (MODEL, CONFIG, INFO)])
+        shutil.rmtree(begun.out)

@@ -1,0 +1,163 @@
+"""Train the systems of an experiment, those that do not depend on each other side by side."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from stxfer.core.errors import ConfigError
+from stxfer.core.jobs import Job, run_jobs
+from stxfer.core.stage import MARKER, Stage
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.systems import Mix, System
+
+LOG = "train.log"
+EPOCH = re.compile(r"(\d+)epoch results: \[train\] (.*?), \[valid\] (.*)$")
+ENCODED = re.compile(r"\d\d:\d\d:\d\d (encoder outputs of .*)$")
+STEPS = re.compile(r"(\d+)epoch:train:\d+-(\d+)batch: (.*)$")
+FIGURE = re.compile(r"(?<![a-z_])(loss|acc|wer)=([-\d.e+]+|nan|inf)")  # ESPnet leaves out some commas
+
+
+def system_dir(exp: Path, system: str, seed: int) -> Path:
+    """Return where a system trained with a seed lies."""
+    return exp / system / f"seed{seed}"
+
+
+def parameters(model: Path) -> Path:
+    """Return the file that holds a model's parameters."""
+    exported = model / "model.safetensors"
+    return exported if exported.exists() else model / "model.pth"
+
+
+def text_file(system: System | Mix, dump: Path, name: str = "") -> Path:
+    """Return the text that is learnt of a set: its ``text``, or ``text.<lang>.<label>`` of it.
+
+    Args:
+        system: what names the text, and the set.
+        dump: the directory of features and labels.
+        name: another set than the one it names, the development set.
+    """
+    directory = dump / "fbank" / (name or system.data)
+    if system.label in (None, "human"):
+        return directory / ("text" if system.label is None else f"text.{system.text}")
+    return dump / "labels" / system.label / directory.name / f"text.{system.text}"
+
+
+def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, exp: Path) -> Stage:
+    """Return the marker of one trained system: everything that decides its parameters."""
+    # Digests of the features themselves: feats.scp is the same for other features of the same lengths.
+    inputs = [dump / "fbank" / system.dev_set / "feats.sha256", text_file(system, dump, system.dev_set),
+              dump / "vocab" / system.vocab]
+    for part in (system, *system.mix):
+        inputs += [dump / "fbank" / part.data / "feats.sha256", text_file(part, dump)]
+    options = {"system": asdict(system), "seed": seed, "model": dict(experiment.model),
+               "phases": [asdict(phase) for phase in experiment.train[system.phases]]}
+    if system.parent is not None:
+        inputs.append(system_dir(exp, system.parent, seed))
+    elif system.init is not None:
+        inputs += [parameters(Path(system.init.model)), Path(system.init.model) / "config.yaml"]
+    return Stage(f"training of {system.name} seed {seed}", system_dir(exp, system.name, seed),
+                 list(dict.fromkeys(inputs)), options)
+
+
+def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, exp: Path, *,
+                  systems: Sequence[str] = (), seeds: Sequence[int] = (), nj: int = 2, processes: int = 1,
+                  force: bool = False, allow_stale: bool = False) -> list[str]:
+    """Train the systems of one kind that are asked for; return the names of those trained now.
+
+    A system asked for brings along the systems it starts from, in the stage of their kind.
+
+    Args:
+        experiment: what to train.
+        config: the file it was read from.
+        kind: ``source``, ``st`` or ``target``.
+        dump: directory of features and vocabularies.
+        exp: directory of experiments.
+        systems: names; none: all.
+        seeds: none: those of the experiment.
+        nj: processor cores to use, in all.
+        processes: how many train each system together, with the batches of one.
+        force: see :meth:`stxfer.core.stage.Stage.needed`, as ``allow_stale``.
+
+    Raises:
+        StxferError: an input is missing or stale, or a training process fails.
+    """
+    wanted = [s for s in with_sources(experiment, systems) if s.kind == kind]
+    jobs = []
+    for seed in seeds or experiment.seeds:
+        for system in wanted:
+            if system.parent is not None:
+                source = experiment.systems[system.parent]
+                if source.kind != kind and not (system_dir(exp, source.name, seed) / MARKER).exists():
+                    raise ConfigError(f"{system.name} starts from {source.name} seed {seed}, which is not trained: "
+                                      f"run the stage that trains {source.kind} systems first")
+            command = (*launcher(processes), "stxfer.bin.train_system", "--config", str(config), "--dump", str(dump),
+                       "--exp", str(exp), "--system", system.name, "--seed", str(seed),
+                       *stage_options(force, allow_stale))
+            needs = () if system.parent is None else (system_dir(exp, system.parent, seed),)
+            jobs.append(Job(f"{system.name} seed {seed}", system_stage(experiment, system, seed, dump, exp),
+                            command, LOG, TrainingLog(), needs))
+    side_by_side = max(1, nj // processes)
+    threads = max(1, threads_each(nj, len(jobs) * processes))
+    return run_jobs(jobs, side_by_side, threads=threads, force=force, allow_stale=allow_stale, dear=True)
+
+
+def launcher(processes: int) -> tuple[str, ...]:
+    """Return the words before a module's name that start it in so many processes on this machine."""
+    if processes == 1:
+        return (sys.executable, "-m")
+    return (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m")
+
+
+def with_sources(experiment: Experiment, systems: Sequence[str]) -> list[System]:
+    """Return the named systems (none: all) and every system they start from, sources first."""
+    names = {system.name for system in experiment.select(systems)}
+    for system in reversed(experiment.order()):
+        if system.name in names and system.parent is not None:
+            names.add(system.parent)
+    return [system for system in experiment.order() if system.name in names]
+
+
+def threads_each(nj: int, jobs: int) -> int:
+    """Share ``nj`` cores out among all jobs, finished or not.
+
+    The number of threads decides the last bits of a sum: counting the unfinished jobs alone, a run which goes
+    on after a kill would not compute what an uninterrupted one computes.
+    """
+    return max(1, nj // max(1, jobs))
+
+
+def stage_options(force: bool, allow_stale: bool) -> list[str]:
+    """Return the command-line options that pass these on to a process."""
+    return ["--force"] * force + ["--allow-stale"] * allow_stale
+
+
+class TrainingLog:
+    """Picks from a training log what a person wants to see: transfer, phases, epochs, and steps now and then."""
+
+    def __init__(self, every: float = 10.0) -> None:
+        self.every, self.shown = every, time.monotonic()
+
+    def __call__(self, line: str) -> str | None:
+        """Return what to tell of a line, or ``None``."""
+        message = None
+        if line.startswith(("transfer from", "  loaded ", "  new ", "phase ")):
+            message = line
+        elif encoded := ENCODED.match(line):
+            message = encoded[1]
+        elif epoch := EPOCH.search(line):
+            message = f"epoch {epoch[1]}: train {_figures(epoch[2])}, dev {_figures(epoch[3])}"
+        elif (steps := STEPS.search(line)) and time.monotonic() - self.shown > self.every:
+            message = f"epoch {steps[1]}, step {steps[2]}: train {_figures(steps[3])}"
+        if message is not None:
+            self.shown = time.monotonic()
+        return message
+
+
+def _figures(text: str) -> str:
+    return " ".join(f"{name} {float(value):.3f}" for name, value in FIGURE.findall(text)
+                    if not (name == "wer" and value == "nan"))  # word errors are counted by option only

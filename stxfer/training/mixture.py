@@ -1,0 +1,51 @@
+"""Training data of several sets and texts as one: multi-task training, mixed fine-tuning."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from stxfer.core.errors import DataError
+from stxfer.kaldi.table import read_table, write_table
+from stxfer.training.fit import Corpus
+
+
+def write_mixture(parts: Sequence[tuple[float, Corpus, str]], out: Path, final: Path, seed: int) -> Corpus:
+    """Write the tables of a mixture: ``feats.scp``, ``text`` and ``utt2num_frames``.
+
+    Utterance u of part i is named ``m<i>-u``: a set may be there twice, with different texts. Which utterances
+    a share below 1 takes is decided by a hash of their names, so that a smaller share lies within a larger one.
+
+    Args:
+        parts: share, corpus, and what its texts begin with (a language tag, or nothing).
+        out: directory to write into.
+        final: where that directory lies in the end.
+        seed: of the choice.
+
+    Returns:
+        The mixture as it will lie in ``final``.
+
+    Raises:
+        DataError: a part gives no utterance.
+    """
+    tables: dict[str, dict[str, str]] = {"feats.scp": {}, "text": {}, "utt2num_frames": {}}
+    for number, (share, corpus, tag) in enumerate(parts):
+        feats, text, frames = (read_table(path) for path in
+                               (corpus.tables["speech"], corpus.tables["text"], corpus.lengths))
+        utts = [utt for utt in text if utt in feats and text[utt] and _rank(utt, seed) < share]
+        if not utts:
+            raise DataError(f"{corpus.tables['text']}: a share of {share:g} of it is not a single utterance")
+        for utt in utts:
+            name = f"m{number}-{utt}"
+            tables["feats.scp"][name] = feats[utt]
+            tables["text"][name] = f"{tag} {text[utt]}".strip()
+            tables["utt2num_frames"][name] = frames[utt]
+    for name, table in tables.items():
+        write_table(out / name, table)
+    return Corpus({"speech": final / "feats.scp", "text": final / "text"}, final / "utt2num_frames")
+
+
+def _rank(utt: str, seed: int) -> float:
+    """Return a number of [0, 1) that stands for an utterance."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {utt}".encode()).digest()[:6], "big") / 2**48
