@@ -133,7 +133,8 @@ def test_profile_of_a_code() -> None:
 def test_identity_changes_with_every_rule(rule: str, value: Any) -> None:
     changed = load_profiles({"sw": {rule: value}})["sw"]
     assert changed.identity != profile("sw").identity
-    assert len(dataclasses.fields(changed)) == 13  # every field but the name is a case above
+    scoring = {"words", "bleu"}  # which change no text
+    assert len(dataclasses.fields(changed)) - len(scoring) == 13  # every field but the name is a case above
 
 
 def test_identity_is_stable() -> None:
@@ -188,3 +189,19 @@ def test_a_changed_profile_reaches_the_score(tmp_path: Path) -> None:
     assert f"|{identity}|" in score["metrics"]["wer"]["signature"]
     marker = tmp_path / "exp/scratch/seed1/decode/tgt_test/score/.stage.json"
     assert json.loads(marker.read_text())["options"]["norm"] == identity
+
+
+@pytest.mark.parametrize("lang, spaced, tokeniser", [
+    ("zh", False, "zh"), ("zh-TW", False, "zh"), ("cmn_hans_cn", False, "zh"), ("yue_hant_hk", False, "zh"),
+    ("zho_Hans", False, "zh"), ("ja_jp", False, "ja-mecab"), ("th_th", False, "char"), ("lo", False, "char"),
+    ("km_kh", False, "char"), ("my", False, "char"), ("bod_Tibt", False, "char"),
+    ("ko", True, "13a"), ("vi", True, "13a"), ("sw_ke", True, "13a"), ("xx", True, "13a")])
+def test_which_languages_are_written_without_spaces(lang: str, spaced: bool, tokeniser: str) -> None:
+    assert (profile(lang).spaced, profile(lang).bleu) == (spaced, tokeniser)
+
+
+def test_words_given_by_a_segmenter_change_no_identity_of_the_text() -> None:
+    cut = profile("zh", load_profiles({"zh": {"words": "spaces"}}))
+    assert cut.spaced and cut.identity == profile("zh").identity
+    with pytest.raises(ConfigError, match="words: 'some' must be one of spaces none"):
+        load_profiles({"zh": {"words": "some"}})

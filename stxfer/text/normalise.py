@@ -25,7 +25,9 @@ APOSTROPHE = "'"
 _VERSION = 2  # of the algorithm below; part of every profile's identity
 _JOINERS = "\u200c\u200d"  # ZWNJ, ZWJ: they distinguish words of Persian and of Indic scripts
 _CHOICES = {"form": ("NFC", "NFKC"), "case": ("lower", "turkic", "keep"), "punctuation": ("remove", "keep"),
-            "digits": ("keep", "ascii", "remove")}
+            "digits": ("keep", "ascii", "remove"), "words": ("spaces", "none"),
+            "bleu": ("13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "flores200")}
+_SCORING = ("words", "bleu")  # rules that say how text is scored, and change nothing of it
 _NAME = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})*")
 
 
@@ -49,12 +51,19 @@ class Profile:
     inner: str
     letters: str
     strip: str
+    words: str
+    bleu: str
     replace: tuple[tuple[str, str], ...]
+
+    @property
+    def spaced(self) -> bool:
+        """Whether spaces part the words, so that words can be counted."""
+        return self.words == "spaces"
 
     @property
     def identity(self) -> str:
         """A signature to print beside a score, e.g. ``norm:sw.v2.3f2a9c01|case:lower|punct:no``."""
-        rules = dataclasses.asdict(self)
+        rules = {key: value for key, value in dataclasses.asdict(self).items() if key not in _SCORING}
         digest = hashlib.sha256(json.dumps(rules | {"name": ""}, sort_keys=True).encode()).hexdigest()
         return (f"norm:{self.name}.v{_VERSION}.{digest[:8]}|case:{'mixed' if self.case == 'keep' else 'lower'}"
                 f"|punct:{'yes' if self.punctuation == 'keep' else 'no'}")
