@@ -18,10 +18,12 @@ from stxfer.bin import clean_bitext as clean_cli
 from stxfer.bin import prepare_bitext as bitext_cli
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json
-from stxfer.corpora.bitext.bitext import clean_bitext, prepare_bitext, read_pairs, write_pairs
-from stxfer.corpora.bitext.clean import CleanOptions, Seen, digest, problem, raw_problem, scripts_of
+from stxfer.corpora.bitext.clean import clean_bitext
+from stxfer.corpora.bitext.directory import read_pairs, write_pairs
 from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.bitext.parallel import find_sources
+from stxfer.corpora.bitext.prepare import prepare_bitext
+from stxfer.corpora.bitext.rules import CleanOptions, Seen, pair_hash, problem, raw_problem, scripts_of
 
 LANGUAGES = ("en", "sw")
 Pairs = Sequence[Pair]
@@ -314,7 +316,7 @@ def test_duplicates_cost_8_bytes_each() -> None:
     assert sum(int(seen.new(values[i:i + 20_000]).sum()) for i in range(0, 200_000, 20_000)) == len(np.unique(values))
     assert sum(run.nbytes for run in seen._runs) == 8 * len(np.unique(values))
     assert len(seen._runs) < 10
-    assert digest(("a", "b")) != digest(("b", "a")) != digest(("a b", ""))
+    assert pair_hash(("a", "b")) != pair_hash(("b", "a")) != pair_hash(("a b", ""))
 
 
 def cleaned(tmp_path: Path, pairs: Pairs, **options: object) -> tuple[list[Pair], dict[str, int]]:
@@ -332,7 +334,7 @@ def cleaned(tmp_path: Path, pairs: Pairs, **options: object) -> tuple[list[Pair]
 
 
 def test_cleaning_counts_every_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stxfer.corpora.bitext.bitext.CHUNK", 3)  # a duplicate may come in another chunk
+    monkeypatch.setattr("stxfer.corpora.bitext.clean.CHUNK", 3)  # a duplicate may come in another chunk
     pairs = [("A dog!", "Mbwa!"), ("", "Tupu"), ("...", "Tupu"), ("a dog", "mbwa"), ("A TEST", "mengine"),
              ("held", "Imeshikiliwa"), ("the\x01cat", "paka"), ("http://a.b/c", "http://a.b/c"), ("BBC", "bbc"),
              ("w " * 5000, "v " * 5000), ("a b c d e f g h i j", "neno"), ("the cat", "кошка"), ("The cat", "Paka")]

@@ -10,7 +10,7 @@ from test_prepare import LANGUAGES, run, speech_set, write_bitext
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import sha256
-from stxfer.corpora.bitext.bitext import read_pairs
+from stxfer.corpora.bitext.directory import read_pairs
 from stxfer.experiment.prepare import PrepareOptions
 from stxfer.kaldi.datadir import read_datadir
 from stxfer.text.leaks import find_leaks, held_out

@@ -15,7 +15,8 @@ import pytest
 import soundfile
 
 from stxfer.bin import dump_fbank, prepare, prepare_common_voice, prepare_manifest
-from stxfer.corpora.bitext.bitext import Pair, read_pairs
+from stxfer.corpora.bitext.directory import read_pairs
+from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.synthetic.speakers import speakers
 from stxfer.corpora.synthetic.speech import SAMPLE_RATE, Job, Room, render
 from stxfer.kaldi.datadir import DataDir, read_datadir

@@ -13,7 +13,7 @@ import soundfile
 from stxfer.audio.perturb import perturb_speed
 from stxfer.bin import prepare as cli
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.corpora.bitext.bitext import read_pairs
+from stxfer.corpora.bitext.directory import read_pairs
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.prepare import PrepareOptions
 from stxfer.kaldi.datadir import DataDir, read_datadir, write_datadir

@@ -14,7 +14,7 @@ from stxfer.bin import prepare_synthetic as prepare_command
 from stxfer.bin import speak_bitext as speak_command
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.stage import MARKER
-from stxfer.corpora.bitext.bitext import PARTS, read_pairs
+from stxfer.corpora.bitext.directory import PARTS, read_pairs
 from stxfer.corpora.synthetic import spoken_bitext
 from stxfer.corpora.synthetic.corpus import HELD, Options, prepare_synthetic, sample_sets
 from stxfer.corpora.synthetic.espeak import SAMPLE_RATE, SynthesisError, synthesise

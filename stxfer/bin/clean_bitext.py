@@ -7,8 +7,8 @@ from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, make_parser, run
 from stxfer.core.fileio import read_json
-from stxfer.corpora.bitext.bitext import clean_bitext
-from stxfer.corpora.bitext.parallel import PARTS
+from stxfer.corpora.bitext.clean import clean_bitext
+from stxfer.corpora.bitext.directory import PARTS
 from stxfer.experiment.config import load_experiment
 
 

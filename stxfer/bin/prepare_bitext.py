@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, make_parser, run
-from stxfer.corpora.bitext.bitext import N_HELD, prepare_bitext
-from stxfer.corpora.bitext.parallel import FORMATS, PARTS
+from stxfer.corpora.bitext.directory import PARTS
+from stxfer.corpora.bitext.parallel import FORMATS
+from stxfer.corpora.bitext.prepare import N_HELD, prepare_bitext
 
 CORPORA = """A corpus is a folder of train, dev and test, each as two aligned files (train.en beside train.sw), .tsv
 (source, tab, target), .tmx or an OPUS .zip; or one such file, or the beginning of two files' names. Dev and test are

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from stxfer.core.errors import ConfigError
-from stxfer.corpora.bitext.clean import CleanOptions
+from stxfer.corpora.bitext.rules import CleanOptions
 from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.labels import HUMAN, Label, read_labels
 from stxfer.experiment.prepare import PrepareOptions

@@ -9,7 +9,7 @@ from typing import Any
 
 from stxfer.core.fileio import read_json, write_json
 from stxfer.core.stage import Stage
-from stxfer.corpora.bitext.bitext import raw_side
+from stxfer.corpora.bitext.directory import raw_side
 from stxfer.experiment.config import Experiment
 from stxfer.mt.filters import Candidate, counts, dropped_labels
 from stxfer.mt.labels import bitext_identifier, reads_raw

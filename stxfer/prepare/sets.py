@@ -24,8 +24,8 @@ from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json, write_json
 from stxfer.core.pool import Pool, worker_pool
 from stxfer.core.stage import MARKER, Stage
-from stxfer.corpora.bitext.bitext import clean_bitext
-from stxfer.corpora.bitext.clean import CleanOptions
+from stxfer.corpora.bitext.clean import clean_bitext
+from stxfer.corpora.bitext.rules import CleanOptions
 from stxfer.experiment.prepare import MAX_TEST_SECONDS, MIN_SECONDS, PrepareOptions
 from stxfer.kaldi.datadir import DataDir, find_sets, raw_text, read_datadir, table_files, text_language, write_datadir
 from stxfer.kaldi.dropped import check_share, kind, read_dropped

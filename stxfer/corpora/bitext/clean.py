@@ -1,139 +1,132 @@
-"""Sentence pairs that MT should not learn from.
-
-The rules are those of the usual cleaning of web text (Koehn et al. 2020, WMT's shared task on parallel corpus
-filtering, describes most): cheap ones that need no model.
-"""
+"""Stage 2: ``data/bitext`` normalised, its training part cleaned by :mod:`stxfer.corpora.bitext.rules`."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import re
-import unicodedata
+import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from stxfer.core.errors import ConfigError
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_dir, atomic_write, read_json, write_json
+from stxfer.core.stage import Stage
+from stxfer.corpora.bitext.directory import PARTS, bitext_files, iter_pairs, raw_side, write_pairs
 from stxfer.corpora.bitext.lines import Pair
+from stxfer.corpora.bitext.rules import CleanOptions, Seen, pair_hash, problem, raw_problem, scripts_of
+from stxfer.text.leaks import leak_report, stop_at_leaks
+from stxfer.text.normalise import PROFILES, Profile, normalise, profile
 
-SHORT = 8  # words: the ratio of shorter sides says nothing
-COMMON = 0.05  # share of letters from which on a script is one that a language is written in
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufffd\ufffe\uffff]")  # C0, C1, what decoding replaced
-_ADDRESS = re.compile(r"(?:(?:https?|ftp)://|www\.)\S+|\S+@\S+\.\S+", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class CleanOptions:
-    """What is dropped beside pairs with an empty side; 0 or false switches a rule off.
-
-    Attributes:
-        max_words: ``long``: a side has more words.
-        max_chars: ``long``: a side has more characters.
-        max_ratio: ``ratio``: a side of over 8 words has more than this times the other's words.
-        duplicates: ``duplicate``: the pair was there before.
-        identical: ``identical``: both sides are the same.
-        scripts: ``script``: most letters of a side are of scripts in which the side's dev and test text is not.
-        control: ``control``: control characters, or what stands for undecodable ones.
-        addresses: ``address``: a side is nothing but a link or a mail address.
-    """
-
-    max_words: int = 100
-    max_chars: int = 1000
-    max_ratio: float = 3.0
-    duplicates: bool = True
-    identical: bool = True
-    scripts: bool = True
-    control: bool = True
-    addresses: bool = True
-
-    def __post_init__(self) -> None:
-        if self.max_words < 0 or self.max_chars < 0 or (self.max_ratio and not self.max_ratio >= 1):
-            raise ConfigError(f"clean: max_words {self.max_words} and max_chars {self.max_chars} must not be negative, "
-                              f"max_ratio {self.max_ratio} must be at least 1, or 0")
+CHUNK = 20000  # pairs looked at together
 
 
-def raw_problem(pair: Pair, options: CleanOptions) -> str | None:
-    """Return what is wrong with a pair before it is normalised, which would hide it."""
-    for side in pair:
-        if options.control and _CONTROL.search(side):
-            return "control"
-        if options.addresses and ("." in side) and " " not in side and _ADDRESS.fullmatch(side):
-            return "address"
-    return None
+def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], languages: Sequence[str],
+                 held_out: Mapping[str, str], sources: Sequence[Path], *, leaks: str = "remove",
+                 clean: CleanOptions | None = None, profiles: Mapping[str, Profile] = PROFILES, force: bool = False,
+                 allow_stale: bool = False) -> dict[str, Any]:
+    """Normalise a bitext and clean its training part.
 
-
-def problem(pair: Pair, options: CleanOptions, scripts: Sequence[frozenset[str]] = ()) -> str | None:
-    """Return what is wrong with a pair of normalised sentences that are not empty.
+    Of dev and test only pairs with an empty side are dropped: what is scored is not chosen here. ``out``
+    receives the six files, the source sides of dev and test as they were (:func:`raw_side`), and ``dropped.json``, the
+    counts by part and reason. The memory used grows by 8 bytes a training pair.
 
     Args:
-        pair: source and target sentence.
-        options: the rules.
-        scripts: of each side, the scripts it may be in; none: not looked at.
+        raw: folder of ``{train,dev,test}.<lang>``.
+        out: folder to write, replaced as a whole.
+        languages: codes of the source and the target language.
+        held_out: normalised sentences that the training part must not hold, each with the file it stands in;
+            those of the bitext's own dev and test are added.
+        sources: the files that ``held_out`` was read from.
+        leaks: what becomes of pairs with such a sentence: ``remove``, ``report`` or ``stop``.
+        clean: what else is dropped; none given: the defaults.
+        profiles: how text is normalised, by language.
+        force: do it again although it is finished.
+        allow_stale: see :class:`stxfer.core.stage.Stage`.
+
+    Returns:
+        The number of pairs by part, and ``leaks``, see :func:`stxfer.text.leaks.leak_report`.
+
+    Raises:
+        DataError: malformed input (see :func:`stxfer.corpora.bitext.directory.iter_pairs`), nothing is left of a part,
+            or a leak where ``leaks`` is ``stop``.
     """
-    if options.identical and pair[0] == pair[1]:
-        return "identical"
-    short, long = pair[0].count(" ") + 1, pair[1].count(" ") + 1
-    if short > long:
-        short, long = long, short
-    if options.max_words and long > options.max_words:
-        return "long"
-    if options.max_chars and (len(pair[0]) > options.max_chars or len(pair[1]) > options.max_chars):
-        return "long"
-    if options.max_ratio and long > SHORT and long > options.max_ratio * short:
-        return "ratio"
-    for side, known in zip(pair, scripts, strict=False):
-        if not ("LATIN" in known and side.isascii()):
-            letters = list(filter(str.isalpha, side))
-            if 2 * sum(script_of(letter) in known for letter in letters) < len(letters):
-                return "script"
-    return None
+    raw, out, clean = Path(raw), Path(out), clean or CleanOptions()
+    rules = [profile(lang, profiles) for lang in languages]
+    stage = Stage("prepare bitext", out, [*bitext_files(raw, languages), *sources],
+                  {"languages": list(languages), "profiles": [rule.identity for rule in rules], "leaks": leaks,
+                   "clean": asdict(clean)})
+    if stage.needed(force=force, allow_stale=allow_stale):
+        report: dict[str, Any] = {}
+        forbidden = dict(held_out)
+        parts: dict[str, list[Pair]] = {}
+        with atomic_dir(out) as directory:
+            for part in PARTS[1:]:
+                as_it_is = list(iter_pairs(raw, part, languages))
+                pairs = [(normalise(a, rules[0]), normalise(b, rules[1])) for a, b in as_it_is]
+                forbidden = {side: f"bitext/{part}" for pair in pairs for side in pair} | forbidden
+                parts[part] = [pair for pair in pairs if all(pair)]
+                report[part] = _report(len(pairs), write_pairs(directory, part, languages, parts[part]),
+                                       {"empty": len(pairs) - len(parts[part])}, raw, part)
+                with atomic_write(raw_side(directory, part, languages[0])) as handle:
+                    handle.writelines(f"{a}\n" for (a, _), pair in zip(as_it_is, pairs, strict=True) if all(pair))
+            scripts = [scripts_of(pair[side] for pairs in parts.values() for pair in pairs) for side in (0, 1)]
+            cleaner = _Cleaner(rules, clean, scripts, forbidden, keep_leaks=leaks == "report")
+            n_pairs = write_pairs(directory, "train", languages, cleaner.kept(iter_pairs(raw, "train", languages)))
+            if leaks == "stop":
+                stop_at_leaks(raw, cleaner.leaks)
+            report = {"train": _report(cleaner.n_raw, n_pairs, cleaner.dropped, raw, "train")} | report
+            write_json(directory / "dropped.json", report)
+        raws = [raw_side(out, part, languages[0]) for part in PARTS[1:]]
+        stage.finish([*bitext_files(out, languages), *raws, out / "dropped.json"],
+                     figures={**{part: report[part]["n_pairs"] for part in PARTS}, "leaks": leak_report(cleaner.leaks)})
+    figures: dict[str, Any] = read_json(stage.marker)["figures"]
+    return figures
 
 
-def scripts_of(sentences: Iterable[str]) -> frozenset[str]:
-    """Return the scripts that more than a few letters of a text are of."""
-    count: Counter[str] = Counter()
-    for sentence in sentences:
-        count.update(map(script_of, filter(str.isalpha, sentence)))
-    return frozenset(script for script, n in count.items() if n >= COMMON * count.total())
+def _report(n_raw: int, n_pairs: int, dropped: Mapping[str, int], raw: Path, part: str) -> dict[str, Any]:
+    if not n_pairs:
+        raise DataError(f"{raw}: no pair of {part} is left of {n_raw} (dropped: {dict(dropped)})")
+    return {"n_raw": n_raw, "n_pairs": n_pairs, "dropped": {reason: dropped[reason] for reason in sorted(dropped)}}
 
 
-@functools.cache
-def script_of(letter: str) -> str:
-    """Return the script of a letter, the first word of its name in Unicode: ``LATIN``, ``CYRILLIC``, ``CJK``."""
-    return unicodedata.name(letter, "UNNAMED").partition(" ")[0]
+class _Cleaner:
+    """Keeps the pairs that MT may learn from and counts the others by reason."""
 
+    def __init__(self, rules: Sequence[Profile], options: CleanOptions, scripts: Sequence[frozenset[str]],
+                 held_out: Mapping[str, str], *, keep_leaks: bool) -> None:
+        self.rules, self.options, self.held_out, self.keep_leaks = rules, options, held_out, keep_leaks
+        self.scripts = scripts if options.scripts else ()
+        self.dropped: Counter[str] = Counter()
+        self.leaks: list[tuple[str, str]] = []
+        self.n_raw = 0
 
-def digest(pair: Pair) -> int:
-    """Return 64 bits that stand for a pair: two different ones of ten million agree with a probability of 3e-6."""
-    text = f"{pair[0]}\t{pair[1]}".encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+    def kept(self, pairs: Iterator[Pair]) -> Iterator[Pair]:
+        seen = Seen()
+        while chunk := list(islice(pairs, CHUNK)):
+            self.n_raw += len(chunk)
+            good = []
+            for raw in chunk:
+                pair = normalise(raw[0], self.rules[0]), normalise(raw[1], self.rules[1])
+                reason = self._problem(raw, pair)
+                if reason is None:
+                    good.append(pair)
+                else:
+                    self.dropped[reason] += 1
+            if self.options.duplicates:
+                new = seen.new([pair_hash(pair) for pair in good])
+                if len(good) > new.sum():
+                    self.dropped["duplicate"] += len(good) - int(new.sum())
+                good = [pair for pair, first in zip(good, new, strict=True) if first]
+            yield from good
 
-
-class Seen:
-    """Which digests were there before, in 8 bytes each.
-
-    They lie in sorted runs, each more than twice as long as the next, that are merged as they grow.
-    """
-
-    def __init__(self) -> None:
-        self._runs: list[np.ndarray] = []
-
-    def new(self, digests: Sequence[int]) -> np.ndarray:
-        """Return, of each digest, whether it is there for the first time, and remember them; shape (len(digests),)."""
-        values, first = np.unique(np.asarray(digests, dtype=np.uint64), return_index=True)
-        unseen = np.ones(len(values), dtype=bool)
-        for run in self._runs:
-            places = np.minimum(np.searchsorted(run, values), len(run) - 1)
-            unseen &= run[places] != values
-        result = np.zeros(len(digests), dtype=bool)
-        result[first[unseen]] = True
-        if unseen.any():
-            self._runs.append(values[unseen])
-        while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
-            merged = np.concatenate([self._runs.pop(), self._runs.pop()])
-            merged.sort(kind="stable")
-            self._runs.append(merged)
-        return result
+    def _problem(self, raw: Pair, pair: Pair) -> str | None:
+        if not (pair[0] and pair[1]):
+            return "empty"
+        held = next((side for side in pair if side in self.held_out), None)
+        if held is not None:
+            self.leaks.append((held, self.held_out[held]))
+            if not self.keep_leaks:
+                return "held_out"
+        return raw_problem(raw, self.options) or problem(pair, self.options, self.scripts)

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from stxfer.core.errors import DataError
+from stxfer.corpora.bitext.directory import PARTS
 from stxfer.corpora.bitext.lines import Pair, iter_lines, open_binary, read_sides
 from stxfer.corpora.bitext.moses import read_moses
 from stxfer.corpora.bitext.tmx import read_tmx
 
-PARTS = ("train", "dev", "test")
 FORMATS = ("auto", "text", "tsv", "moses", "tmx")
 SUFFIXES = {"tsv": (".tsv", ".tsv.gz"), "moses": (".zip",), "tmx": (".tmx", ".tmx.gz")}
 

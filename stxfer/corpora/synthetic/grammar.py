@@ -12,7 +12,7 @@ import functools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 
-from stxfer.corpora.bitext.bitext import Pair
+from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.synthetic import nominal, verbal
 from stxfer.corpora.synthetic.phrases import Chooser
 

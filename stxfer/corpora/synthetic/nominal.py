@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stxfer.corpora.bitext.bitext import Pair
+from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.synthetic import english, morphology
 from stxfer.corpora.synthetic.lexicon import lexicon
 from stxfer.corpora.synthetic.phrases import HUMAN, PRONOUNS, Chooser, Phrase, human, join, modifier, noun_phrase

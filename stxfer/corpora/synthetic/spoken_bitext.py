@@ -15,7 +15,8 @@ from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_dir
 from stxfer.core.pool import worker_pool
 from stxfer.core.stage import Stage
-from stxfer.corpora.bitext.bitext import PARTS, Pair, bitext_files, read_pairs, write_pairs
+from stxfer.corpora.bitext.directory import PARTS, bitext_files, read_pairs, write_pairs
+from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.synthetic.speakers import split_speakers
 from stxfer.corpora.synthetic.speech import Room, speak_set
 from stxfer.text.normalise import PROFILES, Profile, normalise, profile
