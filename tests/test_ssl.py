@@ -30,13 +30,13 @@ from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json, write_json
 from stxfer.decoding.decode import decode_dataset
 from stxfer.experiment.features import FeatureOptions
+from stxfer.experiment.layout import system_dir
 from stxfer.kaldi.datadir import DataDir, write_datadir
 from stxfer.kaldi.table import read_table
 from stxfer.model.load import load_model
 from stxfer.prepare.vocab import make_vocabs
 from stxfer.training.espnet_config import Text, model_config
 from stxfer.training.fit_system import fit_system
-from stxfer.training.launch import system_dir
 
 SIZE, LAYERS = 32, 4
 SMALL = {"hidden_size": SIZE, "num_hidden_layers": LAYERS, "num_attention_heads": 2, "intermediate_size": 48}

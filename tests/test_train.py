@@ -21,6 +21,7 @@ from stxfer.core.errors import ConfigError, DataError, StaleError
 from stxfer.core.fileio import read_json
 from stxfer.core.jobs import Job
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.layout import system_dir, text_file
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.model.transfer import load_state
 from stxfer.training import fit_system as fit_system_module
@@ -28,9 +29,7 @@ from stxfer.training import launch as train_module
 from stxfer.training.fit_system import fit_system
 from stxfer.training.launch import (
     TrainingLog,
-    system_dir,
     system_stage,
-    text_file,
     threads_each,
     train_systems,
     with_sources,

@@ -22,6 +22,7 @@ from stxfer.core.fileio import atomic_write, read_json, sha256, sync, write_json
 from stxfer.core.pool import HERE, Pool
 from stxfer.core.progress import Progress
 from stxfer.core.stage import MARKER, Stage
+from stxfer.experiment.layout import CHECKSUMS, DURATIONS, FEATS, FRAMES, TEXT
 from stxfer.kaldi.datadir import Audio, DataDir, read_datadir, table_files
 from stxfer.kaldi.table import write_table
 
@@ -251,7 +252,7 @@ def _merge(shards: Sequence[Shard], data: DataDir, out: Path) -> Iterable[Path]:
     indices = [read_json(shard.index) for shard in shards]
     for shard in shards:
         sync(shard.ark)
-    for stale in (out / MARKER, out / "feats.scp", *out.glob("feats.*.ark")):
+    for stale in (out / MARKER, out / FEATS, *out.glob("feats.*.ark")):
         stale.unlink(missing_ok=True)
     scp, frames, sums = {}, {}, []
     for k, (shard, index) in enumerate(zip(shards, indices, strict=True), 1):
@@ -260,14 +261,14 @@ def _merge(shards: Sequence[Shard], data: DataDir, out: Path) -> Iterable[Path]:
         sums.append(f"{index['sha256']}  {ark.name}\n")
         for utt, (offset, length) in index["utts"].items():
             scp[utt], frames[utt] = f"{ark}:{offset}", str(length)
-    with atomic_write(out / "feats.sha256") as handle:
+    with atomic_write(out / CHECKSUMS) as handle:
         handle.writelines(sums)
-    tables = {"feats.scp": scp, "utt2num_frames": frames,
+    tables = {FEATS: scp, FRAMES: frames,
               "speech_shape": {utt: f"{length},{shards[0].extractor.size}" for utt, length in frames.items()},
-              "text": data.text, **data.texts, "utt2spk": data.utt2spk}
+              TEXT: data.text, **data.texts, "utt2spk": data.utt2spk}
     if data.utt2dur:
-        tables["utt2dur"] = {utt: f"{seconds:.3f}" for utt, seconds in data.utt2dur.items()}
+        tables[DURATIONS] = {utt: f"{seconds:.3f}" for utt, seconds in data.utt2dur.items()}
     for name, table in tables.items():
         write_table(out / name, table)
     shutil.rmtree(shards[0].path.parent)
-    return [out / "feats.sha256", *(out / name for name in tables)]
+    return [out / CHECKSUMS, *(out / name for name in tables)]

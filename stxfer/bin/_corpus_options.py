@@ -8,13 +8,14 @@ from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, cores
 from stxfer.corpora.collect import MAX_DROP, Counts
+from stxfer.experiment.layout import DATA
 
 
 def add_corpus_options(parser: argparse.ArgumentParser, *, prefix: bool = True) -> None:
     """Add ``--prefix --out --max-drop --nj --force --allow-stale``."""
     if prefix:
         parser.add_argument("--prefix", choices=["src", "tgt"], required=True, help="source or target language")
-    parser.add_argument("--out", type=Path, default=Path("data"), help="folder of data directories")
+    parser.add_argument("--out", type=Path, default=DATA, help="folder of data directories")
     parser.add_argument("--max-drop", type=_share, default=MAX_DROP,
                         help="the largest share of a set that may be left out, 0 to 1")
     parser.add_argument("--nj", type=cores, default=1, help="threads that read the headers of audio files")

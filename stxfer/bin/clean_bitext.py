@@ -10,14 +10,15 @@ from stxfer.core.fileio import read_json
 from stxfer.corpora.bitext.clean import clean_bitext
 from stxfer.corpora.bitext.directory import PARTS
 from stxfer.experiment.config import load_experiment
+from stxfer.experiment.layout import DATA, DUMP, bitext_dir, clean_bitext_dir
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write ``<out>/{train,dev,test}.<lang>`` and ``<out>/dropped.json``."""
     parser = make_parser("clean_bitext", f"{__doc__} The experiment's 'mt.clean' says what is dropped.")
     parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
-    parser.add_argument("--data", type=Path, default=Path("data/bitext"), help="folder of the raw text")
-    parser.add_argument("--out", type=Path, default=Path("dump/data/bitext"), help="folder to write")
+    parser.add_argument("--data", type=Path, default=bitext_dir(DATA), help="folder of the raw text")
+    parser.add_argument("--out", type=Path, default=clean_bitext_dir(DUMP), help="folder to write")
     add_stage_options(parser)
     args = parser.parse_args(argv)
     experiment = load_experiment(args.config)

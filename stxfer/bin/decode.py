@@ -9,6 +9,7 @@ from pathlib import Path
 from stxfer.bin._cli import add_selection_options, add_stage_options, make_parser, run
 from stxfer.decoding.systems import Job, decode_job, decode_systems
 from stxfer.experiment.config import load_experiment
+from stxfer.experiment.layout import DUMP, EXP
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -16,8 +17,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser("stxfer.bin.decode", "Decode the test set of every requested system and seed: source ASR and "
                          "ST src_test, target ASR tgt_test. Finished sets are not decoded again.")
     parser.add_argument("--config", type=Path, required=True, help="experiment file (YAML)")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of the features")
-    parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of the trained systems")
+    parser.add_argument("--dump", type=Path, default=DUMP, help="directory of the features")
+    parser.add_argument("--exp", type=Path, default=EXP, help="directory of the trained systems")
     parser.add_argument("--nj", type=int, default=2, help="processes, of one thread each")
     parser.add_argument("--job", nargs=2, metavar=("SYSTEM", "SEED"),
                         help="decode this one system in this process, done or not (what --nj starts)")

@@ -13,6 +13,7 @@ from stxfer.core.errors import DataError
 from stxfer.core.pool import worker_pool
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.features import FeatureOptions
+from stxfer.experiment.layout import DUMP, features_dir, prepared_dir
 from stxfer.kaldi.datadir import find_sets
 
 
@@ -20,8 +21,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write ``<out>/<set>`` for every set of ``--data``."""
     parser = make_parser("dump_fbank", __doc__ or "")
     parser.add_argument("--config", type=Path, help="experiment file whose 'features' says which; none: filterbank")
-    parser.add_argument("--data", type=Path, default=Path("dump/data"), help="folder of Kaldi data directories")
-    parser.add_argument("--out", type=Path, default=Path("dump/fbank"), help="folder to write")
+    parser.add_argument("--data", type=Path, default=prepared_dir(DUMP), help="folder of Kaldi data directories")
+    parser.add_argument("--out", type=Path, default=features_dir(DUMP), help="folder to write")
     parser.add_argument("--sets", default="", help="names of sets, in quotes; none: all")
     parser.add_argument("--nj", type=cores, default=2, help="processes; each holds the encoder, if one is used")
     parser.add_argument("--compression", choices=COMPRESSIONS, default="8bit", help="of the ark files")

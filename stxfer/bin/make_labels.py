@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
 from stxfer.experiment.config import load_experiment
+from stxfer.experiment.layout import DUMP, EXP
 from stxfer.mt.labels import make_labels
 from stxfer.mt.quality import evaluate_translator
 from stxfer.mt.translations import SHARD
@@ -17,8 +18,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser("make_labels", "Translate the transcripts of the source corpus with each label source's "
                          "translator, and score the translators on the bitext's test part.")
     parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of features and labels")
-    parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of experiments")
+    parser.add_argument("--dump", type=Path, default=DUMP, help="directory of features and labels")
+    parser.add_argument("--exp", type=Path, default=EXP, help="directory of experiments")
     parser.add_argument("--shard", type=cores, default=SHARD, help="sentences translated between two savings")
     parser.add_argument("--nj", type=cores, default=2, help="processor cores to use")
     add_stage_options(parser)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, make_parser, run
 from stxfer.experiment.config import load_experiment
+from stxfer.experiment.layout import DUMP, vocab_dir
 from stxfer.prepare.vocab import make_vocabs
 
 
@@ -15,12 +16,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser("make_vocab", "Learn one SentencePiece vocabulary for source ASR and one for ST and "
                          "target ASR, from the texts that the experiment's 'vocab' section names.")
     parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of prepared data")
+    parser.add_argument("--dump", type=Path, default=DUMP, help="directory of prepared data")
     add_stage_options(parser)
     args = parser.parse_args(argv)
     for name, size in make_vocabs(load_experiment(args.config), args.dump, force=args.force,
                                   allow_stale=args.allow_stale).items():
-        print(f"vocabulary {name}: {size} tokens in {args.dump / 'vocab' / name}")
+        print(f"vocabulary {name}: {size} tokens in {vocab_dir(args.dump, name)}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
 from stxfer.core.errors import ConfigError
 from stxfer.experiment.config import load_experiment
+from stxfer.experiment.layout import DATA, DUMP, prepared_dir
 from stxfer.experiment.prepare import LEAKS, PrepareOptions
 from stxfer.prepare.sets import prepare
 from stxfer.text.normalise import PROFILES
@@ -38,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.epilog = EPILOG
     parser.add_argument("--config", type=Path, default=argparse.SUPPRESS,
                         help="experiment file: its languages, its 'prepare' and its 'normalise' key")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of raw data directories and bitext")
-    parser.add_argument("--out", type=Path, default=Path("dump/data"), help="folder to write")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of raw data directories and bitext")
+    parser.add_argument("--out", type=Path, default=prepared_dir(DUMP), help="folder to write")
     parser.add_argument("--nj", type=cores, default=2, help="processes that decode audio")
     defaults = PrepareOptions.defaults()
     for name, (kind, metavar, text) in SETTINGS.items():

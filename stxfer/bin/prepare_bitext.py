@@ -9,6 +9,7 @@ from stxfer.bin._cli import add_stage_options, make_parser, run
 from stxfer.corpora.bitext.directory import PARTS
 from stxfer.corpora.bitext.parallel import FORMATS
 from stxfer.corpora.bitext.prepare import N_HELD, prepare_bitext
+from stxfer.experiment.layout import DATA, bitext_dir
 
 CORPORA = """A corpus is a folder of train, dev and test, each as two aligned files (train.en beside train.sw), .tsv
 (source, tab, target), .tmx or an OPUS .zip; or one such file, or the beginning of two files' names. Dev and test are
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--dev-pairs", type=int, default=N_HELD, help="pairs to split off for dev, if no corpus has it")
     parser.add_argument("--test-pairs", type=int, default=N_HELD, help="the same for test")
     parser.add_argument("--seed", type=int, default=1, help="of the pairs that are split off")
-    parser.add_argument("--out", type=Path, default=Path("data/bitext"), help="folder to write")
+    parser.add_argument("--out", type=Path, default=bitext_dir(DATA), help="folder to write")
     add_stage_options(parser)
     args = parser.parse_args(argv)
     counts = prepare_bitext(args.corpus, args.out, (args.source_lang, args.target_lang), form=args.format,

@@ -8,6 +8,7 @@ from pathlib import Path
 from stxfer.bin._cli import add_stage_options, make_parser, run
 from stxfer.bin._dataclass_options import add_options, read_options
 from stxfer.corpora.synthetic import Options, prepare_synthetic
+from stxfer.experiment.layout import DATA, bitext_dir
 from stxfer.kaldi.datadir import read_datadir
 
 HELP = {f"{kind}_{split}": f"{what} of {kind}_{split}"
@@ -23,7 +24,7 @@ HELP |= {"source_speakers": "speakers of src_train", "target_speakers": "speaker
 def main(argv: Sequence[str] | None = None) -> None:
     """Write ``<out>/{src,tgt}_{train,dev,test}``, ``<out>/audio`` and ``<out>/bitext``."""
     parser = make_parser("prepare_synthetic", __doc__ or "")
-    parser.add_argument("--out", type=Path, default=Path("data"), help="folder of data directories")
+    parser.add_argument("--out", type=Path, default=DATA, help="folder of data directories")
     parser.add_argument("--config", type=Path, help="experiment file; its 'data' gives the options below")
     add_options(parser, Options, HELP)
     parser.add_argument("--nj", type=int, default=2, help="processes")
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         configured = dict(load_experiment(args.config).data)
     options = read_options(args, Options, configured, f"{args.config}: data")
     for path in prepare_synthetic(args.out, options, nj=args.nj, force=args.force, allow_stale=args.allow_stale):
-        if path.name == "bitext":
+        if path == bitext_dir(args.out):
             print(f"{path}: {options.bitext_train} pairs, {options.bitext_dev} dev, {options.bitext_test} test")
         else:
             data = read_datadir(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stxfer.bin._cli import add_selection_options, add_stage_options, make_parser, run
 from stxfer.experiment.config import load_experiment
+from stxfer.experiment.layout import DUMP, EXP
 from stxfer.report.markdown import NAMES
 from stxfer.score.evaluate import score_system
 from stxfer.score.reference import scorable
@@ -16,8 +17,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Score every requested system and seed that has a reference, and print a line for each."""
     parser = make_parser("stxfer.bin.score", "Score decoded test sets: WER and CER of ASR, BLEU and chrF of ST.")
     parser.add_argument("--config", required=True, help="experiment file (YAML)")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of the features and texts")
-    parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of the trained systems")
+    parser.add_argument("--dump", type=Path, default=DUMP, help="directory of the features and texts")
+    parser.add_argument("--exp", type=Path, default=EXP, help="directory of the trained systems")
     add_selection_options(parser)
     add_stage_options(parser)
     args = parser.parse_args(argv)

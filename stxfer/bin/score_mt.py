@@ -8,6 +8,7 @@ from pathlib import Path
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
 from stxfer.core.fileio import atomic_write
 from stxfer.experiment.config import load_experiment
+from stxfer.experiment.layout import DUMP, EXP, mt_dir
 from stxfer.mt.quality import evaluate_translator
 from stxfer.mt.results import describe, markdown
 
@@ -16,8 +17,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write ``<exp>/mt/RESULTS.md`` and print it."""
     parser = make_parser("score_mt", f"{__doc__} Labels with filters are scored by the translations they keep.")
     parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of prepared data")
-    parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of experiments")
+    parser.add_argument("--dump", type=Path, default=DUMP, help="directory of prepared data")
+    parser.add_argument("--exp", type=Path, default=EXP, help="directory of experiments")
     parser.add_argument("--nj", type=cores, default=2, help="processor cores to use")
     add_stage_options(parser)
     args = parser.parse_args(argv)
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if score:
             rows.append(describe(experiment, label, args.exp, score))
     table = markdown(rows)
-    with atomic_write(args.exp / "mt" / "RESULTS.md") as handle:
+    with atomic_write(mt_dir(args.exp) / "RESULTS.md") as handle:
         handle.write(table)
     print(table, end="")
 

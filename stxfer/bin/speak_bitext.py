@@ -9,6 +9,7 @@ from stxfer.bin._cli import add_stage_options, make_parser, run
 from stxfer.bin._dataclass_options import add_options, read_options
 from stxfer.core.errors import ConfigError
 from stxfer.corpora.synthetic.spoken_bitext import Options, speak_bitext
+from stxfer.experiment.layout import DATA, bitext_dir
 from stxfer.text.normalise import PROFILES
 
 HELP = {f"{part}_sentences": f"spoken sentences of {part}, at most" for part in ("train", "dev", "test")}
@@ -22,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write ``<out>/src_{train,dev,test}``, ``<out>/audio`` and ``<out>/bitext``."""
     parser = make_parser("speak_bitext", __doc__ or "")
     parser.add_argument("--bitext", type=Path, required=True, help="folder of {train,dev,test}.<language>, aligned")
-    parser.add_argument("--out", type=Path, default=Path("data"), help="folder of data directories")
+    parser.add_argument("--out", type=Path, default=DATA, help="folder of data directories")
     parser.add_argument("--config", type=Path,
                         help="experiment file; its 'languages' and 'data.speak_bitext' give the options below")
     parser.add_argument("--lang", help="source language: the bitext's suffix and espeak-ng's voice (default: of the "
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     counts = speak_bitext(args.bitext, args.out, (source, target), options, profiles=profiles, nj=args.nj,
                           force=args.force, allow_stale=args.allow_stale)
     print(f"spoken from {args.bitext}: " + ", ".join(f"src_{part} {counts[part]}" for part in ("train", "dev", "test"))
-          + f" utterances; {counts['bitext']} pairs left for MT in {args.out / 'bitext'}")
+          + f" utterances; {counts['bitext']} pairs left for MT in {bitext_dir(args.out)}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from stxfer.bin._cli import add_stage_options, make_parser, run
 from stxfer.bin._corpus_options import print_counts
 from stxfer.corpora.take import take_sets
 from stxfer.experiment.config import load_experiment
+from stxfer.experiment.layout import DATA
 from stxfer.experiment.values import refuse_unknown
 
 
@@ -18,8 +19,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, required=True,
                         help="experiment file: data.hours says how many hours to take of which set, at most; "
                              "data.seed which")
-    parser.add_argument("--whole", type=Path, default=Path("data/whole"), help="folder of whole data directories")
-    parser.add_argument("--out", type=Path, default=Path("data"), help="folder of data directories")
+    parser.add_argument("--whole", type=Path, default=DATA / "whole", help="folder of whole data directories")
+    parser.add_argument("--out", type=Path, default=DATA, help="folder of data directories")
     add_stage_options(parser)
     args = parser.parse_args(argv)
     data = load_experiment(args.config).data

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stxfer.bin._cli import add_selection_options, add_stage_options, cores, make_parser, run
 from stxfer.experiment.config import load_experiment
+from stxfer.experiment.layout import DUMP, EXP
 from stxfer.experiment.systems import KINDS
 from stxfer.training.launch import train_systems
 
@@ -17,8 +18,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                          "not depend on each other train side by side. A killed training goes on at its last epoch.")
     parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
     parser.add_argument("--kind", choices=KINDS, required=True, help="which kind of system")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of features and vocabularies")
-    parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of experiments")
+    parser.add_argument("--dump", type=Path, default=DUMP, help="directory of features and vocabularies")
+    parser.add_argument("--exp", type=Path, default=EXP, help="directory of experiments")
     parser.add_argument("--nj", type=cores, default=2, help="processor cores to use")
     parser.add_argument("--processes", type=cores, default=1,
                         help="processes that train each system together (torchrun): one a GPU, say")

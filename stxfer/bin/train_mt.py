@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
 from stxfer.experiment.config import load_experiment
+from stxfer.experiment.layout import DUMP, EXP
 from stxfer.mt.train import train_translator, train_translators
 
 
@@ -15,8 +16,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser("train_mt", "Train a Transformer translator on the bitext for each label source of the "
                          "experiment. A killed training goes on at its last epoch.")
     parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of prepared data")
-    parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of experiments")
+    parser.add_argument("--dump", type=Path, default=DUMP, help="directory of prepared data")
+    parser.add_argument("--exp", type=Path, default=EXP, help="directory of experiments")
     parser.add_argument("--label", default="", help="train this label's translator alone, in this process")
     parser.add_argument("--nj", type=cores, default=2, help="processor cores to use")
     add_stage_options(parser)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, make_parser, run
 from stxfer.experiment.config import load_experiment
+from stxfer.experiment.layout import DUMP, EXP
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -16,8 +17,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
     parser.add_argument("--system", required=True, help="the system's name")
     parser.add_argument("--seed", type=int, default=1, help="random seed")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="directory of features and vocabularies")
-    parser.add_argument("--exp", type=Path, default=Path("exp"), help="directory of experiments")
+    parser.add_argument("--dump", type=Path, default=DUMP, help="directory of features and vocabularies")
+    parser.add_argument("--exp", type=Path, default=EXP, help="directory of experiments")
     add_stage_options(parser)
     args = parser.parse_args(argv)
     experiment = load_experiment(args.config)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import write_json
 from stxfer.experiment.config import Decoding
+from stxfer.experiment.layout import FRAMES
 from stxfer.kaldi.table import read_table, write_table
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def batches(frames: dict[str, int], batch_frames: int) -> Iterator[list[str]]:
 
 
 def _frames(feats_scp: Path, utts: Sequence[str]) -> dict[str, int]:
-    path = feats_scp.with_name("utt2num_frames")
+    path = feats_scp.with_name(FRAMES)
     table = read_table(path, empty_values=False)
     try:
         return {utt: int(table[utt]) for utt in utts}

@@ -15,11 +15,10 @@ from stxfer.core.jobs import run_jobs
 from stxfer.core.stage import MARKER, Stage
 from stxfer.decoding.decode import OUTPUTS, decode_dataset
 from stxfer.experiment.config import Decoding, Experiment
+from stxfer.experiment.layout import DECODE_LOG, FEATS, decode_dir, features_dir, system_dir
 from stxfer.experiment.systems import System
 from stxfer.score.reference import scorable
-from stxfer.training.launch import system_dir
 
-LOG = "decode.log"
 log = logging.getLogger(__name__)
 
 
@@ -43,12 +42,12 @@ class Job:
 
     @property
     def data(self) -> Path:
-        return self.dump / "fbank" / self.system.test_set
+        return features_dir(self.dump, self.system.test_set)
 
     @property
     def stage(self) -> Stage:
         options = {key: value for key, value in asdict(self.options).items() if key != "batch_frames"}
-        return Stage(self.name, self.model / "decode" / self.system.test_set, [self.model, self.data], options)
+        return Stage(self.name, decode_dir(self.exp, self.system, self.seed), [self.model, self.data], options)
 
 
 def decode_job(job: Job) -> dict[str, Any]:
@@ -58,7 +57,7 @@ def decode_job(job: Job) -> dict[str, Any]:
     log.info("%s: loading the model", job.name)
     loaded = load_model(job.model)
     job.stage.marker.unlink(missing_ok=True)
-    report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, job.data / "feats.scp", job.stage.out,
+    report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, job.data / FEATS, job.stage.out,
                             job.options, name=job.name, tag=job.system.tag)
     job.stage.finish([job.stage.out / name for name in OUTPUTS])
     return report
@@ -93,4 +92,4 @@ def _process(job: Job, config: Path) -> ProcessJob:
         _, found, message = line.partition(f" {job.name}: ")
         return message if found else None
 
-    return ProcessJob(job.name, job.stage, command, LOG, show)
+    return ProcessJob(job.name, job.stage, command, DECODE_LOG, show)

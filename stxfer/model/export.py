@@ -9,9 +9,8 @@ import yaml
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir, atomic_write, read_json, sha256, write_json
+from stxfer.experiment.layout import CONFIG, EXPORTED, INFO, MODEL, parameters
 from stxfer.model.transfer import fingerprint, load_state
-from stxfer.training.fit import CONFIG, INFO, MODEL
-from stxfer.training.launch import parameters
 
 VOCABULARIES = ("bpemodel", "src_bpemodel")
 
@@ -41,7 +40,7 @@ def export_model(model: Path, out: Path) -> dict[str, str]:
     config = yaml.safe_load((model / CONFIG).read_text(encoding="utf-8"))
     state = load_state(parameters(model))
     with atomic_dir(out) as directory:
-        save_file({name: tensor.contiguous() for name, tensor in state.items()}, directory / "model.safetensors",
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, directory / EXPORTED,
                   metadata={"format": "pt"})
         torch.save(state, directory / MODEL)
         for key in VOCABULARIES:
@@ -54,7 +53,7 @@ def export_model(model: Path, out: Path) -> dict[str, str]:
                 config[key] = str(out.resolve() / name)
         with atomic_write(directory / CONFIG) as handle:
             yaml.safe_dump(config, handle, allow_unicode=True, sort_keys=False)
-        identity = {"sha256": sha256(directory / "model.safetensors"),
+        identity = {"sha256": sha256(directory / EXPORTED),
                     "vocabulary": fingerprint(config["token_list"])}
         write_json(directory / INFO, {**info, **identity})
     return identity

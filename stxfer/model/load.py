@@ -12,10 +12,9 @@ import yaml
 
 from stxfer.core.errors import DataError, TransferError
 from stxfer.core.fileio import read_json
+from stxfer.experiment.layout import CONFIG, INFO, parameters
 from stxfer.model.build import build_model
 from stxfer.model.transfer import load_state
-from stxfer.training.fit import CONFIG, INFO
-from stxfer.training.launch import parameters
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,16 @@ from stxfer.core.fileio import atomic_dir
 from stxfer.core.stage import Stage, digest
 from stxfer.experiment.config import Experiment, Label
 from stxfer.experiment.labels import HUMAN
+from stxfer.experiment.layout import (
+    TEXT,
+    clean_bitext_dir,
+    features_dir,
+    human_text,
+    label_dir,
+    label_text,
+    prepared_dir,
+    translations_dir,
+)
 from stxfer.kaldi.datadir import raw_text
 from stxfer.kaldi.table import read_table
 from stxfer.mt.draw import draw
@@ -31,16 +41,6 @@ SETS = ("src_train", "src_dev")
 IDENTIFIER_PAIRS = 20000
 
 
-def label_dir(dump: Path, label: str, name: str) -> Path:
-    """Return where the labels of one source corpus set lie."""
-    return dump / "labels" / label / name
-
-
-def translations_dir(dump: Path, label: str, name: str) -> Path:
-    """Return where the translations lie that the labels of a set are made of."""
-    return dump / "translations" / label / name
-
-
 def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int = 1, shard: int = SHARD,
                 force: bool = False, allow_stale: bool = False) -> dict[str, int]:
     """Make ``dump/labels/<label>/<set>/text.<lang>.<label>`` of every label source; return how many each has.
@@ -54,7 +54,7 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int =
         StxferError: a translator failed; what it had finished is kept.
     """
     counts = {}
-    data = dump / "data"
+    data = prepared_dir(dump)
     needed = any(declared.filters.held_out for declared in experiment.labels.values())
     tests = test_sentences(data, experiment.target_lang) if needed or (data / HELD_OUT).exists() else {}
     if not tests:
@@ -103,18 +103,18 @@ def reads_raw(label: Label) -> bool:
 
 def spoken_text(experiment: Experiment, label: str, dump: Path, name: str) -> Path:
     """Return the transcripts that a label source translates."""
-    table = raw_text(experiment.source_lang) if reads_raw(experiment.labels[label]) else "text"
-    return dump / "fbank" / name / table
+    table = raw_text(experiment.source_lang) if reads_raw(experiment.labels[label]) else TEXT
+    return features_dir(dump, name) / table
 
 
 def _make(experiment: Experiment, label: str, name: str, dump: Path, tests: Mapping[str, str], force: bool,
            allow_stale: bool) -> int:
     declared, target = experiment.labels[label], experiment.target_lang
-    text = dump / "fbank" / name / "text"
+    text = features_dir(dump, name) / TEXT
     out = label_dir(dump, label, name)
     origins = [translations_dir(dump, label, name)] if declared.translator else \
         [_label_source(parent, name, dump, target) for parent in declared.parents]
-    bitext = dump / "data" / "bitext"
+    bitext = clean_bitext_dir(dump)
     languages = (experiment.source_lang, target)
     learnt_from = [bitext / f"train.{lang}" for lang in languages] if declared.filters.language else []
     options = {"filters": asdict(declared.filters), "mix": dict(declared.mix), "seed": declared.seed,
@@ -144,7 +144,7 @@ def _make(experiment: Experiment, label: str, name: str, dump: Path, tests: Mapp
         raise DataError(f"{text}: label source {label!r} has a label for no utterance of it, e.g. {utt}: "
                         f"{dropped[utt]}; {advice}")
     leaks = {c.utt: tests[c.text] for c in proposal.candidates if c.text in tests}
-    human = dump / "fbank" / name / f"text.{target}.{HUMAN}"
+    human = human_text(dump, name, target)
     with atomic_dir(out) as directory:
         outputs = write_labels(directory, LabelSet(
             label=label, language=target, source=source, candidates=proposal.candidates, dropped=dropped,
@@ -157,7 +157,7 @@ def _make(experiment: Experiment, label: str, name: str, dump: Path, tests: Mapp
 
 
 def _label_source(label: str, name: str, dump: Path, target: str) -> Path:
-    return dump / "fbank" / name / f"text.{target}.{HUMAN}" if label == HUMAN else label_dir(dump, label, name)
+    return human_text(dump, name, target) if label == HUMAN else label_dir(dump, label, name)
 
 
 def _translated(label: Label, source: Mapping[str, str], spoken: Mapping[str, str], directory: Path,
@@ -182,7 +182,7 @@ def _derived(label: Label, source: Mapping[str, str], name: str, dump: Path, tar
     texts, scores = {}, {}
     for parent in label.parents:
         path = _label_source(parent, name, dump, target)
-        texts[parent] = read_table(path if parent == HUMAN else path / f"text.{target}.{parent}")
+        texts[parent] = read_table(label_text(dump, parent, name, target))
         scores[parent] = {} if parent == HUMAN else scores_of(path)
     shares = label.mix or {label.source: 1.0}
     drawn = draw(source, shares, label.seed)

@@ -11,9 +11,10 @@ from stxfer.core.fileio import read_json, write_json
 from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.directory import raw_side
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.layout import SCORE, clean_bitext_dir, mt_dir, mt_score_dir
 from stxfer.mt.filters import Candidate, counts, dropped_labels
 from stxfer.mt.labels import bitext_identifier, reads_raw
-from stxfer.mt.train import mt_dir, read_bitext
+from stxfer.mt.train import read_bitext
 from stxfer.mt.translations import Opener, Translations, make_translations
 from stxfer.mt.translator import Translation
 from stxfer.text.normalise import normalise
@@ -36,7 +37,7 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
         DataError: a side of the test part is missing, or they differ in length.
         StxferError: the translator failed.
     """
-    bitext = dump / "data" / "bitext"
+    bitext = clean_bitext_dir(dump)
     languages = (experiment.source_lang, experiment.target_lang)
     chain = _chain(experiment, label)
     if not chain or not bitext.is_dir():
@@ -51,7 +52,7 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
     norm = experiment.profile(experiment.target_lang)
     used = [experiment.labels[name].filters for name in chain]
     learnt_from = [bitext / f"train.{lang}" for lang in languages] if any(f.language for f in used) else []
-    stage = Stage(f"score of MT {label}", mt_dir(exp, label) / "score",
+    stage = Stage(f"score of MT {label}", mt_score_dir(exp, label),
                   [directory, given, *(bitext / f"{PART}.{lang}" for lang in languages), *learnt_from],
                   {"filters": [asdict(filters) for filters in used], "normalisation": norm.identity})
     if stage.needed(force=force, allow_stale=allow_stale):
@@ -77,9 +78,9 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
             record["all"] = _scores(refs, hyps, norm.identity)
         if kept:
             record["metrics"] = _scores([refs[n] for n in kept], [hyps[n] for n in kept], norm.identity)
-        write_json(stage.out / "score.json", record)
-        stage.finish([stage.out / "score.json"])
-    score: dict[str, Any] = read_json(stage.out / "score.json")
+        write_json(stage.out / SCORE, record)
+        stage.finish([stage.out / SCORE])
+    score: dict[str, Any] = read_json(stage.out / SCORE)
     return score
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from stxfer.core.fileio import read_json
 from stxfer.experiment.config import Experiment
-from stxfer.mt.train import SEED, mt_dir
+from stxfer.experiment.layout import INFO, MODEL, mt_dir
+from stxfer.mt.train import SEED
 
 HEAD = ("| label | training pairs | steps | parameters | test pairs kept | BLEU | chrF |\n"
         "|---|--:|--:|--:|--:|--:|--:|\n")
@@ -39,12 +40,12 @@ def describe(experiment: Experiment, label: str, exp: Path, score: Mapping[str, 
 
     with open(directory / "data" / "train" / "lengths", encoding="utf-8") as handle:
         pairs = sum(1 for _ in handle)
-    epochs = read_json(directory / "model.json")["epochs"]
+    epochs = read_json(directory / INFO)["epochs"]
     phases = experiment.mt.train
     steps = sum(phases[int(epoch["phase"].removeprefix("phase")) - 1].steps for epoch in epochs)
     # Embeddings that are one parameter in training lie under several names in a file of averaged parameters.
     sizes = {hashlib.sha256(tensor.numpy().tobytes() if tensor.dim() > 1 else name.encode()).digest(): tensor.numel()
-             for name, tensor in load_state(directory / "model.pth").items()}
+             for name, tensor in load_state(directory / MODEL).items()}
     parameters = sum(sizes.values())
     return Row(label, score, pairs, steps, parameters)
 

@@ -15,23 +15,19 @@ from stxfer.core.fileio import atomic_dir, atomic_write
 from stxfer.core.jobs import Job, run_jobs
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.layout import TRAIN_LOG, clean_bitext_dir, mt_dir
 from stxfer.experiment.translators import Trained
 from stxfer.kaldi.table import iter_table
 from stxfer.text.vocab import train_vocab
-from stxfer.training.launch import LOG, TrainingLog, stage_options, threads_each
+from stxfer.training.launch import TrainingLog, stage_options, threads_each
 
 VOCAB_LINES = 500_000  # sentences a vocabulary is learnt from, evenly out of all: more take minutes and gigabytes
 SEED = 1  # labels are data: every seed of the systems learns the same ones
 
 
-def mt_dir(exp: Path, label: str) -> Path:
-    """Return where the translator of a label source lies."""
-    return exp / "mt" / label
-
-
 def mt_stage(experiment: Experiment, label: str, dump: Path, exp: Path) -> Stage:
     """Return the marker of a trained translator."""
-    bitext = dump / "data" / "bitext"
+    bitext = clean_bitext_dir(dump)
     languages = (experiment.source_lang, experiment.target_lang)
     inputs = [bitext / f"{part}.{lang}" for part in ("train", "dev") for lang in languages]
     mt = experiment.mt
@@ -45,7 +41,7 @@ def train_translators(experiment: Experiment, config: Path, dump: Path, exp: Pat
     """Train the translators of all label sources, side by side; return those trained now."""
     jobs = [Job(f"MT {label}", mt_stage(experiment, label, dump, exp),
                 (sys.executable, "-m", "stxfer.bin.train_mt", "--config", str(config), "--dump", str(dump),
-                 "--exp", str(exp), "--label", label, *stage_options(force, allow_stale)), LOG, TrainingLog())
+                 "--exp", str(exp), "--label", label, *stage_options(force, allow_stale)), TRAIN_LOG, TrainingLog())
             for label, value in experiment.labels.items() if value.translator == "trained"]
     return run_jobs(jobs, nj, threads=threads_each(nj, len(jobs)), force=force, allow_stale=allow_stale, dear=True)
 
@@ -68,7 +64,7 @@ def train_translator(experiment: Experiment, label: str, dump: Path, exp: Path, 
     data = mt_dir(exp, label) / "data"
     languages = (experiment.source_lang, experiment.target_lang)
     with atomic_dir(data) as directory:
-        _write_data(experiment, label, dump / "data" / "bitext", directory)
+        _write_data(experiment, label, clean_bitext_dir(dump), directory)
 
     def corpus(part: str) -> Corpus:
         return Corpus({"src_text": data / part / "src_text", "text": data / part / "text"}, data / part / "lengths")

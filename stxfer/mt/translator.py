@@ -20,6 +20,7 @@ from stxfer.core.fileio import sha256
 from stxfer.core.stage import digest
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.labels import Label
+from stxfer.experiment.layout import MODEL, human_text, mt_dir
 from stxfer.experiment.translators import Apertium, CTranslate2, Human, Precomputed, Trained, Transliterate
 
 log = logging.getLogger(__name__)
@@ -134,8 +135,6 @@ def translator_inputs(name: str, experiment: Experiment, dump: Path, exp: Path) 
         ConfigError: the label source is not declared.
         DataError: a file that its options name is not there.
     """
-    from stxfer.mt.train import mt_dir
-
     options = _label(name, experiment).options
     if isinstance(options, Trained):
         return [mt_dir(exp, name)]
@@ -166,7 +165,7 @@ def translator_identity(name: str, experiment: Experiment, dump: Path, exp: Path
     identity: dict[str, Any] = {"kind": label.translator, "options": asdict(label.options)}
     for path in translator_inputs(name, experiment, dump, exp):
         made = digest(path)  # of a directory: of all in it, where it lies included, which is no matter here
-        identity.setdefault("inputs", {})[str(path)] = sha256(path / "model.pth") \
+        identity.setdefault("inputs", {})[str(path)] = sha256(path / MODEL) \
             if isinstance(label.options, Trained) else made
     if isinstance(label.options, (Trained, CTranslate2)):
         identity["decode"] = asdict(experiment.decode["mt"])
@@ -190,7 +189,6 @@ def open_translator(name: str, experiment: Experiment, dump: Path, exp: Path, th
     options, decoding = _label(name, experiment).options, experiment.decode["mt"]
     identity = translator_identity(name, experiment, dump, exp)
     if isinstance(options, Trained):
-        from stxfer.mt.train import mt_dir
         from stxfer.mt.translators import trained as translate
 
         return translate.TrainedTranslator(mt_dir(exp, name), decoding, threads, identity)
@@ -213,8 +211,7 @@ def open_translator(name: str, experiment: Experiment, dump: Path, exp: Path, th
 
 def human_tables(experiment: Experiment, dump: Path) -> list[Path]:
     """Return the tables of the corpus's own translations, of each set of the source corpus that has one."""
-    name = f"text.{experiment.target_lang}.human"
-    tables = [dump / "fbank" / part / name for part in ("src_train", "src_dev", "src_test")]
+    tables = [human_text(dump, part, experiment.target_lang) for part in ("src_train", "src_dev", "src_test")]
     found = [path for path in tables if path.exists()]
     if not found:
         raise DataError(f"{tables[0]}: no such file; the source corpus has no translations of its own")

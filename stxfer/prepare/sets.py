@@ -26,6 +26,7 @@ from stxfer.core.pool import Pool, worker_pool
 from stxfer.core.stage import MARKER, Stage
 from stxfer.corpora.bitext.clean import clean_bitext
 from stxfer.corpora.bitext.rules import CleanOptions
+from stxfer.experiment.layout import bitext_dir
 from stxfer.experiment.prepare import MAX_TEST_SECONDS, MIN_SECONDS, PrepareOptions
 from stxfer.kaldi.datadir import DataDir, find_sets, raw_text, read_datadir, table_files, text_language, write_datadir
 from stxfer.kaldi.dropped import check_share, kind, read_dropped
@@ -95,7 +96,7 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
     rules = _Rules(options, profiles, {})
     held = _sentences(data, [name for part in ("test", "dev") for name in sets if _is(name, part)], rules)
     rules = dataclasses.replace(rules, held=held)
-    bitext = (data / "bitext").is_dir()
+    bitext = bitext_dir(data).is_dir()
     _remove_vanished(out, data, [*sets, "bitext"] if bitext else sets)
     write_held_out(out, held)
     figures = {}
@@ -108,7 +109,7 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
             _check_share(data / name, out, figures[name]["n_raw"], read_dropped(out / name / "dropped.tsv"), options)
     if bitext:
         figures["bitext"] = clean_bitext(
-            data / "bitext", out / "bitext", (options.source_lang, options.target_lang), held, _places(data, held),
+            bitext_dir(data), bitext_dir(out), (options.source_lang, options.target_lang), held, _places(data, held),
             leaks=options.leaks, clean=clean, profiles=profiles, force=force, allow_stale=allow_stale)
     leaks = {name: of["leaks"] for name, of in figures.items() if "leaks" in of}
     _update_json(out / "leaks.json", {"leaks": options.leaks, "n": sum(leak["n"] for leak in leaks.values()),

@@ -9,6 +9,7 @@ from pathlib import Path
 from stxfer.core.errors import ConfigError
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.layout import TEXT, clean_bitext_dir, features_dir, label_dir, vocab_dir
 from stxfer.experiment.systems import language_tag
 from stxfer.kaldi.table import iter_table
 from stxfer.text.vocab import MODEL, TOKENS, train_vocab
@@ -32,7 +33,7 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
     for name, vocab in experiment.vocab.items():
         language = experiment.source_lang if name == "source" else experiment.target_lang
         paths = [_path(text, language, experiment.labels, dump) for text in vocab.text]
-        out = dump / "vocab" / name
+        out = vocab_dir(dump, name)
         stage = Stage(f"vocab {name}", out, paths, {"size": vocab.size, "type": vocab.type, "tags": list(vocab.tags)})
         if stage.needed(force=force, allow_stale=allow_stale):
             out.mkdir(parents=True, exist_ok=True)
@@ -44,14 +45,14 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
 
 def _path(text: str, language: str, labels: Collection[str], dump: Path) -> Path:
     if text.partition(".")[0] == "bitext":
-        return dump / "data" / "bitext" / f"train.{text.partition('.')[2] or language}"
+        return clean_bitext_dir(dump) / f"train.{text.partition('.')[2] or language}"
     directory, _, name = text.partition("/")
     if not directory.endswith("_train"):
         raise ConfigError(f"vocab text {text!r}: only training sets may be used (src_train, tgt_train, bitext.<lang>)")
     label = name.rpartition(".")[2]
     if label in labels:
-        return dump / "labels" / label / directory / name
-    return dump / "fbank" / directory / (name or "text")
+        return label_dir(dump, label, directory) / name
+    return features_dir(dump, directory) / (name or TEXT)
 
 
 def _sentences(paths: list[Path]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write, read_json, write_json
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.layout import mt_scores, report_dir
 from stxfer.report import markdown as table
 from stxfer.report import plot
 from stxfer.report import results as collect
@@ -47,10 +48,10 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
     targets = {name: of_system for name, of_system in runs.items() if of_system[0].system.kind == "target"}
     if not targets:
         raise DataError(f"{expdir}: no target system is scored; a report needs at least one. Run stages 9 to 11")
-    out = expdir / "report"
+    out = report_dir(expdir)
     used = {name: [run.seed for run in of_system] for name, of_system in runs.items()}
     stage = Stage("report", out, inputs=[*(run.path for of_system in runs.values() for run in of_system),
-                                         *collect.mt_paths(expdir)],
+                                         *mt_scores(expdir).values()],
                   options={"name": experiment.name, "systems": used, "unscored": unscored,
                            "compare": [list(p) for p in experiment.compare], "config": config, "command": command})
     whole = all((out / name).exists() for name in FILES)

@@ -18,9 +18,9 @@ from stxfer.core.errors import DataError, StaleError
 from stxfer.core.fileio import read_json
 from stxfer.core.stage import MARKER, check_fresh
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.layout import SCORE, UTTERANCES, mt_scores, score_dir
 from stxfer.experiment.systems import System
 from stxfer.score import significance, st
-from stxfer.score.evaluate import score_dir
 from stxfer.score.reference import has_reference, reference_path
 
 PACKAGES = ("torch", "torchaudio", "espnet", "sentencepiece", "jiwer", "sacrebleu")
@@ -102,8 +102,8 @@ def read_runs(experiment: Experiment, expdir: Path, *, systems: Sequence[str] = 
                     raise
                 log.warning("%s seed %d is left out of the report: %s", system.name, seed, error)
                 continue
-            runs.setdefault(system.name, []).append(Run(system, seed, path, read_json(path / "score.json"),
-                                                        _read_lines(path / "utts.jsonl")))
+            runs.setdefault(system.name, []).append(Run(system, seed, path, read_json(path / SCORE),
+                                                        _read_lines(path / UTTERANCES)))
     _check_references(run for of_system in runs.values() for run in of_system)
     return runs
 
@@ -140,17 +140,12 @@ def results(experiment: Experiment, expdir: Path, runs: dict[str, list[Run]],
             "summary": [_summary(of_system, metric, pooled[name, metric])
                         for name, of_system in runs.items() for metric in of_system[0].score["metrics"]],
             "comparisons": comparisons, "unscored": {name: of for name, of in unscored.items() if name not in runs},
-            "mt": mt_scores(expdir), "signatures": signatures}
+            "mt": translator_scores(expdir), "signatures": signatures}
 
 
-def mt_paths(expdir: Path) -> list[Path]:
-    """Return the score files of the translators trained here."""
-    return sorted(expdir.glob("mt/*/score/score.json"))
-
-
-def mt_scores(expdir: Path) -> list[dict[str, Any]]:
+def translator_scores(expdir: Path) -> list[dict[str, Any]]:
     """Return the translators' own test scores: label, metric, value, n_utts, n_ref, kept (share its filters keep)."""
-    scores = {path.parent.parent.name: read_json(path) for path in mt_paths(expdir)}
+    scores = {label: read_json(path) for label, path in mt_scores(expdir).items()}
     return [{"label": label, "metric": metric, "value": value["value"], "n_utts": value["n_utts"],
              "n_ref": value["n_ref"], "kept": score["kept"] / score["pairs"]}
             for label, score in scores.items() for metric, value in score.get("metrics", {}).items()]

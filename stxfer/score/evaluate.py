@@ -1,4 +1,4 @@
-"""Scores one decoded set of one system: where its files lie, and what is written beside them."""
+"""Scores of one decoded set of one system."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write, read_json, write_json
 from stxfer.core.stage import MARKER, Stage
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.layout import DURATIONS, SCORE, UTTERANCES, decode_dir, features_dir, score_dir
 from stxfer.experiment.systems import System
 from stxfer.kaldi.table import read_table
 from stxfer.score import asr, st
@@ -19,16 +20,6 @@ from stxfer.score.reference import reference_path
 from stxfer.text.normalise import Profile, normalise
 
 log = logging.getLogger(__name__)
-
-
-def decode_dir(expdir: Path, system: System, seed: int) -> Path:
-    """Return where the hypotheses of a system's test set lie."""
-    return expdir / system.name / f"seed{seed}" / "decode" / system.test_set
-
-
-def score_dir(expdir: Path, system: System, seed: int) -> Path:
-    """Return where ``score.json``, ``utts.jsonl`` and their marker lie."""
-    return decode_dir(expdir, system, seed) / "score"
 
 
 def score_system(experiment: Experiment, system: System, seed: int, *, dump: Path, expdir: Path,
@@ -53,11 +44,11 @@ def score_system(experiment: Experiment, system: System, seed: int, *, dump: Pat
     language = experiment.source_lang if system.kind == "source" else experiment.target_lang
     norm = experiment.profile(language)
     ref_path = reference_path(experiment, system, dump)
-    dur_path = dump / "fbank" / system.data / "utt2dur"
+    dur_path = features_dir(dump, system.data) / DURATIONS
     stage = Stage(f"score {what}", out, inputs=[hyp_dir, ref_path, dur_path],
                   options={"norm": norm.identity, "metrics": list(st.METRICS if is_st else asr.METRICS)})
     if not stage.needed(force=force, allow_stale=allow_stale):
-        return read_json(out / "score.json")
+        return read_json(out / SCORE)
     refs = _read_references(ref_path, norm)
     hyps = read_table(hyp_dir / "text")
     try:
@@ -70,12 +61,12 @@ def score_system(experiment: Experiment, system: System, seed: int, *, dump: Pat
     metrics, counts = (_score_st if is_st else _score_asr)(refs, paired, norm.identity)
     score = {"system": system.name, "seed": seed, "set": system.test_set, "task": system.task,
              "train_hours": _hours(dur_path), "missing": len(missing), "metrics": metrics}
-    with atomic_write(out / "utts.jsonl") as handle:
+    with atomic_write(out / UTTERANCES) as handle:
         for utt, ref in refs.items():
             line = {"utt": utt, "ref": ref, "hyp": paired[utt], **counts.get(utt, {})}
             handle.write(json.dumps(line, ensure_ascii=False) + "\n")
-    write_json(out / "score.json", score)
-    stage.finish([out / "score.json", out / "utts.jsonl"])
+    write_json(out / SCORE, score)
+    stage.finish([out / SCORE, out / UTTERANCES])
     return score
 
 

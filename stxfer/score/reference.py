@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.layout import TEXT, features_dir, human_text
 from stxfer.experiment.systems import System
 
 log = logging.getLogger(__name__)
@@ -14,8 +15,9 @@ log = logging.getLogger(__name__)
 
 def reference_path(experiment: Experiment, system: System, dump: Path) -> Path:
     """Return the text that a system's test set is scored against: its transcripts or, for ST, its translations."""
-    name = f"text.{experiment.target_lang}.human" if system.task == "st" else "text"
-    return dump / "fbank" / system.test_set / name
+    if system.task == "st":
+        return human_text(dump, system.test_set, experiment.target_lang)
+    return features_dir(dump, system.test_set) / TEXT
 
 
 def has_reference(experiment: Experiment, system: System, dump: Path) -> bool:
@@ -27,7 +29,7 @@ def has_reference(experiment: Experiment, system: System, dump: Path) -> bool:
     if system.task == "lm":
         return False
     path = reference_path(experiment, system, dump)
-    return path.exists() or not path.with_name("text").exists()
+    return path.exists() or not path.with_name(TEXT).exists()
 
 
 def scorable(experiment: Experiment, systems: Iterable[System], dump: Path) -> list[System]:

@@ -15,6 +15,7 @@ from stxfer.audio.ark import write_matrix
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
 from stxfer.decoding.decode import EVERY, batches, load_features
+from stxfer.experiment.layout import FEATS
 from stxfer.kaldi.table import read_table, write_table
 
 from espnet2.asr.espnet_model import ESPnetASRModel  # isort: skip
@@ -51,7 +52,7 @@ def encode_corpus(model: ESPnetASRModel, corpora: Mapping[str, tuple[Path, Path]
     Raises:
         DataError: features cannot be read, or do not fit the model.
     """
-    tables = {name: out / name / "feats.scp" for name in corpora}
+    tables = {name: out / name / FEATS for name in corpora}
     if out.exists():
         return tables
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
@@ -73,7 +74,7 @@ def encode_corpus(model: ESPnetASRModel, corpora: Mapping[str, tuple[Path, Path]
                         shown = now
                         log.info("encoder outputs of %s: %d/%d utterances, %.0f/s", name, len(offsets), len(frames),
                                  len(offsets) / max(now - started, 1e-3))
-            write_table(made / name / "feats.scp", offsets)
+            write_table(made / name / FEATS, offsets)
     return tables
 
 

@@ -21,18 +21,17 @@ from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.core.fileio import atomic_write, read_json, write_json
 from stxfer.decoding.search.step import check_step
 from stxfer.experiment.config import Phase
+from stxfer.experiment.layout import CONFIG, CURVE, INFO, MODEL, TRANSFER, parameters
 from stxfer.kaldi.table import iter_table
 from stxfer.model.build import atomic_torch_save, build_model, task_class
 from stxfer.model.transfer import load_state, transfer
 from stxfer.training.curve import plot_curve
 from stxfer.training.encoded import ENCODED, encode_corpus
 from stxfer.training.espnet_config import Text, averaged, model_config, training_config
-from stxfer.training.launch import parameters
 from stxfer.training.ranks import Leader, follow, rank
 from stxfer.training.trainer import DevErrors
 
 DONE = "done"  # lies in the directory of a phase that has ended
-MODEL, CONFIG, INFO, CURVE = "model.pth", "config.yaml", "model.json", "curve.png"
 CURVES = ("loss", "loss_ctc", "loss_att", "acc", "wer")
 log = logging.getLogger(__name__)
 
@@ -145,7 +144,7 @@ def _initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, start:
         theirs = _vocabulary(directory)
         report = transfer(model, load_state(parameters(directory)), parts, source=source, policy=policy,
                           vocabularies=(theirs, spec.target.tokens))
-        write_json(out / "transfer.json", report.to_json())
+        write_json(out / TRANSFER, report.to_json())
     with atomic_torch_save():
         torch.save(model.state_dict(), start)
     if report is not None:

@@ -10,10 +10,22 @@ from stxfer.core.errors import StaleError
 from stxfer.core.fileio import atomic_dir, locked
 from stxfer.core.stage import MARKER, Stage
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.layout import (
+    CONFIG,
+    FEATS,
+    FRAMES,
+    INFO,
+    MODEL,
+    TRANSFER,
+    features_dir,
+    system_dir,
+    text_file,
+    vocab_dir,
+)
 from stxfer.experiment.systems import Mix, System, language_tag
 from stxfer.training.espnet_config import Text
-from stxfer.training.fit import CONFIG, INFO, MODEL, Corpus, Fit, fit
-from stxfer.training.launch import system_dir, system_stage, text_file
+from stxfer.training.fit import Corpus, Fit, fit
+from stxfer.training.launch import system_stage
 from stxfer.training.mixture import write_mixture
 from stxfer.training.ranks import Leader
 
@@ -42,14 +54,14 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
     else:
         train, dev = _corpus(system, dump), _corpus(system, dump, system.dev_set)
     run_fit(stage, Fit(task=system.task, out=stage.out, train=train, dev=dev,
-                       target=Text((dump / "vocab" / system.vocab).resolve()),
+                       target=Text(vocab_dir(dump, system.vocab).resolve()),
                        phases=experiment.train[system.phases], model=experiment.model, init=init, seed=seed), leader)
 
 
 def _corpus(system: System | Mix, dump: Path, name: str = "") -> Corpus:
-    directory = dump / "fbank" / (name or system.data)
-    return Corpus({"speech": directory / "feats.scp", "text": text_file(system, dump, name)},
-                  directory / "utt2num_frames")
+    directory = features_dir(dump, name or system.data)
+    return Corpus({"speech": directory / FEATS, "text": text_file(system, dump, name)},
+                  directory / FRAMES)
 
 
 def _tag(system: System, part: Mix) -> str:
@@ -71,7 +83,7 @@ def run_fit(stage: Stage, spec: Fit, leader: Leader | None = None) -> None:
             if changes:
                 log.info("%s: begun with other settings, starts again: %s", stage.name, "; ".join(changes[:3]))
             shutil.rmtree(begun.out, ignore_errors=True)
-            for name in (MARKER, MODEL, CONFIG, INFO, "transfer.json"):
+            for name in (MARKER, MODEL, CONFIG, INFO, TRANSFER):
                 (out / name).unlink(missing_ok=True)
             for path in out.glob("phase*"):
                 shutil.rmtree(path)

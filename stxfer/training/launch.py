@@ -13,53 +13,37 @@ from stxfer.core.errors import ConfigError
 from stxfer.core.jobs import Job, run_jobs
 from stxfer.core.stage import MARKER, Stage
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.systems import Mix, System
+from stxfer.experiment.layout import (
+    CHECKSUMS,
+    CONFIG,
+    TRAIN_LOG,
+    features_dir,
+    parameters,
+    system_dir,
+    text_file,
+    vocab_dir,
+)
+from stxfer.experiment.systems import System
 
-LOG = "train.log"
 EPOCH = re.compile(r"(\d+)epoch results: \[train\] (.*?), \[valid\] (.*)$")
 ENCODED = re.compile(r"\d\d:\d\d:\d\d (encoder outputs of .*)$")
 STEPS = re.compile(r"(\d+)epoch:train:\d+-(\d+)batch: (.*)$")
 FIGURE = re.compile(r"(?<![a-z_])(loss|acc|wer)=([-\d.e+]+|nan|inf)")  # ESPnet leaves out some commas
 
 
-def system_dir(exp: Path, system: str, seed: int) -> Path:
-    """Return where a system trained with a seed lies."""
-    return exp / system / f"seed{seed}"
-
-
-def parameters(model: Path) -> Path:
-    """Return the file that holds a model's parameters."""
-    exported = model / "model.safetensors"
-    return exported if exported.exists() else model / "model.pth"
-
-
-def text_file(system: System | Mix, dump: Path, name: str = "") -> Path:
-    """Return the text that is learnt of a set: its ``text``, or ``text.<lang>.<label>`` of it.
-
-    Args:
-        system: what names the text, and the set.
-        dump: the directory of features and labels.
-        name: another set than the one it names, the development set.
-    """
-    directory = dump / "fbank" / (name or system.data)
-    if system.label in (None, "human"):
-        return directory / ("text" if system.label is None else f"text.{system.text}")
-    return dump / "labels" / system.label / directory.name / f"text.{system.text}"
-
-
 def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, exp: Path) -> Stage:
     """Return the marker of one trained system: everything that decides its parameters."""
     # Digests of the features themselves: feats.scp is the same for other features of the same lengths.
-    inputs = [dump / "fbank" / system.dev_set / "feats.sha256", text_file(system, dump, system.dev_set),
-              dump / "vocab" / system.vocab]
+    inputs = [features_dir(dump, system.dev_set) / CHECKSUMS, text_file(system, dump, system.dev_set),
+              vocab_dir(dump, system.vocab)]
     for part in (system, *system.mix):
-        inputs += [dump / "fbank" / part.data / "feats.sha256", text_file(part, dump)]
+        inputs += [features_dir(dump, part.data) / CHECKSUMS, text_file(part, dump)]
     options = {"system": asdict(system), "seed": seed, "model": dict(experiment.model),
                "phases": [asdict(phase) for phase in experiment.train[system.phases]]}
     if system.parent is not None:
         inputs.append(system_dir(exp, system.parent, seed))
     elif system.init is not None:
-        inputs += [parameters(Path(system.init.model)), Path(system.init.model) / "config.yaml"]
+        inputs += [parameters(Path(system.init.model)), Path(system.init.model) / CONFIG]
     return Stage(f"training of {system.name} seed {seed}", system_dir(exp, system.name, seed),
                  list(dict.fromkeys(inputs)), options)
 
@@ -100,7 +84,7 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
                        *stage_options(force, allow_stale))
             needs = () if system.parent is None else (system_dir(exp, system.parent, seed),)
             jobs.append(Job(f"{system.name} seed {seed}", system_stage(experiment, system, seed, dump, exp),
-                            command, LOG, TrainingLog(), needs))
+                            command, TRAIN_LOG, TrainingLog(), needs))
     side_by_side = max(1, nj // processes)
     threads = max(1, threads_each(nj, len(jobs) * processes))
     return run_jobs(jobs, side_by_side, threads=threads, force=force, allow_stale=allow_stale, dear=True)

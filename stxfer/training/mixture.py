@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.core.errors import DataError
+from stxfer.experiment.layout import FEATS, FRAMES, TEXT
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.training.fit import Corpus
 
@@ -29,7 +30,7 @@ def write_mixture(parts: Sequence[tuple[float, Corpus, str]], out: Path, final: 
     Raises:
         DataError: a part gives no utterance.
     """
-    tables: dict[str, dict[str, str]] = {"feats.scp": {}, "text": {}, "utt2num_frames": {}}
+    tables: dict[str, dict[str, str]] = {FEATS: {}, TEXT: {}, FRAMES: {}}
     for number, (share, corpus, tag) in enumerate(parts):
         feats, text, frames = (read_table(path) for path in
                                (corpus.tables["speech"], corpus.tables["text"], corpus.lengths))
@@ -38,12 +39,12 @@ def write_mixture(parts: Sequence[tuple[float, Corpus, str]], out: Path, final: 
             raise DataError(f"{corpus.tables['text']}: a share of {share:g} of it is not a single utterance")
         for utt in utts:
             name = f"m{number}-{utt}"
-            tables["feats.scp"][name] = feats[utt]
-            tables["text"][name] = f"{tag} {text[utt]}".strip()
-            tables["utt2num_frames"][name] = frames[utt]
+            tables[FEATS][name] = feats[utt]
+            tables[TEXT][name] = f"{tag} {text[utt]}".strip()
+            tables[FRAMES][name] = frames[utt]
     for name, table in tables.items():
         write_table(out / name, table)
-    return Corpus({"speech": final / "feats.scp", "text": final / "text"}, final / "utt2num_frames")
+    return Corpus({"speech": final / FEATS, "text": final / TEXT}, final / FRAMES)
 
 
 def _rank(utt: str, seed: int) -> float:

@@ -16,6 +16,7 @@ from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.synthetic.grammar import key, sample_pairs
 from stxfer.corpora.synthetic.speakers import split_speakers
 from stxfer.corpora.synthetic.speech import Room, speak_set
+from stxfer.experiment.layout import bitext_dir
 
 SOURCE, TARGET = "en", "sw"
 HELD = ("src_test", "src_dev", "tgt_test", "tgt_dev", "bitext_test", "bitext_dev")
@@ -93,7 +94,7 @@ def prepare_synthetic(out: str | os.PathLike[str], options: Options = Options(),
             raise ConfigError(f"synthetic corpus: {name} is {value}; it must be at least 1")
     out = Path(out)
     sets = sample_sets(options)
-    made = [out / "bitext"]
+    made = [bitext_dir(out)]
     stage = Stage("synthetic bitext", made[0], options=asdict(options))
     if stage.needed(force=force, allow_stale=allow_stale):
         with atomic_dir(made[0]) as folder:

@@ -19,6 +19,7 @@ from stxfer.corpora.bitext.directory import PARTS, bitext_files, read_pairs, wri
 from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.synthetic.speakers import split_speakers
 from stxfer.corpora.synthetic.speech import Room, speak_set
+from stxfer.experiment.layout import bitext_dir
 from stxfer.text.normalise import PROFILES, Profile, normalise, profile
 
 log = logging.getLogger(__name__)
@@ -162,14 +163,14 @@ def speak_bitext(bitext: str | os.PathLike[str], out: str | os.PathLike[str], la
             raise DataError(f"{bitext}: no pair of {part} is left after choosing sentences of {options.min_words} to "
                             f"{options.max_words} words and {options.max_chars} characters; widen these limits")
     out = Path(out)
-    stage = Stage("rest of the spoken bitext", out / "bitext", files, {
+    stage = Stage("rest of the spoken bitext", bitext_dir(out), files, {
         "languages": list(languages), "profiles": [profile(lang, profiles).identity for lang in languages],
         **asdict(options)})
     if stage.needed(force=force, allow_stale=allow_stale):
-        with atomic_dir(out / "bitext") as folder:
+        with atomic_dir(bitext_dir(out)) as folder:
             for part in PARTS:
                 write_pairs(folder, part, languages, rest if part == "train" else parts[part])
-        stage.finish(bitext_files(out / "bitext", languages))
+        stage.finish(bitext_files(bitext_dir(out), languages))
     people = split_speakers(languages[0], options.speakers, options.dev_speakers, options.test_speakers, options.seed)
     with worker_pool(nj) as pool:
         for part in PARTS:

@@ -1,0 +1,138 @@
+"""Where everything lies: every path of ``data/``, ``dump/`` and ``exp/``. Nothing is read or written here.
+
+::
+
+    data/<set>/                               raw data directories                              stage 1
+    data/bitext/<part>.<lang>                 raw parallel text
+    dump/data/<set>/                          prepared data directories                         stage 2
+    dump/data/bitext/<part>.<lang>            cleaned parallel text
+    dump/fbank/<set>/                         features and the texts they belong to             stage 3
+    dump/translations/<label>/<set>/          translations before filtering                     stage 5
+    dump/labels/<label>/<set>/                labels: text.<lang>.<label>
+    dump/vocab/<name>/                        SentencePiece vocabularies                        stage 6
+    exp/mt/<label>/                           translators                                       stage 4
+    exp/mt/<label>/score/score.json           their scores on the test part of the bitext       stage 5
+    exp/<system>/seed<n>/                     trained systems                                   stages 7 to 9
+    exp/<system>/seed<n>/decode/<set>/        hypotheses                                        stage 10
+    exp/<system>/seed<n>/decode/<set>/score/  scores                                            stage 11
+    exp/report/                               RESULTS.md, results.json, report.png              stage 12
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stxfer.experiment.labels import HUMAN
+from stxfer.experiment.systems import Mix, System
+
+DATA, DUMP, EXP = Path("data"), Path("dump"), Path("exp")  # where commands look unless told otherwise
+
+# Of a set of features: Kaldi's table, frames by utterance, digests of the archives, seconds by utterance, transcripts.
+FEATS, FRAMES, CHECKSUMS, DURATIONS, TEXT = "feats.scp", "utt2num_frames", "feats.sha256", "utt2dur", "text"
+# Of a trained model: parameters, ESPnet's configuration, what was trained, learning curve, what was transferred.
+MODEL, CONFIG, INFO, CURVE, TRANSFER = "model.pth", "config.yaml", "model.json", "curve.png", "transfer.json"
+EXPORTED = "model.safetensors"  # the parameters of an exported model
+SCORE, UTTERANCES = "score.json", "utts.jsonl"
+TRAIN_LOG, DECODE_LOG = "train.log", "decode.log"
+
+
+def prepared_dir(dump: Path, name: str = "") -> Path:
+    """Return the prepared data directory of a set; without a name, the folder of all."""
+    return dump / "data" / name
+
+
+def bitext_dir(root: Path) -> Path:
+    """Return the folder of parallel text under ``data`` or, cleaned, :func:`prepared_dir`."""
+    return root / "bitext"
+
+
+def clean_bitext_dir(dump: Path) -> Path:
+    """Return the folder of cleaned parallel text."""
+    return bitext_dir(prepared_dir(dump))
+
+
+def features_dir(dump: Path, name: str = "") -> Path:
+    """Return the directory of a set's features and texts; without a name, the folder of all."""
+    return dump / "fbank" / name
+
+
+def human_text(dump: Path, name: str, language: str) -> Path:
+    """Return the corpus's own translations of a set into a language."""
+    return features_dir(dump, name) / f"{TEXT}.{language}.{HUMAN}"
+
+
+def translations_dir(dump: Path, label: str, name: str) -> Path:
+    """Return where the translations lie that the labels of a set are made of."""
+    return dump / "translations" / label / name
+
+
+def label_dir(dump: Path, label: str, name: str) -> Path:
+    """Return where the labels of one source corpus set lie."""
+    return dump / "labels" / label / name
+
+
+def label_text(dump: Path, label: str, name: str, language: str) -> Path:
+    """Return the labels of one source corpus set; of the label ``human`` the corpus's own translations."""
+    if label == HUMAN:
+        return human_text(dump, name, language)
+    return label_dir(dump, label, name) / f"{TEXT}.{language}.{label}"
+
+
+def text_file(system: System | Mix, dump: Path, name: str = "") -> Path:
+    """Return the text that is learnt of a set: its ``text``, or ``text.<lang>.<label>`` of it.
+
+    Args:
+        system: what names the text, and the set.
+        dump: the directory of features and labels.
+        name: another set than the one it names, the development set.
+    """
+    name = name or system.data
+    if system.label is None:
+        return features_dir(dump, name) / TEXT
+    return label_text(dump, system.label, name, system.text.partition(".")[0])
+
+
+def vocab_dir(dump: Path, name: str) -> Path:
+    """Return where a vocabulary lies."""
+    return dump / "vocab" / name
+
+
+def mt_dir(exp: Path, label: str = "") -> Path:
+    """Return where the translator of a label source lies; without a label, the folder of all."""
+    return exp / "mt" / label
+
+
+def mt_score_dir(exp: Path, label: str) -> Path:
+    """Return where the score of a label source's translator lies."""
+    return mt_dir(exp, label) / "score"
+
+
+def mt_scores(exp: Path) -> dict[str, Path]:
+    """Return the score files of the translators that have been scored, by label."""
+    return {path.parent.parent.name: path for path in sorted(mt_dir(exp).glob(f"*/score/{SCORE}"))}
+
+
+def system_dir(exp: Path, system: str, seed: int) -> Path:
+    """Return where a system trained with a seed lies."""
+    return exp / system / f"seed{seed}"
+
+
+def parameters(model: Path) -> Path:
+    """Return the file that holds the parameters of a model's directory, trained here or exported."""
+    exported = model / EXPORTED
+    return exported if exported.exists() else model / MODEL
+
+
+def decode_dir(exp: Path, system: System, seed: int) -> Path:
+    """Return where the hypotheses of a system's test set lie."""
+    return system_dir(exp, system.name, seed) / "decode" / system.test_set
+
+
+def score_dir(exp: Path, system: System, seed: int) -> Path:
+    """Return where ``score.json``, ``utts.jsonl`` and their marker lie."""
+    return decode_dir(exp, system, seed) / "score"
+
+
+def report_dir(exp: Path) -> Path:
+    """Return where the report of an experiment lies."""
+    return exp / "report"
