@@ -358,8 +358,8 @@ def tracked() -> list[str]:
 
 def test_top_level() -> None:
     assert {path.partition("/")[0] for path in tracked()} == {
-        ".ci", ".editorconfig", ".gitignore", "LICENSE", "README.md", "conf", "egs2", "pyproject.toml", "stxfer",
-        "tests", "tools", "utils"}
+        ".ci", ".editorconfig", ".gitignore", "CONTRIBUTING.md", "LICENSE", "README.md", "conf", "docs", "egs2",
+        "pyproject.toml", "stxfer", "tests", "tools", "utils"}
 
 
 def test_no_path_of_one_machine() -> None:
