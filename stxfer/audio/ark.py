@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from stxfer.kaldi.table import iter_table
 COMPRESSIONS = ("8bit", "none")
 
 
-def write_matrix(handle: BinaryIO, utt: str, matrix: np.ndarray, compression: str) -> int:
+def write_matrix(handle: IO[bytes], utt: str, matrix: np.ndarray, compression: str) -> int:
     """Append a matrix to an open archive.
 
     Args:
@@ -55,7 +55,7 @@ def feature_size(feats_scp: Path) -> int:
     raise DataError(f"{feats_scp}: names no utterance; run stage 3 again")
 
 
-def _write_compressed(handle: BinaryIO, matrix: np.ndarray) -> None:
+def _write_compressed(handle: IO[bytes], matrix: np.ndarray) -> None:
     """Write what kaldiio writes for compression method 2 (``kSpeechFeature``), six times as fast.
 
     As in Kaldi's ``CompressedMatrix``: quartiles of each column as 16 bits of the matrix's range, then each value as

@@ -243,7 +243,7 @@ def _make(shards: Sequence[Shard], data: DataDir, pool: Pool) -> None:
 def _is_whole(shard: Shard) -> bool:
     """Whether an earlier run has finished a shard, and its bytes are there."""
     try:
-        return shard.ark.stat().st_size == read_json(shard.index)["bytes"]
+        return bool(shard.ark.stat().st_size == read_json(shard.index)["bytes"])
     except (OSError, DataError, KeyError):
         return False
 

@@ -72,7 +72,8 @@ def fbank(samples: np.ndarray) -> np.ndarray:
     emphasised[1:] += samples[1:]
     steps = samples[:(2 * frames + 3) * _STEP].reshape(-1, _STEP) @ np.ones(_STEP, np.float32)
     # Of a constant offset, pre-emphasis leaves this share: taken from the emphasised frame it is gone from both.
-    offsets = sum(steps[k:k + 2 * frames - 1:2] for k in range(5)) * np.float32((1 - _PREEMPHASIS) / _LENGTH)
+    sums = np.asarray(sum(steps[k:k + 2 * frames - 1:2] for k in range(5)))
+    offsets = sums * np.float32((1 - _PREEMPHASIS) / _LENGTH)
     framed = np.lib.stride_tricks.as_strided(emphasised, (frames, _LENGTH), (4 * _SHIFT, 4), writeable=False)
     firsts = samples[:(frames - 1) * _SHIFT + 1:_SHIFT] * np.float32(1 - _PREEMPHASIS)  # each frame starts on its own
     buffer = np.zeros((min(frames, _BLOCK), _FFT), np.float32)
@@ -93,7 +94,7 @@ def fbank(samples: np.ndarray) -> np.ndarray:
 
 def cmvn(features: np.ndarray) -> np.ndarray:
     """Normalise (T, D) features to mean 0 and variance 1 in each dimension; a constant dimension becomes 0."""
-    centred = features - features.mean(axis=0)
+    centred: np.ndarray = features - features.mean(axis=0)
     centred /= np.sqrt(np.square(centred).mean(axis=0)).clip(1e-3)
     return centred
 

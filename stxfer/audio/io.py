@@ -48,7 +48,8 @@ def resample(samples: np.ndarray, rate: int, new_rate: int, *, speed: float = 1.
         return samples
     import soxr
 
-    return soxr.resample(samples, played, new_rate, quality="HQ")
+    resampled: np.ndarray = soxr.resample(samples, played, new_rate, quality="HQ")
+    return resampled
 
 
 def load_audio(path: str | os.PathLike[str], *, speed: float = 1.0, start: float = 0.0,

@@ -46,7 +46,7 @@ class AudioError(DataError):
         return f"{self.path}: {self.reason}"
 
 
-class _Sequential(soundfile.SoundFile):
+class _Sequential(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
     """A sound file that soundfile does not move after each read: in an MP3 libsndfile would lose its place."""
 
     def seekable(self) -> bool:
@@ -73,7 +73,7 @@ class Recording:
         self.handle = self._open()
         try:
             self._file = self._decoder()
-            self.rate, self.channels = self._file.samplerate, self._file.channels
+            self.rate, self.channels = int(self._file.samplerate), int(self._file.channels)
             self.frames = self._length()
             self._position = 0
             self._kept = np.zeros(0, np.float32)  # what was decoded last, where seeking is not exact
@@ -116,7 +116,7 @@ class Recording:
                              f"cannot be decoded as WAV, FLAC, MP3 or Ogg ({reason})") from None
 
     def _length(self) -> int:
-        frames = self._file.frames
+        frames = int(self._file.frames)
         if frames >= 1 << 62:
             raise AudioError(self.path, "undecodable", "no header says how long it is; write one with "
                              "`ffmpeg -i old.flac new.flac`")
@@ -229,8 +229,8 @@ class Recording:
         return mono[:found]
 
     def _mix(self, frames: int) -> np.ndarray:
-        samples = self._file.read(frames, dtype="float32", always_2d=True)
-        mono = samples[:, 0]
+        samples: np.ndarray = self._file.read(frames, dtype="float32", always_2d=True)
+        mono: np.ndarray = samples[:, 0]
         if self.channels == 1:
             return mono
         mono = mono.copy()  # column by column: numpy's mean over a short axis is ten times slower

@@ -154,8 +154,8 @@ class Encoder:
         import torch
         import transformers
 
-        transformers.utils.logging.set_verbosity_error()
-        transformers.utils.logging.disable_progress_bar()
+        transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         network, processor = (getattr(transformers, name) for name in FAMILIES[features.family])
         try:  # classes by name, which run no code that a directory brings
             self._processor = processor.from_pretrained(features.model, local_files_only=True)
@@ -208,7 +208,8 @@ class Encoder:
 
         with torch.inference_mode():
             self._network(torch.as_tensor(values, dtype=torch.float32, device=self._device)[None])
-        return self._kept[0].cpu().numpy()
+        hidden: np.ndarray = self._kept[0].cpu().numpy()
+        return hidden
 
 
 @functools.lru_cache(maxsize=1)

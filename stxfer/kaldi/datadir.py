@@ -94,8 +94,9 @@ class DataDir:
         segments = {utt: self.segments[utt] for utt in utts if utt in self.segments}
         recordings = dict.fromkeys(segment.recording for segment in segments.values()) if self.segments else utts
         return DataDir(self.path, {name: self.wav_scp[name] for name in recordings if name in self.wav_scp},
-                       *({utt: table[utt] for utt in utts if utt in table} for table in
-                         (self.text, self.utt2spk, self.utt2dur)),
+                       text={utt: self.text[utt] for utt in utts if utt in self.text},
+                       utt2spk={utt: self.utt2spk[utt] for utt in utts if utt in self.utt2spk},
+                       utt2dur={utt: self.utt2dur[utt] for utt in utts if utt in self.utt2dur},
                        texts={name: {utt: table[utt] for utt in utts} for name, table in self.texts.items()},
                        utt2speed={utt: self.utt2speed[utt] for utt in utts if utt in self.utt2speed},
                        segments=segments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from typing import Any
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
 from stxfer.core.stage import Stage, digest
-from stxfer.experiment.config import Experiment, Label
-from stxfer.experiment.labels import HUMAN
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.labels import HUMAN, Label
 from stxfer.experiment.layout import (
     TEXT,
     clean_bitext_dir,
@@ -81,7 +81,7 @@ def _is_target_test(name: str, file: str, *, target: str) -> bool:
     return "test" in name.split("_") and (spoken or file.startswith(f"text.{target}."))
 
 
-def bitext_identifier(bitext: Path, languages: Sequence[str]) -> Identifier:
+def bitext_identifier(bitext: Path, languages: tuple[str, str]) -> Identifier:
     """Return an identifier of the bitext's two languages, learnt from its training part."""
     return Identifier(*languages, pairs=read_bitext(bitext, "train", languages)[:IDENTIFIER_PAIRS])
 

@@ -52,7 +52,8 @@ def describe(experiment: Experiment, label: str, exp: Path, score: Mapping[str, 
 
 def markdown(rows: list[Row]) -> str:
     """Return a table of the rows, the signatures of their scores and how many translations each filter dropped."""
-    lines, notes, signatures = [], [], {}
+    lines, notes = [], []
+    signatures: dict[str, None] = {}
     for row in rows:
         metrics = row.score.get("metrics", {})
         values = [f"{metrics[name]['value']:.1f}" if metrics else "-" for name in ("bleu", "chrf")]

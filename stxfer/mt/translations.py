@@ -9,7 +9,8 @@ from typing import Any
 
 from stxfer.core.fileio import atomic_dir, read_json
 from stxfer.core.stage import MARKER, Stage
-from stxfer.experiment.config import Experiment, Label
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.labels import Label
 from stxfer.mt.shards import Unit, read_translations, remove_work, translate_units, write_translations
 from stxfer.mt.translator import Translation, Translator, open_translator, translator_identity, translator_inputs
 

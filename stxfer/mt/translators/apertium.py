@@ -126,8 +126,9 @@ class _Pipeline:
     def __init__(self, mode: str) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (see stop)
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._commands = commands(mode)
         source: Any = subprocess.PIPE
-        for command in commands(mode):
+        for command in self._commands:
             process = subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE, stderr=self._errors)
             if self._processes and self._processes[-1].stdout is not None:
                 self._processes[-1].stdout.close()  # the new process's alone, so that each sees the other's end
@@ -176,11 +177,12 @@ class _Pipeline:
         self._answers.put(None)
 
     def _why(self) -> str:
-        ended = next((p for p in self._processes if p.poll() is not None), None)
+        ended = next((command[0] for command, process in zip(self._commands, self._processes, strict=True)
+                      if process.poll() is not None), "a program")
         self._errors.seek(0)
         lines = self._errors.read().decode("utf-8", errors="replace").split("\n")
         complaint = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return f"{ended.args[0] if ended else 'a program'} ended" + (f" ({complaint})" if complaint else "")
+        return f"{ended} ended" + (f" ({complaint})" if complaint else "")
 
 
 def modes() -> dict[str, Path]:

@@ -58,7 +58,8 @@ def convert_model(model: Path, out: Path, quantization: str = "float32", *, forc
             info = _convert(model, family, quantization, directory)
         stage.finish(path for path in out.iterdir() if path.is_file())
         log.info("%s: converted, %s, %d languages", out, family.name, len(info["languages"]))
-    return read_json(out / MODEL_INFO)
+    converted: dict[str, Any] = read_json(out / MODEL_INFO)
+    return converted
 
 
 def _check_files(model: Path, family: Family) -> list[Path]:
@@ -85,7 +86,7 @@ def _convert(model: Path, family: Family, quantization: str, directory: Path) ->
     from ctranslate2.converters import TransformersConverter
     from safetensors import SafetensorError
 
-    class Converter(TransformersConverter):
+    class Converter(TransformersConverter):  # type: ignore[misc]  # ctranslate2 has no types
         """Reads the vocabulary id by id: what CTranslate2 does differs between versions of transformers."""
 
         tokenizer: Any = None

@@ -82,11 +82,12 @@ class CTranslate2Translator(Closing):
         """Translate token sequences of at most ``bound`` tokens; yields results in their order."""
         decoding, prefix = self.decoding, self.pieces.target_prefix
         limit = math.ceil((decoding.maxlenratio or 2.0) * bound) + SLACK
-        return self.model.translate_iterable(
+        found: Iterator[Any] = self.model.translate_iterable(
             tokens, [prefix] * len(tokens) if prefix else None, max_batch_size=decoding.batch_frames,
             batch_type="tokens", beam_size=max(decoding.beam_size, nbest), num_hypotheses=nbest, return_scores=True,
             length_penalty=self.options.length_penalty, max_input_length=0,
             max_decoding_length=min(limit, self._positions - 1))
+        return found
 
     def close(self) -> None:
         """Free the model's memory."""

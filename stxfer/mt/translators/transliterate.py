@@ -138,7 +138,8 @@ def _read(path: Path, text: str, seen: tuple[Path, ...]) -> tuple[dict[str, str]
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict) or raw.keys() - {"base", "rules", "alphabet"}:
         raise ConfigError(f"{path}: must be a mapping of base, rules and alphabet, no other key")
-    rules, alphabet = {}, ""
+    rules: dict[str, str] = {}
+    alphabet = ""
     if "base" in raw:
         base = map_file(str(raw["base"]))
         if base in seen:
