@@ -92,7 +92,8 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("size", "millions"), [("tiny", 2.0), ("small", 13.3), ("paper", 52.6), ("large", 107.2)])
 def test_the_models_by_data_size_are_what_they_say(tmp_path: Path, size: str, millions: float) -> None:
     from stxfer.model.build import build_model
-    from stxfer.training.espnet_config import Text, model_config
+    from stxfer.training.espnet_config import model_config
+    from stxfer.training.spec import Text
 
     models = BASE.parent / "models"
     experiment = load_experiment(write(tmp_path, include=[str(BASE), str(models / f"{size}.yaml")]))

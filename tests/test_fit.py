@@ -25,10 +25,10 @@ from stxfer.kaldi.table import read_table, write_table
 from stxfer.model.load import load_model
 from stxfer.model.transfer import load_state
 from stxfer.score.asr import word_errors
-from stxfer.training import fit as fit_module
-from stxfer.training.encoded import encode_corpus
-from stxfer.training.espnet_config import Text
-from stxfer.training.fit import Corpus, Fit, fit
+from stxfer.training import checkpoint
+from stxfer.training.encode_once import encode_corpus
+from stxfer.training.fit import fit
+from stxfer.training.spec import Corpus, Fit, Start, Text
 from stxfer.training.trainer import DevErrors
 
 World = tuple[Path, Experiment]
@@ -64,7 +64,7 @@ def source(world: World) -> Path:
 @pytest.fixture(scope="module")
 def whole(world: World, source: Path) -> Fit:
     """A translation model of two phases that started from the source ASR's encoder, trained without interruption."""
-    whole = spec(world, world[0] / "st_human" / "seed1", init=(source, ("encoder",), "same"))
+    whole = spec(world, world[0] / "st_human" / "seed1", init=Start(source, ("encoder",)))
     fit(whole)
     return whole
 
@@ -72,7 +72,7 @@ def whole(world: World, source: Path) -> Fit:
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the checkpoints where they are."""
-    monkeypatch.setattr(fit_module, "_remove_checkpoints", lambda out: None)
+    monkeypatch.setattr(checkpoint, "remove", lambda out: None)
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], prefix: str = "") -> bool:
@@ -135,7 +135,7 @@ def test_a_phase_on_outputs_of_the_frozen_encoder(world: World, tmp_path: Path) 
     model = {**toy.CONFIG["model"], "encoder": "s2t_transformer", "encoder_conf": encoder}
     source = tmp_path / "source_asr" / "seed1"
     fit(replace(spec(world, source, "source"), model=model))
-    whole = replace(spec(world, tmp_path, init=(source, ("encoder",), "same")), model=model)
+    whole = replace(spec(world, tmp_path, init=Start(source, ("encoder",))), model=model)
     frozen = replace(whole.phases[0], dropout=0.0)
     models = {}
     for name, phase in (("each", frozen), ("once", replace(frozen, encode_once=True))):
@@ -198,7 +198,7 @@ def test_every_family_trains_and_is_transferred(world: World, tmp_path: Path, en
     phase = Phase(**{**toy.PHASE, "epochs": 1, "average": 1, "specaug": True})
     fit(replace(spec(world, tmp_path / "st" / "seed1"), model=model, phases=[phase]))
     start = replace(spec(world, tmp_path / "asr" / "seed1", "target"), model=model, phases=[phase],
-                    init=(tmp_path / "st" / "seed1", ("all",), "same"))
+                    init=Start(tmp_path / "st" / "seed1", ("all",)))
     fit(start)
     assert read_json(start.out / "transfer.json")["share"] == 1
     loaded = load_model(start.out)
@@ -211,7 +211,7 @@ def test_every_family_trains_and_is_transferred(world: World, tmp_path: Path, en
 @pytest.mark.parametrize(("kind", "parts"), [("target", ("encoder", "decoder_body")), ("source", ("all",))])
 def test_training_starts_from_what_was_transferred(world: World, source: Path, kept: None, tmp_path: Path,
                                                    kind: str, parts: tuple[str, ...]) -> None:
-    start = replace(spec(world, tmp_path / "x" / "seed1", kind), init=(source, parts, "same"))
+    start = replace(spec(world, tmp_path / "x" / "seed1", kind), init=Start(source, parts))
     fit(start)
     theirs, ours = load_state(source / "model.pth"), load_state(start.out / "phase1/init.pth")
     assert same(theirs, ours, "encoder.") and same(theirs, ours, "decoder.decoders.")
@@ -230,7 +230,7 @@ def test_what_cannot_be_done_is_refused_before_training(world: World, source: Pa
                                                         changes: dict[str, Any], error: type, message: str) -> None:
     start = spec(world, tmp_path / "x" / "seed1", "target")
     if "parts" in changes:
-        start = replace(start, init=(source, changes["parts"], "same"))
+        start = replace(start, init=Start(source, changes["parts"]))
     if "freeze" in changes:
         start = replace(start, phases=[replace(start.phases[0], freeze=changes["freeze"])])
     if "decoder" in changes:
@@ -247,7 +247,7 @@ def test_what_cannot_be_done_is_refused_before_training(world: World, source: Pa
 
 def test_source_that_is_not_trained_is_named(world: World, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing/config.yaml: no such file; train that system first"):
-        fit(spec(world, tmp_path / "out", "target", init=(tmp_path / "nothing", ("encoder",), "same")))
+        fit(spec(world, tmp_path / "out", "target", init=Start(tmp_path / "nothing", ("encoder",))))
 
 
 def test_fewer_epochs_than_are_to_be_averaged(world: World, tmp_path: Path) -> None:

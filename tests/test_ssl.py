@@ -35,8 +35,9 @@ from stxfer.kaldi.datadir import DataDir, write_datadir
 from stxfer.kaldi.table import read_table
 from stxfer.model.load import load_model
 from stxfer.prepare.vocab import make_vocabs
-from stxfer.training.espnet_config import Text, model_config
+from stxfer.training.espnet_config import model_config
 from stxfer.training.fit_system import fit_system
+from stxfer.training.spec import Text
 
 SIZE, LAYERS = 32, 4
 SMALL = {"hidden_size": SIZE, "num_hidden_layers": LAYERS, "num_attention_heads": 2, "intermediate_size": 48}

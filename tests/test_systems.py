@@ -19,10 +19,10 @@ from stxfer.model.load import load_model
 from stxfer.model.transfer import load_state
 from stxfer.prepare.vocab import make_vocabs
 from stxfer.report.report import through_st
-from stxfer.training.fit import Corpus
 from stxfer.training.fit_system import fit_system
 from stxfer.training.launch import system_stage
 from stxfer.training.mixture import write_mixture
+from stxfer.training.spec import Corpus
 
 LM = [{"ctc_weight": 0.0, "freeze": ["encoder"]}]
 BODY = {"from": "source_asr", "parts": ["encoder", "decoder_body"]}

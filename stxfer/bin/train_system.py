@@ -23,9 +23,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     experiment = load_experiment(args.config)
     (system,) = experiment.select([args.system])
-    from stxfer.training.fit import take_part  # espnet: seconds to import
-    from stxfer.training.fit_system import fit_system
+    from stxfer.training.fit_system import fit_system  # espnet: seconds to import
     from stxfer.training.ranks import Leader, rank
+    from stxfer.training.run_espnet import take_part
 
     if rank():
         take_part()

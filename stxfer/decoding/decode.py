@@ -156,7 +156,8 @@ def load_features(utt: str, path: str, feats_scp: Path) -> Any:
 def _encode(model: Any, utt: str, values: Any) -> Tensor:
     """Return the encoder's output for one utterance, (T', D); no frames if it is too short."""
     import torch
-    from espnet.nets.pytorch_backend.transformer.subsampling import TooShortUttError
+
+    from stxfer.model.espnet import TooShortUttError
 
     parameter = next(model.parameters())
     speech = torch.tensor(values, dtype=parameter.dtype, device=parameter.device).unsqueeze(0)

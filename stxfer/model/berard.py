@@ -20,11 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import stxfer.model.espnet  # noqa: F401  (before espnet)
-
-from espnet2.asr.decoder.abs_decoder import AbsDecoder  # isort: skip
-from espnet2.asr.encoder.abs_encoder import AbsEncoder  # isort: skip
-from espnet.nets.scorer_interface import BatchScorerInterface  # isort: skip
+from stxfer.model.espnet import AbsDecoder, AbsEncoder, BatchScorerInterface
 
 CONV_STRIDE = 2
 

@@ -7,15 +7,13 @@ from typing import Any
 import torch
 from torch import nn
 
-import stxfer.model.espnet  # noqa: F401  (before espnet)
-
-from espnet2.asr.encoder.conformer_encoder import ConformerEncoder  # isort: skip
-from espnet2.asr.encoder.e_branchformer_encoder import EBranchformerEncoder  # isort: skip
-from espnet2.asr.encoder.transformer_encoder import TransformerEncoder  # isort: skip
-from espnet.nets.pytorch_backend.nets_utils import make_pad_mask  # isort: skip
-from espnet.nets.pytorch_backend.transformer.embedding import (  # isort: skip
+from stxfer.model.espnet import (
+    ConformerEncoder,
+    EBranchformerEncoder,
     PositionalEncoding,
     RelPositionalEncoding,
+    TransformerEncoder,
+    make_pad_mask,
 )
 
 

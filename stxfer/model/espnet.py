@@ -1,53 +1,37 @@
-"""Make ``import espnet2.tasks.*`` fast; import this module before any of espnet's.
+"""ESPnet's classes as this package uses them: the only module that imports from ``espnet`` and ``espnet2``.
 
-Imports that cost 10-13 of 13-16 s do nothing for us: typeguard re-instruments every decorated function,
-``espnet2.text.phoneme_tokenizer`` imports g2p_en, which looks for nltk data on the network, and wrappers of Hugging
-Face models import half of transformers where it is installed. No recipe here uses phonemes, nltk's BLEU or those
-wrappers: self-supervised encoders are run when features are made.
+Importing it makes the imports fast, see :func:`stxfer.model.espnet_patches.fast_imports`; whatever is imported from
+ESPnet afterwards is fast too.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import io
-import os
-import sys
-import types
-from collections.abc import Callable, Iterator
-from typing import Any
+from stxfer.model.espnet_patches import fast_imports
 
-import typeguard
+with fast_imports():
+    from espnet.nets.pytorch_backend.nets_utils import make_pad_mask
+    from espnet.nets.pytorch_backend.transformer.embedding import (
+        PositionalEncoding,
+        RelPositionalEncoding,
+        ScaledPositionalEncoding,
+    )
+    from espnet.nets.pytorch_backend.transformer.subsampling import TooShortUttError
+    from espnet.nets.scorer_interface import BatchScorerInterface
+    from espnet2.asr.decoder.abs_decoder import AbsDecoder
+    from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
+    from espnet2.asr.encoder.abs_encoder import AbsEncoder
+    from espnet2.asr.encoder.conformer_encoder import ConformerEncoder
+    from espnet2.asr.encoder.e_branchformer_encoder import EBranchformerEncoder
+    from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
+    from espnet2.asr.espnet_model import ESPnetASRModel
+    from espnet2.main_funcs.average_nbest_models import average_nbest_models
+    from espnet2.tasks import asr as asr_task
+    from espnet2.tasks import mt as mt_task
+    from espnet2.train.reporter import Reporter
+    from espnet2.train.trainer import Trainer
 
-UNUSED = ("transformers", "nltk")
-
-
-def _pass_through(function: Callable[..., Any] | None = None, **_: Any) -> Callable[..., Any]:
-    return function if function is not None else (lambda wrapped: wrapped)
-
-
-@contextlib.contextmanager
-def _hidden(*names: str) -> Iterator[None]:
-    """Within the block these modules, unless imported before, are empty ones that lack whatever is asked for."""
-    stubs = {name: types.ModuleType(name) for name in names if name not in sys.modules}
-    sys.modules.update(stubs)
-    try:
-        yield
-    finally:
-        for name in stubs:
-            del sys.modules[name]
-
-
-if "espnet2" not in sys.modules:
-    typeguard.typechecked = _pass_through  # type: ignore[assignment]
-    if "g2p_en" not in sys.modules:
-        stub = types.ModuleType("g2p_en")
-        stub.__spec__ = importlib.util.spec_from_loader("g2p_en", loader=None)
-        stub.G2p = None  # type: ignore[attr-defined]
-        sys.modules["g2p_en"] = stub
-    # ESPnet's trainer imports matplotlib; its font cache must not land in a read-only home.
-    os.environ.setdefault("MPLBACKEND", "Agg")
-    # It prints that flash_attn is absent.
-    with _hidden(*UNUSED), contextlib.redirect_stdout(io.StringIO()):
-        import espnet2.tasks.asr
-        import espnet2.tasks.mt  # noqa: F401
+__all__ = [
+    "AbsDecoder", "AbsEncoder", "BatchScorerInterface", "ConformerEncoder", "EBranchformerEncoder", "ESPnetASRModel",
+    "PositionalEncoding", "RelPositionalEncoding", "Reporter", "ScaledPositionalEncoding", "TooShortUttError",
+    "Trainer", "TransformerDecoder", "TransformerEncoder", "asr_task", "average_nbest_models", "make_pad_mask",
+    "mt_task"]

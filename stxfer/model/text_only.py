@@ -1,19 +1,17 @@
-"""The text-only control: an ASR model whose decoder hears nothing."""
+"""The text-only control: an ASR model whose decoder is given no speech."""
 
 from __future__ import annotations
 
 import torch
 
-import stxfer.model.espnet  # noqa: F401  (before espnet)
-
-from espnet2.asr.espnet_model import ESPnetASRModel  # isort: skip
+from stxfer.model.espnet import ESPnetASRModel
 
 
-class DeafModel(ESPnetASRModel):
+class TextOnlyModel(ESPnetASRModel):
     """ESPnet's model with a single frame of zeros in place of the encoder's output.
 
-    Its decoder becomes a language model of the text. Transferred to ASR, it shows what of a gain is owed to that
-    text; only what speech translation gains over it is owed to translation. The encoder is not run and stays as it
+    Its decoder becomes a language model of the text. Transferred to ASR, it shows how much of a gain comes from that
+    text alone; what speech translation gains over it comes from translation. The encoder is not run and stays as it
     was; there is no CTC.
     """
 

@@ -54,9 +54,8 @@ def train_translator(experiment: Experiment, label: str, dump: Path, exp: Path, 
         ConfigError: the label is not declared, or its translator is not trained here.
         DataError: the sides of the bitext differ in length, or it is empty.
     """
-    from stxfer.training.espnet_config import Text
-    from stxfer.training.fit import Corpus, Fit
     from stxfer.training.fit_system import run_fit
+    from stxfer.training.spec import Corpus, Fit, Text
 
     stage = mt_stage(experiment, label, dump, exp)
     if not stage.needed(force=force, allow_stale=allow_stale, dear=True):

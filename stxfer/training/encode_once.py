@@ -6,39 +6,26 @@ import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-import stxfer.model.espnet  # noqa: F401  (before espnet)
 from stxfer.audio.ark import write_matrix
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
 from stxfer.decoding.decode import EVERY, batches, load_features
 from stxfer.experiment.layout import FEATS
 from stxfer.kaldi.table import read_table, write_table
+from stxfer.model.device import device
+from stxfer.model.espnet import TooShortUttError
 
-from espnet2.asr.espnet_model import ESPnetASRModel  # isort: skip
-from espnet.nets.pytorch_backend.transformer.subsampling import TooShortUttError  # isort: skip
-
-ENCODED = "encoded"
 log = logging.getLogger(__name__)
 
 
-class EncodedModel(ESPnetASRModel):
-    """ESPnet's model whose input is what its encoder has made of the speech already.
-
-    The encoder is not run and stays as it was; there is no dropout in it and no SpecAugment before it.
-    """
-
-    def encode(self, speech: torch.Tensor, speech_lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the encoder outputs (B, T', D') and their lengths (B,) as they are."""
-        return speech[:, :int(speech_lengths.max())], speech_lengths
-
-
-def encode_corpus(model: ESPnetASRModel, corpora: Mapping[str, tuple[Path, Path]], out: Path,
+def encode_corpus(model: Any, corpora: Mapping[str, tuple[Path, Path]], out: Path,
                   batch_frames: int) -> dict[str, Path]:
-    """Write the encoder's outputs for some sets, ``out/<name>/feats.{ark,scp}``; done before: leave them.
+    """Write the encoder's outputs for some sets, ``out/<name>/feats.{ark,scp}``, unless they are there.
 
     Args:
         model: an ``ESPnetASRModel``; it is left in eval mode, on a GPU where there is one.
@@ -55,7 +42,7 @@ def encode_corpus(model: ESPnetASRModel, corpora: Mapping[str, tuple[Path, Path]
     tables = {name: out / name / FEATS for name in corpora}
     if out.exists():
         return tables
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    model.to(device()).eval()
     with atomic_dir(out) as made:
         for name, (feats_scp, shapes) in corpora.items():
             paths = read_table(feats_scp)
@@ -79,12 +66,12 @@ def encode_corpus(model: ESPnetASRModel, corpora: Mapping[str, tuple[Path, Path]
 
 
 @torch.no_grad()
-def _encode(model: ESPnetASRModel, features: Mapping[str, np.ndarray]) -> list[torch.Tensor]:
-    device = next(model.parameters()).device
-    lengths = torch.tensor([len(values) for values in features.values()], device=device)
+def _encode(model: Any, features: Mapping[str, np.ndarray]) -> list[torch.Tensor]:
+    place = next(model.parameters()).device
+    lengths = torch.tensor([len(values) for values in features.values()], device=place)
     speech = torch.nn.utils.rnn.pad_sequence([torch.tensor(values) for values in features.values()], batch_first=True)
     try:
-        encoded, lens = model.encode(speech.to(device), lengths)
+        encoded, lens = model.encode(speech.to(place), lengths)
     except (RuntimeError, TooShortUttError) as error:
         raise DataError(f"utterance {next(iter(features))!r} and {len(features) - 1} more: the encoder cannot take "
                         f"them: {str(error).splitlines()[0]}") from None

@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from stxfer.experiment.config import Phase
+from stxfer.model.build import ENCODED, TEXT_ONLY
+from stxfer.model.device import on_gpu
+from stxfer.training.checkpoint import CRITERION, averaged
+from stxfer.training.spec import Text
 
 FREQ_MASK = 0.2  # the widest of two masks: share of the features' dimension, 16 of 80 bands
 # What the recurrent families call their dropout; they have no positions, so no dropout of them.
 DROPOUT = {"berard": ("dropout_rate",), "rnn": ("dropout",), "vgg_rnn": ("dropout",)}
-
-
-@dataclass(frozen=True)
-class Text:
-    """A text side of a model: its vocabulary directory (absolute)."""
-
-    vocab: Path
-
-    @property
-    def tokens(self) -> list[str]:
-        return (self.vocab / "tokens.txt").read_text(encoding="utf-8").splitlines()
-
-
-def averaged(phase: Phase) -> int:
-    """Return how many of a phase's best epochs are averaged."""
-    return min(phase.average, phase.epochs)
 
 
 def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: int, target: Text,
@@ -48,18 +33,18 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: 
         target: the side that is written.
         source: the side that is read, of MT.
     """
-    model = copy.deepcopy(dict(model))
+    words: dict[str, Any] = copy.deepcopy(dict(model))
     for part in ("encoder", "decoder"):
-        conf = model.setdefault(f"{part}_conf", {})
-        for key in DROPOUT.get(model.get(part, ""), ("dropout_rate", "positional_dropout_rate")):
+        conf = words.setdefault(f"{part}_conf", {})
+        for key in DROPOUT.get(words.get(part, ""), ("dropout_rate", "positional_dropout_rate")):
             conf.setdefault(key, phase.dropout)
     config: dict[str, Any] = {
-        **model, "token_list": target.tokens, "token_type": "bpe", "bpemodel": str(target.vocab / "bpe.model"),
+        **words, "token_list": target.tokens, "token_type": "bpe", "bpemodel": str(target.pieces),
         "init": model.get("init", "xavier_uniform")}
     if task == "mt":
         assert source is not None
         config |= {"src_token_list": source.tokens, "src_token_type": "bpe",
-                   "src_bpemodel": str(source.vocab / "bpe.model"),
+                   "src_bpemodel": str(source.pieces),
                    "model_conf": {**model.get("model_conf", {}), "lsm_weight": phase.label_smoothing,
                                   "report_bleu": False}}
         return config
@@ -67,9 +52,9 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: 
                "model_conf": {"ctc_weight": phase.ctc_weight, "lsm_weight": phase.label_smoothing,
                               "report_cer": False, "report_wer": False}}
     if task == "lm":
-        config["model"] = "deaf"
+        config["model"] = TEXT_ONLY
     elif phase.encode_once:
-        config["model"] = "encoded"
+        config["model"] = ENCODED
     if phase.specaug:
         config |= {"specaug": "specaug", "specaug_conf": _specaug(input_size)}
     return config
@@ -103,21 +88,21 @@ def training_config(phase: Phase, *, columns: int, train: dict[str, Path], dev: 
     kinds = {"speech": "kaldi_ark", "text": "text", "src_text": "text"}
     total = phase.epochs * phase.steps
     return {
-        "output_dir": str(out), "seed": seed, "ngpu": int(torch.cuda.is_available()), "resume": True,
+        "output_dir": str(out), "seed": seed, "ngpu": int(on_gpu()), "resume": True,
         "init_param": [str(init)],
         "train_data_path_and_name_and_type": [[str(path), name, kinds[name]] for name, path in train.items()],
         "valid_data_path_and_name_and_type": [[str(path), name, kinds[name]] for name, path in dev.items()],
         "train_shape_file": [str(shapes[0])], "valid_shape_file": [str(shapes[1])],
         "batch_type": "numel", "batch_bins": phase.batch_frames * columns,
         "max_epoch": phase.epochs, "num_iters_per_epoch": phase.steps * phase.accum, "accum_grad": phase.accum,
-        "patience": phase.patience or None, "early_stopping_criterion": ["valid", "acc", "max"],
-        "use_amp": phase.amp and torch.cuda.is_available(),
+        "patience": phase.patience or None, "early_stopping_criterion": list(CRITERION),
+        "use_amp": phase.amp and on_gpu(),
         "optim": "adamw", "optim_conf": {"lr": phase.lr, "betas": [0.9, 0.98], "weight_decay": phase.weight_decay},
         "scheduler": "onecyclelr",
         "scheduler_conf": {"max_lr": phase.lr, "total_steps": total + 1, "pct_start": phase.warmup,
                            "cycle_momentum": False},
         "grad_clip": phase.clip, "freeze_param": list(phase.freeze),
-        "best_model_criterion": [["valid", "acc", "max"]], "keep_nbest_models": [averaged(phase)],
+        "best_model_criterion": [list(CRITERION)], "keep_nbest_models": [averaged(phase)],
         "num_workers": 0, "num_att_plot": 0, "use_matplotlib": False, "use_tensorboard": phase.tensorboard,
         "log_interval": max(1, phase.steps * phase.accum // 4),
     }

@@ -23,11 +23,11 @@ from stxfer.experiment.layout import (
     vocab_dir,
 )
 from stxfer.experiment.systems import Mix, System, language_tag
-from stxfer.training.espnet_config import Text
-from stxfer.training.fit import Corpus, Fit, fit
+from stxfer.training.fit import fit
 from stxfer.training.launch import system_stage
 from stxfer.training.mixture import write_mixture
 from stxfer.training.ranks import Leader
+from stxfer.training.spec import Corpus, Fit, Start, Text
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,7 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
     init = None
     if system.init is not None:
         source = system_dir(exp, system.parent, seed) if system.parent else Path(system.init.model)
-        init = (source, system.init.parts, system.init.vocabulary)
-
+        init = Start(source, system.init.parts, system.init.vocabulary)
     directory = stage.out / "data"
     if system.mix or system.tags:
         with atomic_dir(directory) as made:
@@ -55,7 +54,8 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
         train, dev = _corpus(system, dump), _corpus(system, dump, system.dev_set)
     run_fit(stage, Fit(task=system.task, out=stage.out, train=train, dev=dev,
                        target=Text(vocab_dir(dump, system.vocab).resolve()),
-                       phases=experiment.train[system.phases], model=experiment.model, init=init, seed=seed), leader)
+                       phases=experiment.train[system.phases], model=experiment.model, init=init, seed=seed,
+                       tag=system.tag), leader)
 
 
 def _corpus(system: System | Mix, dump: Path, name: str = "") -> Corpus:
@@ -69,7 +69,7 @@ def _tag(system: System, part: Mix) -> str:
 
 
 def run_fit(stage: Stage, spec: Fit, leader: Leader | None = None) -> None:
-    """Run :func:`fit` under a marker; what another configuration left half-trained is not gone on with.
+    """Run :func:`fit` under a marker; what another configuration left half-trained is not resumed.
 
     Raises:
         StaleError: an input changed during the training.

@@ -9,7 +9,7 @@ from pathlib import Path
 from stxfer.core.errors import DataError
 from stxfer.experiment.layout import FEATS, FRAMES, TEXT
 from stxfer.kaldi.table import read_table, write_table
-from stxfer.training.fit import Corpus
+from stxfer.training.spec import Corpus
 
 
 def write_mixture(parts: Sequence[tuple[float, Corpus, str]], out: Path, final: Path, seed: int) -> Corpus:

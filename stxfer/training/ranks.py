@@ -18,6 +18,8 @@ from typing import Any
 import torch
 import torch.distributed
 
+from stxfer.model.device import on_gpu
+
 FOREVER = timedelta(days=30)  # a phase lasts as long as it lasts
 END = "end"
 RANK, SIZE, LOCAL = "RANK", "WORLD_SIZE", "LOCAL_RANK"  # as torchrun sets them
@@ -84,7 +86,7 @@ def follow(train: Callable[[Path, dict[str, Any]], None]) -> None:
 
 def options(meeting: Path) -> dict[str, Any]:
     """Return what ESPnet has to know of the group of processes."""
-    gpu = torch.cuda.is_available()
+    gpu = on_gpu()
     return {"dist_backend": "nccl" if gpu else "gloo", "dist_init_method": f"file://{meeting}",
             "dist_world_size": size(), "dist_rank": rank(),
             "local_rank": int(os.environ.get(LOCAL, 0)) if gpu else None,

@@ -9,9 +9,7 @@ from typing import Any
 
 import torch
 
-import stxfer.model.espnet  # noqa: F401  (before espnet)
-
-from espnet2.train.trainer import Trainer as EspnetTrainer  # isort: skip
+from stxfer.model.espnet import Trainer as EspnetTrainer
 
 BEAM_SIZE = 3  # wide enough to end sentences, narrow enough for every epoch
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stxfer.decoding.search.lstm import LstmStep
 from stxfer.decoding.search.transformer import TransformerStep, check_decoder
+from stxfer.model.berard import BerardDecoder
 
 
 class DecoderStep(Protocol):
@@ -22,8 +23,6 @@ class DecoderStep(Protocol):
 
 def check_step(decoder: Any) -> None:
     """Raise ConfigError for a decoder that there is no step for: best before it is trained."""
-    from stxfer.model.berard import BerardDecoder
-
     if not isinstance(decoder, BerardDecoder):
         check_decoder(decoder)
 
@@ -34,8 +33,6 @@ def decoder_step(decoder: Any, encoder_out: Tensor, lens: Tensor) -> DecoderStep
     Raises:
         ConfigError: a decoder that there is no step for.
     """
-    from stxfer.model.berard import BerardDecoder
-
     if isinstance(decoder, BerardDecoder):
         return LstmStep(decoder, encoder_out, lens)
     return TransformerStep(decoder, encoder_out, lens)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from stxfer.core.errors import ConfigError
+from stxfer.model.espnet import PositionalEncoding, ScaledPositionalEncoding, TransformerDecoder
 
 
 class TransformerStep:
@@ -114,9 +115,6 @@ class TransformerStep:
 
 def check_decoder(decoder: Any) -> None:
     """Raise ConfigError for a decoder that :class:`TransformerStep` is not for."""
-    from espnet.nets.pytorch_backend.transformer.embedding import PositionalEncoding, ScaledPositionalEncoding
-    from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
-
     if type(decoder) is not TransformerDecoder:
         raise ConfigError(f"the search has no step for decoder class {type(decoder).__name__}; "
                           "train with decoder: transformer or berard")

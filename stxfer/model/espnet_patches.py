@@ -1,0 +1,145 @@
+"""Every change that this package makes to other packages while it runs, and what it reads of their internals.
+
+Patches, each a function of this module:
+
+======================  ==============================================================================================
+:func:`fast_imports`    ``typeguard.typechecked`` does nothing; ``g2p_en`` is a stub; ``transformers`` and ``nltk`` are
+                        hidden while ESPnet is imported; what it prints is swallowed; ``MPLBACKEND`` is ``Agg``
+:func:`quiet_builds`    the root logger's level and ``sys.argv`` while a model is built
+:func:`atomic_saves`    ``torch.save`` to a path writes beside it and renames
+:func:`quiet_training`  warnings that ESPnet's trainer gives of itself are not shown
+======================  ==============================================================================================
+
+Beside these, :mod:`stxfer.model.build` adds classes to ESPnet's ``encoder_choices``, ``decoder_choices`` and
+``model_choices``. ``INTERNALS`` lists what else is read. All of it was checked against the versions in ``CHECKED``, and
+``tests/test_espnet_patches.py`` fails when one of those packages changes underneath.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import logging
+import os
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typeguard
+
+CHECKED = {"espnet": "202511", "torch": "2.11.0", "typeguard": "4.6.0"}
+UNUSED = ("transformers", "nltk")  # which ESPnet imports for wrappers and scores that no recipe here uses
+
+# Module of this package: what it reads of ESPnet beyond documented calls.
+INTERNALS = {
+    "stxfer.decoding.search.transformer": (
+        "TransformerDecoder: embed, decoders, normalize_before, after_norm, output_layer",
+        "DecoderLayer: self_attn, src_attn, feed_forward, norm1-3, concat_after, concat_linear1-2, normalize_before",
+        "MultiHeadedAttention: h, d_k, linear_q, linear_k, linear_v, linear_out, q_norm, k_norm",
+        "PositionalEncoding: pe, extend_pe, xscale; ScaledPositionalEncoding: pe, extend_pe, alpha"),
+    "stxfer.model.encoder": ("encoders with input_layer None: embed is None, then a positional encoding",),
+    "stxfer.model.smoothing": ("LabelSmoothingLoss: size, padding_idx, smoothing, normalize_length",),
+    "stxfer.model.build": ("ESPnetMTModel: criterion_mt, decoder.embed[0] shared with decoder.output_layer",),
+    "stxfer.model.berard": ("initialize: calls espnet_initialization_fn of modules last",),
+    "stxfer.training.checkpoint": (
+        "Trainer.run: checkpoint.pth before <n>epoch.pth; keys model, reporter, ... ; reporter: epoch, stats",
+        "average_nbest_models: ave_<n>best.pth of n epochs, ave_1best.pth alone where there are fewer"),
+}
+
+
+@contextlib.contextmanager
+def fast_imports() -> Iterator[None]:
+    """Within the block ``import espnet2...`` takes 3 s in place of 13 to 16.
+
+    The imports left out do nothing for ASR, ST and MT: typeguard instruments every decorated function anew,
+    ``espnet2.text.phoneme_tokenizer`` imports g2p_en, which looks for nltk data on the network, and wrappers of Hugging
+    Face models import half of transformers. Self-supervised encoders are run when features are made, by
+    :mod:`stxfer.audio`, so that transformers is not lost: it can be imported afterwards. typeguard and g2p_en stay as
+    they are left here. Does nothing if ESPnet is imported already.
+    """
+    if "espnet2" in sys.modules:
+        yield
+        return
+    typeguard.typechecked = _pass_through
+    if "g2p_en" not in sys.modules:
+        stub = types.ModuleType("g2p_en")
+        stub.__spec__ = importlib.util.spec_from_loader("g2p_en", loader=None)
+        stub.G2p = None  # type: ignore[attr-defined]
+        sys.modules["g2p_en"] = stub
+    os.environ.setdefault("MPLBACKEND", "Agg")  # ESPnet imports matplotlib: no window, no display
+    with _hidden(*UNUSED), contextlib.redirect_stdout(io.StringIO()):  # ESPnet prints that flash_attn is absent
+        yield
+
+
+def _pass_through(function: Any = None, **_: Any) -> Any:
+    return function if function is not None else (lambda wrapped: wrapped)
+
+
+@contextlib.contextmanager
+def _hidden(*names: str) -> Iterator[None]:
+    """Within the block these modules, unless imported before, are empty ones that lack whatever is asked for."""
+    stubs = {name: types.ModuleType(name) for name in names if name not in sys.modules}
+    sys.modules.update(stubs)
+    try:
+        yield
+    finally:
+        for name in stubs:
+            del sys.modules[name]
+
+
+@contextlib.contextmanager
+def quiet_builds() -> Iterator[None]:
+    """Within the block ESPnet does not log how it builds a model, and sees no command line.
+
+    ``AbsTask.get_default_config`` parses ``sys.argv`` and would read a ``--config`` that is this package's.
+    """
+    root, argv = logging.getLogger(), sys.argv
+    level = root.level
+    root.setLevel(logging.WARNING)
+    sys.argv = argv[:1]
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        sys.argv = argv
+
+
+@contextlib.contextmanager
+def atomic_saves() -> Iterator[None]:
+    """Within the block ``torch.save`` to a path writes beside it and renames.
+
+    ESPnet's trainer writes ``checkpoint.pth`` in place: a kill in that moment leaves a file that stops every later
+    resume.
+    """
+    import torch
+
+    plain: Callable[..., None] = torch.save
+
+    def save(value: Any, target: Any, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(target, (str, os.PathLike)):
+            return plain(value, target, *args, **kwargs)
+        temporary = Path(f"{target}.tmp{os.getpid()}")
+        try:
+            plain(value, temporary, *args, **kwargs)
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    torch.save = save
+    try:
+        yield
+    finally:
+        torch.save = plain
+
+
+@contextlib.contextmanager
+def quiet_training() -> Iterator[None]:
+    """Within the block ESPnet's trainer does not warn of PyTorch calls of its own, nor of figures not measured."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)
+        warnings.filterwarnings("ignore", "No valid stats found", UserWarning)  # CER, say
+        yield

@@ -1,0 +1,72 @@
+"""The complete parameters that a phase starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import write_json
+from stxfer.decoding.search.step import check_step
+from stxfer.experiment.config import Phase
+from stxfer.experiment.layout import CONFIG, TRANSFER, parameters
+from stxfer.model.build import build_model
+from stxfer.model.espnet_patches import atomic_saves
+from stxfer.model.transfer import load_state, transfer
+from stxfer.training.spec import Fit
+
+
+def write_initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, path: Path) -> None:
+    """Write the parameters that a phase starts from, and say what was transferred.
+
+    Args:
+        spec: what is trained.
+        config: the phase's model, as ESPnet's configuration.
+        previous: result of the phase before; without one, ``spec.init`` is transferred.
+        path: file to write; ``transfer.json`` lies in ``spec.out``.
+
+    Raises:
+        ConfigError: a part to freeze is not in the model, or the search has no step for the decoder.
+        DataError: the model to start from is not trained.
+        TransferError: its parameters do not fit.
+    """
+    torch.manual_seed(spec.seed)
+    model: Any = build_model(spec.task, config)
+    _check_frozen(model, spec.phases)
+    if model.decoder is not None:
+        check_step(model.decoder)
+    report = None
+    if previous is not None:
+        name = f"{spec.out.resolve().parent.name} {previous.parent.name}"
+        report = transfer(model, load_state(previous), ["all"], source=name,
+                          vocabularies=(spec.target.tokens, spec.target.tokens))
+    elif spec.init is not None:
+        start, theirs = spec.init, _vocabulary(spec.init.model)
+        report = transfer(model, load_state(parameters(start.model)), start.parts, policy=start.vocabulary,
+                          source=f"{start.model.parent.name}/{start.model.name}",
+                          vocabularies=(theirs, spec.target.tokens))
+        write_json(spec.out / TRANSFER, report.to_json())
+    with atomic_saves():
+        torch.save(model.state_dict(), path)
+    if report is not None:
+        print(report.summary(), flush=True)
+
+
+def _vocabulary(model: Path) -> list[str]:
+    try:
+        return list(yaml.safe_load((model / CONFIG).read_text(encoding="utf-8"))["token_list"])
+    except FileNotFoundError:
+        raise DataError(f"{model / CONFIG}: no such file; train that system first") from None
+
+
+def _check_frozen(model: torch.nn.Module, phases: Iterable[Phase]) -> None:
+    """Raise ConfigError for a name to freeze that is no part of the model: ESPnet would freeze nothing, unsaid."""
+    modules = {name for name, module in model.named_modules() if any(True for _ in module.parameters())}
+    for name in (name for phase in phases for name in phase.freeze):
+        if name not in modules:
+            raise ConfigError(f"freeze: the model has no part {name!r}; it has "
+                              f"{' '.join(sorted(name for name in modules if name and '.' not in name))}")

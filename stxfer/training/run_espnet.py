@@ -1,0 +1,79 @@
+"""ESPnet's trainer, driven phase by phase, in one process or several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import sentencepiece as spm
+import yaml
+
+from stxfer.core.fileio import atomic_write
+from stxfer.experiment.config import Phase
+from stxfer.model.build import ASRTask, MTTask
+from stxfer.model.espnet_patches import atomic_saves, quiet_training
+from stxfer.training import checkpoint
+from stxfer.training.ranks import Leader, follow, rank
+from stxfer.training.trainer import DevErrors, Trainer
+
+DONE = "done"  # lies in the directory of a phase that has ended
+
+
+class SpeechTask(ASRTask):
+    """The task that ASR, ST and the text-only control are trained as."""
+
+    trainer = Trainer
+
+
+def train_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Phase, leader: Leader,
+                tag: str = "") -> Path:
+    """Train a phase, or go on where a killed run stopped; return the averaged parameters' file.
+
+    Args:
+        task: ``asr``, ``st``, ``lm`` or ``mt``.
+        config: ESPnet's configuration of model and training.
+        directory: of the phase.
+        phase: its schedule.
+        leader: of the processes that train together.
+        tag: see :class:`stxfer.training.spec.Fit`.
+
+    Raises:
+        StxferError: no step of the last epoch had a finite gradient.
+    """
+    done = directory / DONE
+    if done.exists():
+        return checkpoint.average(directory, phase)
+    checkpoint.mend(directory)
+    if not checkpoint.ended(directory, phase):
+        plain = directory / "train.yaml"
+        with atomic_write(plain) as handle:
+            yaml.safe_dump({**config, "stxfer": {"task": task, "dev_wer": phase.dev_wer, "tag": tag}}, handle,
+                           allow_unicode=True, sort_keys=False)
+        with leader.training(plain, directory) as more:
+            _run(plain, more)
+    checkpoint.check_learnt(directory)
+    result = checkpoint.average(directory, phase)
+    done.touch()
+    return result
+
+
+def take_part() -> None:
+    """Train as one of several processes, led by rank 0."""
+    follow(_run)
+
+
+def _run(path: Path, more: Mapping[str, Any]) -> None:
+    """Run ESPnet's training loop with a configuration file and some further options, in this process."""
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    ours = config.pop("stxfer")
+    own = path.with_name(f"train.{rank()}.yaml")
+    with atomic_write(own) as handle:
+        yaml.safe_dump({**config, **more}, handle, allow_unicode=True, sort_keys=False)
+    task: Any = MTTask if ours["task"] == "mt" else SpeechTask
+    if ours["task"] in ("asr", "st"):
+        Trainer.dev_errors = DevErrors(
+            ours["dev_wer"], config["token_list"],
+            spm.SentencePieceProcessor(model_file=config["bpemodel"])) if ours["dev_wer"] else None
+    with atomic_saves(), quiet_training():
+        task.main(cmd=["--config", str(own)])
