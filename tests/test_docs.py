@@ -10,7 +10,6 @@ import argparse
 import ast
 import importlib
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -30,6 +29,7 @@ FILES = re.compile(r"(run\.sh|[\w./-]+\.(md|toml|sh|ya?ml))")
 MADE = {"RESULTS.md", "config.yaml", "tools/venv"}  # by a run
 PYTHON = re.compile(r"(.*/)?python3?|\$STXFER_PYTHON")
 TOOLS = {"tools/test.sh", "tools/install.sh", ".ci/run"}
+LINTERS = {f"tools/venv/bin/{name}" for name in ("ruff", "mypy", "lint-imports")}
 OTHERS = {".", "cd", "git"}  # of the shell, which need no check
 QUICK = {"check_config"}  # commands that read an experiment file and nothing else
 
@@ -132,8 +132,7 @@ def check_command(document: Document, words: Sequence[str]) -> bool:
         unknown = {word for word in arguments[1:] if word.startswith("--")} - script_options(script)
         assert not unknown, f"{arguments[0]} has no option {unknown}"
         return False
-    assert program in TOOLS | OTHERS or shutil.which(Path(program).name, path=ROOT / "tools/venv/bin"), \
-        f"cannot check the command {program!r}"
+    assert program in TOOLS | LINTERS | OTHERS, f"cannot check the command {program!r}"
     assert program not in TOOLS or (ROOT / program).exists()
     return False
 
@@ -187,7 +186,7 @@ def test_paths_in_the_text_are_there(document: Document) -> None:
 
 @each_document
 def test_modules_in_the_text_are_there(document: Document) -> None:
-    for name in re.findall(r"\bstxfer(?:\.\w+)+", document.text):
+    for name in re.findall(r"\bstxfer(?!\.sh)(?:\.\w+)+", document.text):
         parts = name.split(".")
         path = next((p for n in range(len(parts), 0, -1) for p in (ROOT / "/".join(parts[:n]),)
                      if p.is_dir() or p.with_suffix(".py").is_file()), None)
