@@ -1,4 +1,4 @@
-"""Stage 3: filterbank or self-supervised features of the prepared sets."""
+"""Stage 3: filterbank features, or those of a pretrained encoder, of the prepared sets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stxfer.audio.ark import COMPRESSIONS
 from stxfer.audio.dump import FBANK, dump_fbank
-from stxfer.audio.ssl import open_ssl
+from stxfer.audio.pretrained import open_pretrained
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
 from stxfer.core.errors import DataError
 from stxfer.core.pool import worker_pool
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if unknown := [name for name in sets if name not in found]:
         raise DataError(f"{args.data / unknown[0]}: no such set; there are: {' '.join(found)}")
     options = load_experiment(args.config).features if args.config else FeatureOptions()
-    extractor = open_ssl(options) if options.kind == "ssl" else FBANK
+    extractor = open_pretrained(options) if options.kind == "pretrained" else FBANK
     with worker_pool(args.nj) as pool:
         counts = {name: dump_fbank(args.data / name, args.out / name, extractor=extractor, pool=pool,
                                    compression=args.compression, force=args.force, allow_stale=args.allow_stale)

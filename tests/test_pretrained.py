@@ -1,4 +1,4 @@
-"""Features of self-supervised encoders: transformers' own, in windows, dumped, trained on and decoded; bad models."""
+"""Features of pretrained encoders: transformers' own, in windows, dumped, trained on and decoded; bad models."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ import toy
 import transformers
 import yaml
 
-from stxfer.audio import ssl
+from stxfer.audio import encoders, pretrained
 from stxfer.audio.dump import dump_fbank
 from stxfer.audio.fbank import cmvn
-from stxfer.audio.ssl import SslFeatures, open_ssl
+from stxfer.audio.pretrained import PretrainedFeatures, open_pretrained
 from stxfer.bin import dump_fbank as cli
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json, write_json
@@ -53,21 +53,32 @@ MODELS: dict[str, tuple[str, dict[str, Any], str, Any]] = {
               transformers.Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)),
     "wav2vec2-bert": ("Wav2Vec2BertConfig", {"output_hidden_size": SIZE, "conv_depthwise_kernel_size": 5},
                       "Wav2Vec2BertForCTC", transformers.SeamlessM4TFeatureExtractor(padding_value=1)),
+    "whisper": ("WhisperConfig", {"d_model": SIZE, "encoder_layers": LAYERS, "encoder_attention_heads": 2,
+                                  "encoder_ffn_dim": 48, "decoder_layers": 1, "decoder_attention_heads": 2,
+                                  "decoder_ffn_dim": 48, "max_source_positions": 100, "pad_token_id": 0,
+                                  "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1},
+                "WhisperForConditionalGeneration", transformers.WhisperFeatureExtractor(chunk_length=2)),
 }
 
 
 def save_model(family: str, directory: Path) -> Path:
     config, own, network, processor = MODELS[family]
     torch.manual_seed(1)
-    model = getattr(transformers, network)(getattr(transformers, config)(**SMALL, vocab_size=12, **own))
+    common = {} if family == "whisper" else SMALL
+    model = getattr(transformers, network)(getattr(transformers, config)(**common, vocab_size=12, **own))
     model.save_pretrained(directory)
     processor.save_pretrained(directory)
     return directory
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=[family for family in MODELS if family != "whisper"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_model(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model("whisper", tmp_path_factory.mktemp("whisper"))
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +86,8 @@ def wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_model("wav2vec2", tmp_path_factory.mktemp("xls-r"))
 
 
-def extractor(directory: Path, **options: Any) -> SslFeatures:
-    return open_ssl(FeatureOptions(kind="ssl", model=str(directory), **options))
+def extractor(directory: Path, **options: Any) -> PretrainedFeatures:
+    return open_pretrained(FeatureOptions(kind="pretrained", model=str(directory), **options))
 
 
 def speech(seconds: float, seed: int = 0) -> np.ndarray:
@@ -125,24 +136,68 @@ def test_layer_and_pairs_of_frames(wav2vec2: Path) -> None:
         default(speech(399 / 16000), "x.wav")
 
 
-@pytest.mark.parametrize("family", ["wav2vec2", "wav2vec2-bert"])
-def test_long_utterances_go_through_in_windows(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make = extractor(save_model(family, tmp_path), stride=1)
+def whisper_states(directory: Path, samples: np.ndarray) -> list[np.ndarray]:
+    """What transformers computes of a window of 2 s that is filled with silence; of each layer (100, D)."""
+    network = transformers.WhisperModel.from_pretrained(directory).encoder.eval()
+    inputs = transformers.WhisperFeatureExtractor.from_pretrained(directory)(
+        samples, sampling_rate=16000, return_tensors="pt").input_features
+    with torch.no_grad():
+        return [hidden[0].numpy() for hidden in network(inputs, output_hidden_states=True).hidden_states]
+
+
+@pytest.mark.parametrize("seconds", [1.0, 0.631, 1.9])
+def test_padded_whisper_is_transformers_own(whisper: Path, seconds: float) -> None:
+    one = speech(seconds)
+    whole = whisper_states(whisper, one)
+    for layer in (2, LAYERS):  # the last one with the normalisation behind it
+        found = extractor(whisper, layer=layer, stride=1, padded=True)(one, "x")
+        assert found.shape == (len(one) // 320, SIZE)
+        assert np.abs(found - cmvn(whole[layer][:len(found)])).max() < 1e-3
+
+
+def test_whisper_without_silence(whisper: Path) -> None:
+    make = extractor(whisper, stride=1)
+    assert make.layer == LAYERS
+    assert np.abs(make(speech(2.0), "x") - extractor(whisper, stride=1, padded=True)(speech(2.0), "x")).max() < 0.01
+    short, padded = make(speech(1.0), "x"), extractor(whisper, stride=1, padded=True)(speech(1.0), "x")
+    assert short.shape == padded.shape == (50, SIZE)
+    assert 0 < np.abs(short - padded).mean() < 0.5  # attention to the silence is all that differs
+    assert len(make(speech(320 / 16000), "x")) == 1
+    with pytest.raises(DataError, match="^x.wav: shorter than one frame of the encoder, 20 ms$"):
+        make(speech(319 / 16000), "x.wav")
+
+
+def test_whisper_gives_each_layer(whisper: Path) -> None:
+    one = speech(2.0)
+    for layer, hidden in enumerate(whisper_states(whisper, one)):
+        if layer:
+            assert np.abs(extractor(whisper, layer=layer, stride=1)(one, "x") - cmvn(hidden)).max() < 1e-3
+
+
+@pytest.mark.parametrize(("family", "padded"), [("wav2vec2", False), ("wav2vec2-bert", False), ("whisper", False),
+                                                ("whisper", True)])
+def test_long_utterances_go_through_in_windows(family: str, padded: bool, tmp_path: Path,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    make = extractor(save_model(family, tmp_path), stride=1, padded=padded)
     one = speech(5.0)
-    whole = make(one, "x")
-    monkeypatch.setattr(ssl, "WINDOW", len(whole))
-    assert np.array_equal(make(one, "x"), whole)
+    encoder = pretrained._encoder(make)
+    if family != "whisper":
+        whole = make(one, "x")
+        monkeypatch.setattr(encoder, "window", len(whole))
+        assert np.array_equal(make(one, "x"), whole)
+        monkeypatch.setattr(encoder, "window", 100)
+    frames = 250 if family == "whisper" else len(whole)
     seen = []
-    hidden = ssl.Encoder._hidden
-    monkeypatch.setattr(ssl.Encoder, "_hidden", lambda self, values: seen.append(hidden(self, values)) or seen[-1])
-    monkeypatch.setattr(ssl, "WINDOW", 100)
-    monkeypatch.setattr(ssl, "CONTEXT", 25)
+    hidden = encoder.hidden
+    monkeypatch.setattr(encoder, "hidden", lambda *args: seen.append(hidden(*args)) or seen[-1])
+    monkeypatch.setattr(encoders, "CONTEXT", 25)
     windows = make(one, "x")
-    assert [len(frames) for frames in seen] == [75, 100, 100, 100, len(whole) - 175]
-    assert windows.shape == whole.shape
-    # Beyond a window reaches attention alone, and that of random weights is nearly even.
-    assert np.abs(windows - whole).mean() < 0.1
-    assert np.abs(windows[3:] - whole[:-3]).mean() > 0.3  # of frames that are not the same
+    assert [len(part) for part in seen] == [75, 100, 100, 100, frames - 175]
+    assert windows.shape == (frames, SIZE)
+    if family != "whisper":  # that has no positions for more than a window
+        # Beyond a window reaches attention alone, and that of random weights is nearly even.
+        assert np.abs(windows - whole).mean() < 0.1
+        assert np.abs(windows[3:] - whole[:-3]).mean() > 0.3  # of frames that are not the same
 
 
 def write_audio(root: Path, sets: dict[str, dict[str, str]]) -> None:
@@ -165,13 +220,13 @@ def test_a_system_is_trained_and_decoded(wav2vec2: Path, tmp_path: Path, monkeyp
     model = {**toy.CONFIG["model"], "encoder_conf": {**toy.CONFIG["model"]["encoder_conf"], "conv_layers": 1}}
     phase = {**toy.PHASE, "batch_frames": 150, "epochs": 3, "specaug": True}
     experiment, config = toy.make_experiment(
-        tmp_path, model=model, features={"kind": "ssl", "model": str(wav2vec2)},
+        tmp_path, model=model, features={"kind": "pretrained", "model": str(wav2vec2)},
         train={**toy.CONFIG["train"], "target": [phase]})
     dump, exp = tmp_path / "dump", tmp_path / "exp"
     made = []
-    call = SslFeatures.__call__
-    monkeypatch.setattr(SslFeatures, "__call__", lambda self, *args: made.append(args[1]) or call(self, *args))
-    monkeypatch.setattr(ssl, "MIN_SHARD", 8)
+    call = PretrainedFeatures.__call__
+    monkeypatch.setattr(PretrainedFeatures, "__call__", lambda self, *args: made.append(args[1]) or call(self, *args))
+    monkeypatch.setattr(pretrained, "MIN_SHARD", 8)
     argv = ["--config", str(config), "--data", str(tmp_path / "data"), "--out", str(dump / "fbank"), "--nj", "1"]
     cli.main(argv)
     assert "tgt_dev 6, tgt_train 20 utterances" in capsys.readouterr().out
@@ -256,8 +311,8 @@ def pickle_code(directory: Path) -> None:
     (without("config.json"), DataError, "config.json: no such file"),
     (without("model.safetensors"), DataError, "lacks model.safetensors; download the whole directory"),
     (without("preprocessor_config.json"), DataError, "lacks preprocessor_config.json"),
-    (with_value("config.json", model_type="whisper"), ConfigError,
-     "model_type 'whisper' is no speech encoder that can be used; known: wav2vec2 hubert wavlm wav2vec2-bert"),
+    (with_value("config.json", model_type="bert"), ConfigError,
+     "model_type 'bert' is no speech encoder that can be used; known: wav2vec2 hubert wavlm wav2vec2-bert whisper"),
     (with_value("config.json", num_hidden_layers=None), DataError, "num_hidden_layers and .* must be whole numbers"),
     (with_value("config.json", num_hidden_layers=1), ConfigError, "features.layer 2: the encoder has 1 layers"),
     (with_value("preprocessor_config.json", sampling_rate=8000), ConfigError, "the encoder hears 8000 Hz"),
@@ -288,11 +343,11 @@ def test_a_missing_shard_of_the_weights_is_named(wav2vec2: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(("features", "message"), [
-    ({"kind": "mfcc"}, "features.kind: 'mfcc' must be one of fbank ssl"),
-    ({"kind": "ssl"}, "features.model: kind ssl needs the directory of an encoder"),
-    ({"kind": "ssl", "model": "m", "stride": 0}, "layer 0 must not be negative and stride 0 at least 1"),
-    ({"layer": 3}, "model, layer and stride are for kind ssl alone"),
-    ({"kind": "ssl", "layers": 3}, "unknown key 'layers'"),
+    ({"kind": "mfcc"}, "features.kind: 'mfcc' must be one of fbank pretrained"),
+    ({"kind": "pretrained"}, "features.model: kind pretrained needs the directory of an encoder"),
+    ({"kind": "pretrained", "model": "m", "stride": 0}, "layer 0 must not be negative and stride 0 at least 1"),
+    ({"layer": 3}, "model, layer, stride and padded are for kind pretrained alone"),
+    ({"kind": "pretrained", "layers": 3}, "unknown key 'layers'"),
 ])
 def test_wrong_options(features: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -1,0 +1,147 @@
+"""Features from a pretrained speech encoder: Whisper, wav2vec 2.0 and XLS-R or MMS, HuBERT, WavLM, w2v-BERT 2.0.
+
+The encoder is frozen and stands before training, not in it: each utterance goes through it once, and what comes out
+is kept like a filterbank. Every model family, transfer and search then works on it as it is, all systems that are
+compared hear the same, and two cores can train on it: a step through an XLS-R of 300 M parameters would cost about a
+hundred times one of the models here. What this gives up is adapting the encoder to the language.
+
+Of a self-supervised encoder the layer three quarters of the way up is taken by default, the 18th of 24. Phones and
+words are told best from the middle and upper layers, while the last ones of wav2vec 2.0 turn back to the sound that it
+was trained to predict (Pasad, Chou and Livescu, "Layer-wise analysis of a self-supervised speech representation model",
+ASRU 2021). Whisper's encoder is trained to be read by a decoder: its last layer, behind the final normalisation, is the
+default.
+Pairs of frames are averaged: 25 a second halve the disk and the attention's work, and are still two a phone.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stxfer.audio.encoders import CONTEXT, FAMILIES, Encoder, open_encoder
+from stxfer.audio.fbank import cmvn
+from stxfer.audio.io import SAMPLE_RATE
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import read_json, sha256
+from stxfer.experiment.features import FeatureOptions
+
+CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+MIN_SHARD = 64  # utterances: minutes of work on a core, all that a kill costs
+
+
+@dataclass(frozen=True)
+class PretrainedFeatures:
+    """Features of one layer of an encoder; see :class:`stxfer.audio.dump.Extractor`.
+
+    Attributes:
+        model: the encoder's directory.
+        family: its ``model_type``.
+        layer: whose output is taken, from 1: ``hidden_states[layer]`` of transformers.
+        stride: how many successive frames are averaged into one.
+        size: dimension of the features.
+        digest: of the files that decide what the encoder computes.
+        padded: silence fills up Whisper's window.
+    """
+
+    model: str
+    family: str
+    layer: int
+    stride: int
+    size: int
+    digest: str
+    padded: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.family} layer {self.layer}"
+
+    @property
+    def min_shard(self) -> int:
+        return MIN_SHARD
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return {"kind": "pretrained", "family": self.family, "layer": self.layer, "stride": self.stride,
+                "model_sha256": self.digest, "context": CONTEXT, "padded": self.padded, "cmvn": "utterance",
+                "resample": "soxr HQ"}
+
+    def __call__(self, samples: np.ndarray, path: str) -> np.ndarray:
+        """Return the features of an utterance, mean and variance normalised, float32 (T, size).
+
+        Args:
+            samples: float32 (n,) at 16 kHz, full scale +-1.
+            path: where they come from; an error message names it.
+
+        Raises:
+            ConfigError: the model cannot be loaded.
+            DataError: the utterance is shorter than a frame.
+        """
+        encoder = _encoder(self)
+        if len(samples) < encoder.least:
+            raise DataError(f"{path}: shorter than one frame of the encoder, {1000 * encoder.least / SAMPLE_RATE:g} ms")
+        return cmvn(_averaged(encoder(samples), self.stride))
+
+
+def open_pretrained(options: FeatureOptions) -> PretrainedFeatures:
+    """Find out what an encoder's directory holds, in the hub's layout; nothing is fetched.
+
+    Raises:
+        ConfigError: a model that cannot be used, or that has no such layer.
+        DataError: files are missing or broken.
+    """
+    directory = Path(options.model)
+    if not directory.is_dir():
+        raise DataError(f"{directory}: no such directory; download the model first, e.g. with 'hf download NAME "
+                        "--local-dir DIR' (nothing is downloaded here)")
+    config = read_json(directory / CONFIG)
+    family = config.get("model_type")
+    if family not in FAMILIES:
+        raise ConfigError(f"{directory / CONFIG}: model_type {family!r} is no speech encoder that can be used; known: "
+                          f"{' '.join(FAMILIES)}")
+    names = ("encoder_layers", "d_model") if family == "whisper" else ("num_hidden_layers", "hidden_size")
+    layers, size = (config.get(name) for name in names)
+    files = [directory / CONFIG, directory / PREPROCESSOR, *_weights(directory)]
+    if missing := [path.name for path in files if not path.exists()]:
+        raise DataError(f"{directory}: lacks {', '.join(missing)}; download the whole directory")
+    rate = read_json(directory / PREPROCESSOR).get("sampling_rate", SAMPLE_RATE)
+    if rate != SAMPLE_RATE:
+        raise ConfigError(f"{directory / PREPROCESSOR}: the encoder hears {rate} Hz, but only encoders of "
+                          f"{SAMPLE_RATE} Hz can be used")
+    if not isinstance(layers, int) or not isinstance(size, int):
+        raise DataError(f"{directory / CONFIG}: {' and '.join(names)} must be whole numbers")
+    if options.padded and family != "whisper":
+        raise ConfigError(f"{directory}: features.padded is for Whisper; leave it out with {family}")
+    if options.layer > layers:
+        raise ConfigError(f"{directory}: features.layer {options.layer}: the encoder has {layers} layers")
+    digest = hashlib.sha256("".join(f"{path.name} {sha256(path)}\n" for path in files).encode()).hexdigest()
+    usual = layers if family == "whisper" else max(1, round(0.75 * layers))
+    return PretrainedFeatures(str(directory), family, options.layer or usual, options.stride, size, digest,
+                              options.padded)
+
+
+def _weights(directory: Path) -> list[Path]:
+    """Return the files of the weights that transformers reads: safetensors before pickles of tensors."""
+    found = next((name for name in WEIGHTS if (directory / name).exists()), WEIGHTS[0])
+    if not found.endswith(".index.json"):
+        return [directory / found]
+    shards = sorted(set(read_json(directory / found)["weight_map"].values()))
+    return [directory / found, *(directory / name for name in shards)]
+
+
+def _averaged(frames: np.ndarray, stride: int) -> np.ndarray:
+    """Average each ``stride`` successive rows; the last ones may be fewer."""
+    starts = np.arange(0, len(frames), stride)
+    counts = np.diff([*starts, len(frames)])[:, None]
+    return (np.add.reduceat(frames, starts) / counts).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=1)
+def _encoder(features: PretrainedFeatures) -> Encoder:
+    return open_encoder(features.family, features.model, features.layer, padded=features.padded)
