@@ -139,7 +139,7 @@ class WhisperEncoder(Encoder):
 
     It has learnt from windows of 30 s, filled up with silence. Without that silence its output is not the same: on
     clips of 5 to 23 s the last layer of Whisper base differs by 0.2 to 0.45 of a standard deviation, most on the
-    shortest. What is learnt on it is as good (README), and a clip of 5 s costs a seventh.
+    shortest; a clip of 5 s costs a seventh.
 
     Args:
         directory: the model, encoder and decoder.
