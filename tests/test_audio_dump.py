@@ -120,7 +120,7 @@ def test_dump_killed_ends_in_the_same_bytes(data: DataDir, tmp_path: Path, monke
 
 
 def test_dump_applies_speed(data: DataDir, tmp_path: Path) -> None:
-    data.utt2speed = {utt: 0.5 for utt in data.wav_scp}
+    data.utt2speed = dict.fromkeys(data.wav_scp, 0.5)
     write_datadir(data.path, data)
     dump_fbank(data.path, tmp_path / "out")
     assert read_table(tmp_path / "out" / "utt2num_frames")["s0-u0"] == str(1 + (2 * 4800 - 400) // 160)

@@ -129,7 +129,7 @@ def test_from_data_to_table(name: str, systems: set[str], scored: set[str], requ
     results = json.loads((work / "exp/report/results.json").read_text())
     st = {system for system in systems if system.startswith("st_")}
     assert {row["system"] for row in results["rows"]} == systems - st | scored
-    assert results["unscored"] == {system: "src_test/text.sw.human" for system in st - scored}
+    assert results["unscored"] == dict.fromkeys(st - scored, "src_test/text.sw.human")
     (transfer,) = systems & {"xfer_human", "xfer_mt"}
     assert {(c["system"], c["baseline"], c["metric"]) for c in results["comparisons"]} == {
         (transfer, "direct", "wer"), (transfer, "direct", "cer")}

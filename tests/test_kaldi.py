@@ -55,7 +55,7 @@ def test_table_refuses(tmp_path: Path, content: bytes, message: str) -> None:
 
 def test_datadir_round_trip(tmp_path: Path) -> None:
     data = make(path=tmp_path / "set")
-    data.utt2speed = {utt: 0.9 for utt in data.wav_scp}
+    data.utt2speed = dict.fromkeys(data.wav_scp, 0.9)
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "stale").touch()
     write_datadir(tmp_path / "set", data, dropped={"u9": "why"})
@@ -134,7 +134,7 @@ def make_segments(path: Path = Path("data/src_train")) -> DataDir:
 
 def test_segments_round_trip_and_audio(tmp_path: Path) -> None:
     data = make_segments(tmp_path / "set")
-    data.utt2speed = {utt: 0.9 for utt in data.text}
+    data.utt2speed = dict.fromkeys(data.text, 0.9)
     write_datadir(data.path, data)
     assert (data.path / "segments").read_text().splitlines()[1] == "s0-u1 r0 2.5 4.25"
     assert read_datadir(data.path) == data

@@ -38,7 +38,7 @@ def speech_set(root: Path, name: str, texts: dict[str, str], *, seconds: float =
         wav_scp[utt] = str(path)
     write_datadir(root / "data" / name, DataDir(
         root / "data" / name, wav_scp, texts, {utt: utt.partition("-")[0] for utt in texts},
-        {utt: seconds for utt in texts}, texts={"text.sw.human": human} if human else {}))
+        dict.fromkeys(texts, seconds), texts={"text.sw.human": human} if human else {}))
 
 
 def write_bitext(root: Path, **parts: list[tuple[str, str]]) -> Path:
