@@ -184,6 +184,33 @@ def test_st_systems_compare_by_bleu_and_unlike_systems_do_not(recipe):
         report()
 
 
+@pytest.mark.parametrize("n_utts, n_speakers, told", [
+    (1, None, "too few to tell (1 utterance, "), (12, None, "too few to tell (12 utterances, "),
+    (29, None, "too few to tell (29 utterances, "), (40, 1, "too few to tell (40 utterances of 1 speaker, "),
+    (40, 2, "too few to tell (40 utterances of 2 speakers, ")])
+def test_a_small_test_set_proves_nothing(tmp_path, monkeypatch, n_utts, n_speakers, told):
+    make_experiment(tmp_path, n_utts=n_utts)
+    monkeypatch.chdir(tmp_path)
+    if n_speakers:
+        text = "".join(f"sw-{i:04d} speaker{i % n_speakers}\n" for i in range(n_utts))
+        Path("dump/fbank/tgt_test/utt2spk").write_text(text, "utf-8")
+    score.main(CONFIG_OPTION)
+    comparisons = [c for c in report()["comparisons"] if c["relative_reduction"] is not None]
+    assert comparisons and {c["verdict"] for c in comparisons} == {"too few to tell"}
+    text = (OUT / "RESULTS.md").read_text(encoding="utf-8")
+    assert told in text and " beats " not in text and " is worse than " not in text
+    assert "| too few to tell |" in text and "fewer than 30 utterances or 3 speakers" in text
+
+
+def test_the_report_says_how_many_utterances_would_tell(recipe):
+    cell = next(c for c in report()["comparisons"] if (c["system"], c["metric"]) == ("xfer_mt", "wer")
+                and c["baseline"] == "xfer_human")
+    assert cell["verdict"] == "unclear" and cell["needed"] > 1000
+    text = (OUT / "RESULTS.md").read_text(encoding="utf-8")
+    assert f"; a test set of about {cell['needed']:,} utterances would show a difference of this size" in text
+    assert f"| unclear | {cell['needed']:,} |" in text
+
+
 def test_scores_of_different_references_are_refused(recipe):
     path = recipe / "dump/fbank/tgt_test/text"
     path.write_text(path.read_text(encoding="utf-8").replace("mtoto", "watoto"), encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stxfer.score.significance import SEED, compare, error_rate, interval, resampled_sums
+from stxfer.score.significance import SEED, TOO_FEW, compare, error_rate, interval, resampled_sums
 from stxfer.score.st import scores_of_sums, sentence_statistics
 
 
@@ -100,3 +100,41 @@ def test_bleu_gain_favours_the_better_translation():
 def test_systems_of_different_sets_are_refused():
     with pytest.raises(ValueError, match="3 and 4 utterances"):
         compare(made_up(0.1, n=3), made_up(0.1, n=4), error_rate, resamples=10)
+
+
+FIVE_RIGHT = np.array([[0, 5]]), np.array([[5, 5]])  # all words of an utterance right; all wrong
+
+
+@pytest.mark.parametrize("system, baseline, n, n_speakers, verdict", [
+    (FIVE_RIGHT[0], FIVE_RIGHT[1], 1, None, TOO_FEW),  # one utterance proves nothing
+    (made_up(0.1, n=5), made_up(0.6, n=5, seed=1), 5, None, TOO_FEW),
+    (made_up(0.1, n=29), made_up(0.6, n=29, seed=1), 29, None, TOO_FEW),
+    (made_up(0.1, n=30), made_up(0.6, n=30, seed=1), 30, None, "better"),
+    (made_up(0.6, n=30, seed=1), made_up(0.1, n=30), 30, 3, "worse"),
+    (made_up(0.1), made_up(0.6, seed=1), 200, 1, TOO_FEW),  # of one speaker
+    (made_up(0.1), made_up(0.6, seed=1), 200, 2, TOO_FEW),
+    (made_up(0.1), made_up(0.6, seed=1), 200, 3, "better"),
+    (np.tile([[4, 10]], (200, 1)), np.tile([[5, 10]], (200, 1)), 200, None, TOO_FEW),  # no width: 20 % to the digit
+    (made_up(0.3, n=29), made_up(0.3, n=29), 29, None, TOO_FEW),
+    (made_up(0.3), made_up(0.3), 200, None, "unclear")])
+def test_few_utterances_or_speakers_give_no_verdict(system, baseline, n, n_speakers, verdict):
+    found = compare(system, baseline, error_rate, resamples=300, n_speakers=n_speakers)
+    assert (found.verdict, found.n_utts, found.n_speakers) == (verdict, n, n_speakers)
+
+
+@pytest.mark.parametrize("rates, n, at_least, at_most", [
+    ((0.10, 0.60), 200, 30, 30),  # as few as give a verdict at all
+    ((0.20, 0.30), 400, 30, 120),
+    ((0.28, 0.30), 2000, 800, 6000)])
+def test_the_utterances_needed_show_the_difference_in_four_of_five_test_sets(rates, n, at_least, at_most):
+    system, baseline = (made_up(rate, n=n, seed=k) for k, rate in enumerate(rates))
+    needed = compare(system, baseline, error_rate, resamples=1000).needed
+    assert needed is not None and at_least <= needed <= at_most
+    shown = sum(compare(*(made_up(rate, n=needed, seed=100 * trial + k) for k, rate in enumerate(rates)), error_rate,
+                        resamples=300).verdict == "better" for trial in range(1, 41))
+    assert shown >= 24  # of 40
+
+
+def test_where_no_difference_was_seen_nobody_can_say_what_would_show_it():
+    assert compare(made_up(0.3), made_up(0.3), error_rate, resamples=100).needed is None
+    assert compare(*FIVE_RIGHT, error_rate, resamples=100).needed is None

@@ -17,7 +17,7 @@ from stxfer.mt.labels import bitext_identifier, reads_raw
 from stxfer.mt.train import read_bitext
 from stxfer.mt.translations import Opener, Translations, make_translations
 from stxfer.mt.translator import Translation
-from stxfer.text.normalise import normalise
+from stxfer.text.normalise import Profile, normalise
 
 PART = "test"
 NOT_TRANSLATING = ("human", "precomputed")  # they know the corpus's sentences alone
@@ -54,7 +54,8 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
     learnt_from = [bitext / f"train.{lang}" for lang in languages] if any(f.language for f in used) else []
     stage = Stage(f"score of MT {label}", mt_score_dir(exp, label),
                   [directory, given, *(bitext / f"{PART}.{lang}" for lang in languages), *learnt_from],
-                  {"filters": [asdict(filters) for filters in used], "normalisation": norm.identity})
+                  {"filters": [asdict(filters) for filters in used], "normalisation": norm.identity,
+                   "bleu": norm.bleu})
     if stage.needed(force=force, allow_stale=allow_stale):
         pairs = read_bitext(bitext, PART, languages)
         translations = Translations(directory, experiment.labels[chain[0]])
@@ -75,9 +76,9 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
                   "kept": len(kept), "dropped": counts(dropped)}
         hyps, refs = [c.text for c in candidates], [pair[1] for pair in pairs]
         if dropped:
-            record["all"] = _scores(refs, hyps, norm.identity)
+            record["all"] = _scores(refs, hyps, norm)
         if kept:
-            record["metrics"] = _scores([refs[n] for n in kept], [hyps[n] for n in kept], norm.identity)
+            record["metrics"] = _scores([refs[n] for n in kept], [hyps[n] for n in kept], norm)
         write_json(stage.out / SCORE, record)
         stage.finish([stage.out / SCORE])
     score: dict[str, Any] = read_json(stage.out / SCORE)
@@ -99,7 +100,8 @@ def _sources(path: Path) -> dict[str, str]:
         return {str(number): line.strip() for number, line in enumerate(handle)}
 
 
-def _scores(refs: Sequence[str], hyps: Sequence[str], norm: str) -> dict[str, Any]:
+def _scores(refs: Sequence[str], hyps: Sequence[str], norm: Profile) -> dict[str, Any]:
     from stxfer.score.st import translation_scores  # imports sacrebleu
 
-    return {name: score.as_json() for name, score in translation_scores(refs, hyps, norm).items()}
+    return {name: score.as_json() for name, score in translation_scores(refs, hyps, norm.identity,
+                                                                             norm.bleu).items()}

@@ -19,6 +19,7 @@ from stxfer.experiment.layout import TRAIN_LOG, clean_bitext_dir, mt_dir
 from stxfer.experiment.translators import Trained
 from stxfer.kaldi.table import iter_table
 from stxfer.text.vocab import train_vocab
+from stxfer.text.words import count_tokens
 from stxfer.training.launch import TrainingLog, stage_options, threads_each
 
 VOCAB_LINES = 500_000  # sentences a vocabulary is learnt from, evenly out of all: more take minutes and gigabytes
@@ -152,7 +153,7 @@ def _write_data(experiment: Experiment, label: str, bitext: Path, directory: Pat
                 key = f"pair-{number:09d}"
                 source.write(f"{key} {pair[0]}\n")
                 target.write(f"{key} {pair[1]}\n")
-                lengths.write(f"{key} {len(pair[0].split()) + 1}\n")
+                lengths.write(f"{key} {count_tokens(pair[0]) + 1}\n")
     sides = [directory / "train" / name for name in ("src_text", "text")]
     for name, files in ({"vocab": sides} if experiment.mt.joint else
                         {f"vocab_{language}": [side] for language, side in zip(languages, sides, strict=True)}).items():

@@ -13,6 +13,7 @@ from stxfer.experiment.config import Experiment
 from stxfer.experiment.labels import Label
 from stxfer.mt.shards import Unit, read_translations, remove_work, translate_units, write_translations
 from stxfer.mt.translator import Translation, Translator, open_translator, translator_identity, translator_inputs
+from stxfer.text.words import count_words
 
 FILE = "translations.jsonl"
 SHARD = 1000  # sentences
@@ -84,7 +85,7 @@ def make_translations(what: str, text: Path, read: Callable[[Path], Mapping[str,
     if not stage.needed(force=force, allow_stale=allow_stale):
         return
     units = list(dict.fromkeys(unit(label, utt, sentence) for utt, sentence in read(text).items()
-                               if sentence and len(sentence.split()) <= MAX_WORDS))
+                               if sentence and count_words(sentence) <= MAX_WORDS))
     work = out.with_name(f".{out.name}.shards")
     if force:
         remove_work(work)
@@ -115,7 +116,7 @@ class Translations:
         """Return the translations of an utterance's sentence, best first, or why it was not translated."""
         found = self._found.get(unit(self._label, utt, sentence))
         if found is None:
-            words = len(sentence.split())
+            words = count_words(sentence)
             return f"source too long: {words} words, over {MAX_WORDS}" if words else "empty source"
         return found
 

@@ -22,6 +22,7 @@ from stxfer.experiment.config import Experiment
 from stxfer.experiment.labels import Label
 from stxfer.experiment.layout import MODEL, human_text, mt_dir
 from stxfer.experiment.translators import Apertium, CTranslate2, Human, Precomputed, Trained, Transliterate
+from stxfer.text.words import count_words
 
 log = logging.getLogger(__name__)
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")  # a tab is white space
@@ -109,7 +110,7 @@ def checked(sentences: Sequence[str], keys: Sequence[str] = ()) -> list[int]:
     for number, sentence in enumerate(sentences):
         if (control := CONTROL.search(sentence)) is not None:
             raise DataError(f"{_place(number, keys)}: holds the control character U+{ord(control[0]):04X}; remove it")
-        words = len(sentence.split())
+        words = count_words(sentence)
         if words > MAX_WORDS:
             raise DataError(f"{_place(number, keys)}: {words} words, and a sentence has at most {MAX_WORDS}; split it, "
                             f"or remove it ({sentence[:40]!r} ...)")

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from stxfer.experiment.config import Experiment
+from stxfer.report.results import headline_metric
+from stxfer.score.significance import TOO_FEW
 
 NAMES = {"wer": "WER", "cer": "CER", "bleu": "BLEU", "chrf": "chrF"}
 GAIN = {"wer": "relative WER", "cer": "relative CER", "bleu": "relative BLEU", "chrf": "relative chrF"}
+UNITS = {"wer": "word", "cer": "character"}
 Cell = dict[str, Any]
 
 
@@ -18,17 +21,41 @@ def headline(comparison: Cell) -> str:
     if comparison["relative_reduction"] is None:
         return f"{system} against {baseline}: no {metric}, the score of {baseline} is 0 or nearly so"
     value, low, high = (100 * comparison[key] for key in ("relative_reduction", "ci_low", "ci_high"))
+    if comparison["verdict"] == TOO_FEW:
+        return (f"{system} against {baseline}: {TOO_FEW} ({_size_of(comparison)}, {value:+.1f} % {metric})"
+                f"{_needed(comparison)}")
     if comparison["verdict"] == "better":
         return f"{system} beats {baseline} by {value:.1f} % {metric} [{low:.1f}, {high:.1f}]"
     if comparison["verdict"] == "worse":
         return f"{system} is worse than {baseline} by {-value:.1f} % {metric} [{-high:.1f}, {-low:.1f}]"
     return (f"{system} against {baseline}: no difference that the interval confirms "
-            f"({value:+.1f} % {metric} [{low:+.1f}, {high:+.1f}])")
+            f"({value:+.1f} % {metric} [{low:+.1f}, {high:+.1f}]){_needed(comparison)}")
+
+
+def _size_of(comparison: Cell) -> str:
+    speakers = comparison["n_speakers"]
+    return _many(comparison["n_utts"], "utterance") + (f" of {_many(speakers, 'speaker')}" if speakers else "")
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _needed(comparison: Cell) -> str:
+    """Say how large a test set would have to be, where that can be told."""
+    needed = comparison.get("needed")
+    if not needed or needed <= comparison["n_utts"] and comparison["verdict"] != TOO_FEW:
+        return ""
+    number = "more than a million" if needed > 1_000_000 else f"about {needed:,}"
+    return f"; a test set of {number} utterances would show a difference of this size"
 
 
 def headlines(results: Cell) -> list[str]:
-    """Return a sentence for each compared pair, by its first metric (WER, or BLEU of two ST systems)."""
-    return [headline(c) for c in results["comparisons"] if c["metric"] in ("wer", "bleu")]
+    """Return a sentence for each compared pair, by the metric it is judged by: WER, CER or BLEU."""
+    pairs: dict[tuple[str, str], dict[str, Cell]] = {}
+    for cell in results["comparisons"]:
+        pairs.setdefault((cell["system"], cell["baseline"]), {})[cell["metric"]] = cell
+    return [headline(metrics[headline_metric(metrics)]) for metrics in pairs.values()]
 
 
 def unscored(results: Cell) -> list[str]:
@@ -46,12 +73,14 @@ def plain_text(experiment: Experiment, results: Cell) -> str:
 
 def target_table(experiment: Experiment, results: Cell) -> list[list[str]]:
     """Return the rows (the first is the header) of the target-language systems."""
-    table = [["system", "starts from", "hours", "WER %", "[95 %]", "CER %", "[95 %]"]]
-    for name, metrics in _by_system(results, "tgt_test"):
+    systems = dict(_by_system(results, "tgt_test"))
+    shown = [metric for metric in ("wer", "cer") if any(metric in metrics for metrics in systems.values())]
+    table = [["system", "starts from", "hours", *(head for m in shown for head in (f"{NAMES[m]} %", "[95 %]"))]]
+    for name, metrics in systems.items():
         init = experiment.systems[name].init
         start = f"{init.source or init.model} ({', '.join(init.parts)})" if init else "nothing"
-        table.append([name, start, f"{metrics['wer']['train_hours']:.2f}",
-                      *_score(metrics["wer"]), *_score(metrics["cer"])])
+        hours = metrics[headline_metric(metrics)]["train_hours"]
+        table.append([name, start, f"{hours:.2f}", *(part for m in shown for part in _score(metrics[m]))])
     return table
 
 
@@ -70,13 +99,13 @@ def supporting_table(results: Cell) -> list[list[str]]:
 
 def comparison_table(results: Cell) -> list[list[str]]:
     """Return the rows of all comparisons."""
-    table = [["system", "baseline", "metric", "relative gain %", "[95 %]", "verdict"]]
+    table = [["system", "baseline", "metric", "relative gain %", "[95 %]", "verdict", "needed"]]
     for cell in results["comparisons"]:
         known = cell["relative_reduction"] is not None
         table.append([cell["system"], cell["baseline"], NAMES[cell["metric"]],
                       f"{100 * cell['relative_reduction']:+.1f}" if known else "-",
                       f"[{100 * cell['ci_low']:+.1f}, {100 * cell['ci_high']:+.1f}]" if known else "-",
-                      cell["verdict"]])
+                      cell["verdict"], f"{cell['needed']:,}" if cell.get("needed") else "-"])
     return table
 
 
@@ -100,13 +129,18 @@ def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
     yield from (f"- {line}" for line in unscored(results))
     table = target_table(experiment, results)
     if len(table) > 1:
-        cell = next(c for c in results["summary"] if c["set"] == "tgt_test" and c["metric"] == "wer")
-        yield (f"\n## Target speech recognition\n\n{_size(cell)}; lower is better. "
+        metrics = next(metrics for _, metrics in _by_system(results, "tgt_test"))
+        metric = headline_metric(metrics)
+        yield (f"\n## Target speech recognition\n\n{_size(metrics[metric])}; lower is better. "
                "*hours*: target speech trained on.\n")
         yield from _pipes(table, left=2)
-        yield "\n![Word error rates and relative reductions](report.png)"
+        yield f"\n![{UNITS[metric].capitalize()} error rates and relative reductions](report.png)"
     if results["comparisons"]:
-        yield ("\n## Comparisons\n\nMore than zero favours the system; *unclear*: the interval holds zero.\n")
+        least = results["bootstrap"]
+        yield ("\n## Comparisons\n\nMore than zero favours the system; *unclear*: the interval holds zero; "
+               f"*{TOO_FEW}*: fewer than {least['min_utterances']} utterances or {least['min_speakers']} speakers, or "
+               "an interval of no width. *needed*: utterances that would show a difference of this size in four of "
+               "five test sets, from the variance between these.\n")
         yield from _pipes(comparison_table(results), left=3)
     table = supporting_table(results)
     if len(table) > 1:
@@ -134,7 +168,13 @@ def _scoring(results: Cell) -> Iterator[str]:
            f"utterances (paired for comparisons; WER, CER {resamples['wer']:,} resamples, BLEU, chrF "
            f"{resamples['bleu']:,}; seed {results['bootstrap']['seed']}); a system's training seeds are pooled. "
            "They tell what other test utterances would change, not other training seeds or speakers.")
-    yield "- CER counts the space between words as a character. Hypotheses are scored as decoded."
+    counted = {"space:counted" in of for of in results["signatures"].values() if of.startswith("cer|")}
+    if True in counted:
+        yield "- CER counts the space between words as a character."
+    if False in counted:
+        yield ("- CER of a language written without spaces (space:ignored) counts none; words are not counted, so it "
+               "has no WER.")
+    yield "- Hypotheses are scored as decoded."
     yield "- Relative reduction: (baseline - system) / baseline; BLEU, chrF: (system - baseline) / baseline."
 
 
@@ -155,12 +195,13 @@ def _by_system(results: Cell, name: str) -> Iterator[tuple[str, dict[str, Cell]]
 def _size(cell: Cell) -> str:
     seeds = cell["seeds"]
     over = f"; mean ± standard deviation over {len(seeds)} training seeds" if len(seeds) > 1 else ""
-    return f"Set {cell['set']}: {cell['n_utts']:,} utterances, {cell['n_ref']:,} words{over}"
+    return f"Set {cell['set']}: {cell['n_utts']:,} utterances, {cell['n_ref']:,} {UNITS[cell['metric']]}s{over}"
 
 
 def _score(cell: Cell) -> tuple[str, str]:
     spread = "" if cell["sd"] is None else f" ± {cell['sd']:.1f}"
-    return f"{cell['value']:.1f}{spread}", f"[{cell['ci_low']:.1f}, {cell['ci_high']:.1f}]"
+    return (f"{cell['value']:.1f}{spread}",
+            f"[{cell['ci_low']:.1f}, {cell['ci_high']:.1f}]" if cell["enough"] else TOO_FEW)
 
 
 def _pipes(table: list[list[str]], left: int) -> Iterator[str]:

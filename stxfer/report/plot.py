@@ -10,38 +10,45 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stxfer.core.fileio import atomic_write
+from stxfer.report.results import headline_metric
+from stxfer.score.significance import TOO_FEW
 
 INK, MUTED, RULE = "#22303c", "#6b7885", "#c9d0d6"
 PLAIN, THROUGH_ST = "#b3bcc5", "#5b8db8"
-VERDICT = {"better": "#2a7f62", "worse": "#b4503c", "unclear": "#8a949e"}
+VERDICT = {"better": "#2a7f62", "worse": "#b4503c", "unclear": "#8a949e", TOO_FEW: "#8a949e"}
+TITLES = {"wer": "Word error rate, %", "cer": "Character error rate, %"}
 
 
 def plot_report(path: Path, results: dict[str, Any], through_st: Collection[str]) -> None:
-    """Draw WER by target system and the compared pairs' relative reductions, atomically, as PNG.
+    """Draw the error rate of each target system and the compared pairs' relative reductions, atomically, as PNG.
+
+    The rate is that of words, or of characters where the language is written without spaces.
 
     Args:
         results: see :func:`stxfer.report.results.results`; it must have target systems.
         through_st: systems that start from speech translation, shown in the accent colour.
     """
-    bars = [cell for cell in results["summary"] if cell["metric"] == "wer" and cell["set"] == "tgt_test"]
-    pairs = [cell for cell in results["comparisons"] if cell["metric"] == "wer" and cell["set"] == "tgt_test"
+    cells = [cell for cell in results["summary"] if cell["set"] == "tgt_test"]
+    metric = headline_metric([cell["metric"] for cell in cells])
+    bars = [cell for cell in cells if cell["metric"] == metric]
+    pairs = [cell for cell in results["comparisons"] if cell["metric"] == metric and cell["set"] == "tgt_test"
              and cell["relative_reduction"] is not None]
     rows = max(len(bars), len(pairs))
     figure = Figure(figsize=(9.6, 1.15 + 0.42 * rows), dpi=160, layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.12, wspace=0.06)  # type: ignore[union-attr]
     if pairs:
         left, right = figure.subplots(1, 2)
-        _forest(right, pairs, rows)
+        _forest(right, pairs, rows, metric)
     else:
         left = figure.subplots()
-    _bars(left, bars, through_st, rows)
+    _bars(left, bars, through_st, rows, TITLES[metric])
     with atomic_write(path, "wb") as handle:
         figure.savefig(handle, format="png", metadata={"Software": None})
 
 
-def _bars(axes: Axes, cells: list[dict[str, Any]], through_st: Collection[str], rows: int) -> None:
+def _bars(axes: Axes, cells: list[dict[str, Any]], through_st: Collection[str], rows: int, title: str) -> None:
     told = "lower is better" + ("; blue: through speech translation" if through_st else "")
-    _style(axes, "Word error rate, %", told, [cell["system"] for cell in cells], rows)
+    _style(axes, title, told, [cell["system"] for cell in cells], rows)
     end = max(max(cell["ci_high"], cell["value"]) for cell in cells) or 1.0
     for y, cell in enumerate(cells):
         accent = cell["system"] in through_st
@@ -53,8 +60,8 @@ def _bars(axes: Axes, cells: list[dict[str, Any]], through_st: Collection[str], 
     axes.set_xticks([])
 
 
-def _forest(axes: Axes, cells: list[dict[str, Any]], rows: int) -> None:
-    _style(axes, "Relative WER reduction, %", "with 95 % interval; right of zero favours the first",
+def _forest(axes: Axes, cells: list[dict[str, Any]], rows: int, metric: str) -> None:
+    _style(axes, f"Relative {metric.upper()} reduction, %", "with 95 % interval; right of zero favours the first",
            [f"{cell['system']} vs {cell['baseline']}" for cell in cells], rows)
     low = min(0.0, *(100 * cell["ci_low"] for cell in cells))
     high = max(0.0, *(100 * cell["ci_high"] for cell in cells))
@@ -65,8 +72,9 @@ def _forest(axes: Axes, cells: list[dict[str, Any]], rows: int) -> None:
         axes.plot([100 * cell["ci_low"], 100 * cell["ci_high"]], [y, y], color=colour, linewidth=1.6,
                   solid_capstyle="butt")
         axes.plot(100 * cell["relative_reduction"], y, "o", color=colour, markersize=5.5)
-        axes.text(high + 0.05 * span, y, f"{100 * cell['relative_reduction']:+.1f}", va="center", color=colour,
-                  fontsize=9.5, fontweight="normal" if cell["verdict"] == "unclear" else "bold")
+        told = TOO_FEW if cell["verdict"] == TOO_FEW else f"{100 * cell['relative_reduction']:+.1f}"
+        axes.text(high + 0.05 * span, y, told, va="center", color=colour,
+                  fontsize=9.5, fontweight="bold" if cell["verdict"] in ("better", "worse") else "normal")
     axes.set_xlim(low - 0.06 * span, high + 0.24 * span)
     axes.set_xticks([0])
     axes.tick_params(axis="x", length=0, labelsize=8.5, labelcolor=MUTED, pad=1)

@@ -74,10 +74,10 @@ def samples(runs: dict[str, list[collect.Run]], count: int = N_SAMPLES) -> list[
     Of several seeds the first is shown.
     """
     first = [of_system[0] for of_system in runs.values()]
-    n = len(first[0].utts)
+    n, metric = len(first[0].utts), collect.headline_metric(first[0].score["metrics"])
     chosen = sorted({round(i * (n - 1) / max(1, count - 1)) for i in range(count)})
     return [[(first[0].utts[i]["utt"], ""), ("  REF", first[0].utts[i]["ref"]),
-             *((f"  {run.system.name}", f"{run.utts[i]['hyp']}{_errors(run.utts[i]['wer'])}") for run in first)]
+             *((f"  {run.system.name}", f"{run.utts[i]['hyp']}{_errors(run.utts[i][metric])}") for run in first)]
             for i in chosen]
 
 

@@ -23,6 +23,7 @@ from stxfer.experiment.systems import System
 from stxfer.score import significance, st
 from stxfer.score.reference import has_reference, reference_path
 
+HEADLINES = ("wer", "bleu", "cer", "chrf")  # the first of these that a system has is what it is judged by
 PACKAGES = ("torch", "torchaudio", "espnet", "sentencepiece", "jiwer", "sacrebleu")
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,11 @@ METRICS = {"wer": Metric(significance.error_rate, False, 10_000),
            "chrf": Metric(_translation("chrf"), True, 1_000)}
 
 
+def headline_metric(metrics: Collection[str]) -> str:
+    """Return the metric that a system is judged by: WER, BLEU of ST, CER of a language written without spaces."""
+    return next(metric for metric in HEADLINES if metric in metrics)
+
+
 @dataclass(frozen=True)
 class Run:
     """The scores of one system trained with one seed."""
@@ -59,7 +65,8 @@ class Run:
     def statistics(self, metric: str) -> np.ndarray:
         """Return what the bootstrap sums, (utterances, k)."""
         if metric in st.METRICS:
-            return st.sentence_statistics(metric, [u["ref"] for u in self.utts], [u["hyp"] for u in self.utts])
+            return st.sentence_statistics(metric, [u["ref"] for u in self.utts], [u["hyp"] for u in self.utts],
+                                          self.score["metrics"][metric].get("tokeniser", st.TOKENISER))
         return np.array([[u[metric]["sub"] + u[metric]["del"] + u[metric]["ins"], u[metric]["n_ref"]]
                          for u in self.utts], dtype=np.int64)
 
@@ -112,18 +119,21 @@ def results(experiment: Experiment, expdir: Path, runs: dict[str, list[Run]],
             unscored: Mapping[str, str]) -> dict[str, Any]:
     """Return the content of ``results.json``.
 
-    ``rows``: a metric of a run each. ``summary``: a metric of a system each, pooled over its seeds, with
-    its interval and the standard deviation over seeds. ``comparisons``: of ``experiment.compare``, those
-    whose systems are both in ``runs``. ``unscored``: systems that have no reference, see :func:`unscorable`.
-    ``mt``: the translator's own scores. Rates in percent, relative reductions as fractions (0.2: a fifth fewer
-    errors).
+    ``rows``: a metric of a run each. ``summary``: a metric of a system each, pooled over its seeds, with its interval
+    (``enough``: whether that is evidence) and the standard deviation over seeds. ``comparisons``: of
+    ``experiment.compare``, those whose systems are both in ``runs``. ``unscored``: systems that have no reference, see
+    :func:`unscorable`. ``mt``: the translators' own scores. ``signatures``: how each metric of each set was computed.
+    Rates in percent, relative reductions as fractions (0.2: a fifth fewer errors).
+
+    Raises:
+        DataError: translators were scored in different ways, or a pair to compare has no score in common.
     """
     everything = [run for of_system in runs.values() for run in of_system]
     rows = [{"system": run.system.name, "seed": run.seed, "train_hours": run.score["train_hours"],
              "set": run.score["set"], "metric": metric, "value": value["value"], "n_utts": value["n_utts"],
              "n_ref": value["n_ref"]} for run in everything for metric, value in run.score["metrics"].items()]
     signatures = {f"{metric} {run.score['set']}": value["signature"]
-                  for run in everything for metric, value in run.score["metrics"].items()}
+                  for run in everything for metric, value in run.score["metrics"].items()} | _mt_signatures(expdir)
     pooled = {(name, metric): sum(run.statistics(metric) for run in of_system)
               for name, of_system in runs.items() for metric in of_system[0].score["metrics"]}
     comparisons = []
@@ -135,7 +145,8 @@ def results(experiment: Experiment, expdir: Path, runs: dict[str, list[Run]],
             "versions": {"python": platform.python_version(), "stxfer": stxfer.__version__,
                          **{package: found for package in PACKAGES if (found := _version(package))}},
             "bootstrap": {"resamples": {name: metric.resamples for name, metric in METRICS.items()},
-                          "level": significance.LEVEL, "seed": significance.SEED},
+                          "level": significance.LEVEL, "seed": significance.SEED,
+                          "min_utterances": significance.MIN_UTTERANCES, "min_speakers": significance.MIN_SPEAKERS},
             "rows": rows,
             "summary": [_summary(of_system, metric, pooled[name, metric])
                         for name, of_system in runs.items() for metric in of_system[0].score["metrics"]],
@@ -151,12 +162,33 @@ def translator_scores(expdir: Path) -> list[dict[str, Any]]:
             for label, score in scores.items() for metric, value in score.get("metrics", {}).items()]
 
 
+def _mt_signatures(expdir: Path) -> dict[str, str]:
+    """Return how the translators were scored; they stand in one table, so it must be the same for all.
+
+    Raises:
+        DataError: it is not; names two.
+    """
+    found: dict[str, tuple[str, Path]] = {}
+    for path in mt_scores(expdir).values():
+        for metric, value in read_json(path).get("metrics", {}).items():
+            signature, other = found.setdefault(metric, (value.get("signature", ""), path))
+            if signature != value.get("signature", ""):
+                raise DataError(f"{other} and {path} cannot be compared: {_differ(signature, value['signature'])}; "
+                                "run `python -m stxfer.bin.score_mt` again with --force")
+    return {f"{metric} bitext test": signature for metric, (signature, _) in found.items() if signature}
+
+
+def _differ(one: str, other: str) -> str:
+    return f"one is {one}, the other {other}"
+
+
 def _summary(of_system: list[Run], metric: str, stats: np.ndarray) -> dict[str, Any]:
     first = of_system[0].score
     found = significance.interval(stats, METRICS[metric].score, resamples=METRICS[metric].resamples)
     values = [run.score["metrics"][metric]["value"] for run in of_system]
     return {"system": first["system"], "set": first["set"], "train_hours": first["train_hours"], "metric": metric,
             "value": found.value, "ci_low": found.low, "ci_high": found.high,
+            "enough": not significance.too_few(len(stats), found.low, found.high, first.get("speakers")),
             "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
             "seeds": [run.seed for run in of_system],
             "n_utts": first["metrics"][metric]["n_utts"], "n_ref": first["metrics"][metric]["n_ref"]}
@@ -172,11 +204,12 @@ def _compare(system: list[Run], baseline: list[Run], pooled: dict[tuple[str, str
     for metric in one["metrics"]:
         how = METRICS[metric]
         found = significance.compare(pooled[one["system"], metric], pooled[other["system"], metric], how.score,
-                                     higher_is_better=how.higher_is_better, resamples=how.resamples)
+                                     higher_is_better=how.higher_is_better, resamples=how.resamples,
+                                     n_speakers=one.get("speakers"))
         comparisons.append({"system": one["system"], "baseline": other["system"], "set": one["set"],
                             "metric": metric, "relative_reduction": found.relative_reduction,
                             "ci_low": found.ci_low, "ci_high": found.ci_high, "verdict": found.verdict,
-                            "n_utts": one["metrics"][metric]["n_utts"],
+                            "n_utts": found.n_utts, "n_speakers": found.n_speakers, "needed": found.needed,
                             "n_seeds": len(system), "n_seeds_baseline": len(baseline)})
     return comparisons
 
@@ -186,16 +219,19 @@ def _check_references(runs: Iterable[Run]) -> None:
     first: dict[tuple[str, str], Run] = {}
     for run in runs:
         other = first.setdefault((run.score["set"], run.score["task"]), run)
-        same = [(u["utt"], u["ref"]) for u in run.utts] == [(u["utt"], u["ref"]) for u in other.utts]
-        signatures = [{m: v["signature"] for m, v in r.score["metrics"].items()} for r in (run, other)]
-        if not same or signatures[0] != signatures[1]:
-            raise DataError(f"{run.path} and {other.path} were scored with different references or tools; "
+        for metric in run.score["metrics"].keys() | other.score["metrics"].keys():
+            one, two = (r.score["metrics"].get(metric, {}).get("signature", "none") for r in (other, run))
+            if one != two:
+                raise DataError(f"{other.path} and {run.path} cannot be compared, their {metric} was computed in two "
+                                f"ways: {_differ(one, two)}; run stage 11 again for all systems with --force")
+        if [(u["utt"], u["ref"]) for u in run.utts] != [(u["utt"], u["ref"]) for u in other.utts]:
+            raise DataError(f"{other.path} and {run.path} were scored against different references; "
                             "run stage 11 again for all systems with --force")
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     except (FileNotFoundError, json.JSONDecodeError):
         raise DataError(f"{path}: absent or not JSON lines; run stage 11 again with --force") from None
 

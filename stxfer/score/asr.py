@@ -3,6 +3,7 @@
 Alignments are Levenshtein's (unit costs). NIST's sclite aligns with costs 4/3/3, so in rare cases it
 splits errors otherwise; the rate never exceeds sclite's. Characters are code points, and the space
 between two words is one of them, as in ESPnet's and sclite's CER (``<space>`` tokens).
+Of a language written without spaces only characters are counted, and spaces are ignored.
 Texts are compared as they are: normalise both sides first.
 """
 
@@ -18,7 +19,10 @@ import jiwer
 import stxfer
 from stxfer.core.errors import DataError
 
-METRICS = ("wer", "cer")
+
+def metrics(spaced: bool) -> tuple[str, ...]:
+    """Return what a language is scored by, the headline first: words can be counted only where spaces part them."""
+    return ("wer", "cer") if spaced else ("cer",)
 
 
 @dataclass(frozen=True)
@@ -91,12 +95,17 @@ def word_errors(refs: Mapping[str, str], hyps: Mapping[str, str], norm: str) -> 
     return _error_rate(list(refs), output.alignments, f"wer|{norm}")
 
 
-def char_errors(refs: Mapping[str, str], hyps: Mapping[str, str], norm: str) -> ErrorRate:
-    """Return the character error rate, spaces between words counted; see :func:`word_errors`."""
+def char_errors(refs: Mapping[str, str], hyps: Mapping[str, str], norm: str, *, spaced: bool = True) -> ErrorRate:
+    """Return the character error rate; see :func:`word_errors`.
+
+    Args:
+        spaced: spaces part words, and are counted; false: they are ignored on both sides.
+    """
     paired, _ = pair(refs, hyps)
-    output = jiwer.process_characters([" ".join(ref.split()) for ref in refs.values()],
-                                      [" ".join(hyp.split()) for hyp in paired.values()])
-    return _error_rate(list(refs), output.alignments, f"cer|space:counted|{norm}")
+    space = " " if spaced else ""
+    output = jiwer.process_characters([space.join(ref.split()) for ref in refs.values()],
+                                      [space.join(hyp.split()) for hyp in paired.values()])
+    return _error_rate(list(refs), output.alignments, f"cer|space:{'counted' if spaced else 'ignored'}|{norm}")
 
 
 def _error_rate(utts: Sequence[str], alignments: Sequence[Sequence[jiwer.AlignmentChunk]], name: str) -> ErrorRate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,11 @@ def score_system(experiment: Experiment, system: System, seed: int, *, dump: Pat
                  force: bool = False, allow_stale: bool = False) -> dict[str, Any]:
     """Score a system's decoded test set unless that is done, and return the content of ``score.json``.
 
-    ASR is scored by WER and CER against ``text``, ST by BLEU and chrF against ``text.<target>.human``
-    of ``dump/fbank/<set>``. ``score.json`` holds system, seed, set, task, train_hours, missing (utterances
-    without a hypothesis, scored as empty) and metrics; ``utts.jsonl`` one object an utterance: utt, ref,
-    hyp and, for ASR, its counts by metric.
+    ASR is scored by WER and CER against ``text``, by CER alone where the language is written without spaces; ST by
+    BLEU and chrF against ``text.<target>.human`` of ``dump/fbank/<set>``. ``score.json`` holds system, seed, set,
+    task, train_hours, speakers (None: not known), missing (utterances without a hypothesis, scored as empty) and
+    metrics, each with its signature; ``utts.jsonl`` one object an utterance: utt, ref, hyp and, for ASR, its counts by
+    metric.
 
     Raises:
         DataError: not decoded; a file is absent; references are not normalised or hypotheses do not fit.
@@ -44,9 +45,11 @@ def score_system(experiment: Experiment, system: System, seed: int, *, dump: Pat
     language = experiment.source_lang if system.kind == "source" else experiment.target_lang
     norm = experiment.profile(language)
     ref_path = reference_path(experiment, system, dump)
-    dur_path = features_dir(dump, system.data) / DURATIONS
-    stage = Stage(f"score {what}", out, inputs=[hyp_dir, ref_path, dur_path],
-                  options={"norm": norm.identity, "metrics": list(st.METRICS if is_st else asr.METRICS)})
+    dur_path, spk_path = features_dir(dump, system.data) / DURATIONS, ref_path.with_name("utt2spk")
+    inputs = [hyp_dir, ref_path, dur_path, *([spk_path] if spk_path.exists() else [])]
+    stage = Stage(f"score {what}", out, inputs=inputs,
+                  options={"norm": norm.identity, "metrics": list(st.METRICS if is_st else asr.metrics(norm.spaced)),
+                           **({"bleu": st.usable_tokeniser(norm.bleu)} if is_st else {})})
     if not stage.needed(force=force, allow_stale=allow_stale):
         return read_json(out / SCORE)
     refs = _read_references(ref_path, norm)
@@ -58,9 +61,10 @@ def score_system(experiment: Experiment, system: System, seed: int, *, dump: Pat
     if missing:
         log.warning("%s: %d of %d utterances have no hypothesis and count as empty, e.g. %s",
                     what, len(missing), len(refs), missing[0])
-    metrics, counts = (_score_st if is_st else _score_asr)(refs, paired, norm.identity)
+    metrics, counts = (_score_st if is_st else _score_asr)(refs, paired, norm)
     score = {"system": system.name, "seed": seed, "set": system.test_set, "task": system.task,
-             "train_hours": _hours(dur_path), "missing": len(missing), "metrics": metrics}
+             "train_hours": _hours(dur_path), "speakers": _speakers(spk_path, refs), "missing": len(missing),
+             "metrics": metrics}
     with atomic_write(out / UTTERANCES) as handle:
         for utt, ref in refs.items():
             line = {"utt": utt, "ref": ref, "hyp": paired[utt], **counts.get(utt, {})}
@@ -70,14 +74,17 @@ def score_system(experiment: Experiment, system: System, seed: int, *, dump: Pat
     return score
 
 
-def _score_asr(refs: Mapping[str, str], hyps: Mapping[str, str], norm: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    rates = {"wer": asr.word_errors(refs, hyps, norm), "cer": asr.char_errors(refs, hyps, norm)}
+def _score_asr(refs: Mapping[str, str], hyps: Mapping[str, str], norm: Profile
+               ) -> tuple[dict[str, Any], dict[str, Any]]:
+    rates = {"wer": asr.word_errors(refs, hyps, norm.identity)} if norm.spaced else {}
+    rates["cer"] = asr.char_errors(refs, hyps, norm.identity, spaced=norm.spaced)
     return ({metric: rate.as_json() for metric, rate in rates.items()},
             {utt: {metric: rate.utts[utt].as_json() for metric, rate in rates.items()} for utt in refs})
 
 
-def _score_st(refs: Mapping[str, str], hyps: Mapping[str, str], norm: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    scores = st.translation_scores(list(refs.values()), [hyps[utt] for utt in refs], norm)
+def _score_st(refs: Mapping[str, str], hyps: Mapping[str, str], norm: Profile
+              ) -> tuple[dict[str, Any], dict[str, Any]]:
+    scores = st.translation_scores(list(refs.values()), [hyps[utt] for utt in refs], norm.identity, norm.bleu)
     return {metric: score.as_json() for metric, score in scores.items()}, {}
 
 
@@ -89,6 +96,11 @@ def _read_references(path: Path, norm: Profile) -> dict[str, str]:
         if normalise(ref, norm) != ref:
             raise DataError(f"{path}: utterance {utt!r} is not normalised text ({ref!r}); run stages 2 and 3 again")
     return refs
+
+
+def _speakers(path: Path, utts: Collection[str]) -> int | None:
+    """Return how many speakers say the utterances; None if there is no ``utt2spk``."""
+    return len({speaker for utt, speaker in read_table(path).items() if utt in utts}) if path.exists() else None
 
 
 def _hours(path: Path) -> float:

@@ -4,10 +4,14 @@ The (paired) bootstrap: Bisani and Ney 2004, "Bootstrap estimates for confidence
 performance evaluation", for error rates; Koehn 2004, "Statistical significance tests for machine
 translation evaluation", for BLEU and chrF. Utterances are drawn with replacement; both systems are
 scored on the same draw. The interval says nothing of other training seeds or other speakers.
+
+A bootstrap can only draw what it was given: of few utterances its intervals are too narrow, of one they have no width
+at all. Such an interval is no evidence, whichever side of zero it lies on.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,8 +19,19 @@ import numpy as np
 
 LEVEL = 0.95
 SEED = 20040517
+# Of two systems whose utterances have geometric numbers of errors, a 95 % interval of the relative reduction holds the
+# truth in 72 % of test sets of 5 utterances, 88 % of those of 10, 94 % of those of 30.
+MIN_UTTERANCES = 30
+MIN_SPEAKERS = 3  # of two, nothing tells what is theirs and what is the systems'
+TOO_FEW = "too few to tell"
+POWER = 2.8  # standard errors: 1.96 of the interval, and 0.84 so that four of five test sets show the difference
 Score = Callable[[np.ndarray], np.ndarray]
 """Sums of utterances' statistics, (n, k), to scores, (n,)."""
+
+
+def too_few(n_utts: int, low: float, high: float, n_speakers: int | None = None) -> bool:
+    """Whether an interval is no evidence: of no width, or of too few utterances or (where they are known) speakers."""
+    return low == high or n_utts < MIN_UTTERANCES or (n_speakers is not None and n_speakers < MIN_SPEAKERS)
 
 
 @dataclass(frozen=True)
@@ -34,17 +49,29 @@ class Comparison:
 
     It is ``None``, as is its interval, where it has no value: the baseline's score is 0, in the test
     set or in so many draws that the interval is unbounded.
+
+    Attributes:
+        n_utts: utterances of the test set.
+        n_speakers: its speakers, where they are known.
+        needed: about how many utterances would show a difference as large as this one in four of five test sets, from
+            the variance of the difference between paired utterances; None where nothing can be said.
     """
 
     relative_reduction: float | None
     ci_low: float | None
     ci_high: float | None
+    n_utts: int
+    n_speakers: int | None = None
+    needed: int | None = None
 
     @property
     def verdict(self) -> str:
-        """``better``, ``worse`` or ``unclear`` (the interval holds zero, or there is none)."""
+        """``better``, ``worse``, ``unclear`` (the interval holds zero, or there is none) or ``too few to tell``."""
         if self.ci_low is None or self.ci_high is None:
             return "unclear"
+        alike = self.relative_reduction == self.ci_low == self.ci_high == 0 and self.n_utts >= MIN_UTTERANCES
+        if too_few(self.n_utts, self.ci_low, self.ci_high, self.n_speakers) and not alike:
+            return TOO_FEW
         return "better" if self.ci_low > 0 else "worse" if self.ci_high < 0 else "unclear"
 
 
@@ -86,7 +113,7 @@ def interval(stats: np.ndarray, score: Score, *, resamples: int, level: float = 
 
 
 def compare(system: np.ndarray, baseline: np.ndarray, score: Score, *, higher_is_better: bool = False,
-            resamples: int, level: float = LEVEL, seed: int = SEED) -> Comparison:
+            resamples: int, level: float = LEVEL, seed: int = SEED, n_speakers: int | None = None) -> Comparison:
     """Return the paired bootstrap of ``system`` against ``baseline``.
 
     The relative reduction is (baseline - system) / baseline, and where higher is better (BLEU, chrF)
@@ -96,6 +123,7 @@ def compare(system: np.ndarray, baseline: np.ndarray, score: Score, *, higher_is
         system, baseline: statistics of the same utterances in the same order, (utterances, k), each
             summed over the training seeds of its system (their numbers may differ for error rates,
             whose reference lengths are summed too, and for BLEU and chrF).
+        n_speakers: speakers of the utterances, None: not known.
 
     Raises:
         ValueError: the numbers of utterances differ.
@@ -108,8 +136,17 @@ def compare(system: np.ndarray, baseline: np.ndarray, score: Score, *, higher_is
                       score(resampled_sums(baseline, resamples, seed)), higher_is_better)
     low, high = _percentiles(draws, level)
     if not np.isfinite([value, low, high]).all():
-        return Comparison(None, None, None)
-    return Comparison(float(value), low, high)
+        return Comparison(None, None, None, len(system), n_speakers)
+    return Comparison(float(value), low, high, len(system), n_speakers, _needed(float(value), draws, len(system)))
+
+
+def _needed(value: float, draws: np.ndarray, n_utts: int) -> int | None:
+    """Return how many utterances would show a difference: its standard error falls with their square root."""
+    finite = draws[np.isfinite(draws)]
+    error = float(finite.std()) if len(finite) else 0.0
+    if not value or not error:
+        return None
+    return max(MIN_UTTERANCES, math.ceil(n_utts * (POWER * error / value) ** 2))
 
 
 def _relative(system: np.ndarray, baseline: np.ndarray, higher_is_better: bool) -> np.ndarray:

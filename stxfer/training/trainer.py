@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from stxfer.model.espnet import Trainer as EspnetTrainer
+from stxfer.text.words import spread
 
 BEAM_SIZE = 3  # wide enough to end sentences, narrow enough for every epoch
 
@@ -32,7 +33,10 @@ class DevErrors:
 
     @torch.no_grad()
     def __call__(self, model: Any, batches: Iterable[Any]) -> float:
-        """Return the word error rate, 0 to 1 and above, of a model in eval mode."""
+        """Return the word error rate, 0 to 1 and above, of a model in eval mode.
+
+        Of a script without spaces each character counts as a word.
+        """
         from stxfer.decoding.search import beam_search
         from stxfer.score.asr import word_errors
 
@@ -52,7 +56,7 @@ class DevErrors:
         return errors.total.rate / 100
 
     def _words(self, ids: Iterable[int]) -> str:
-        return " ".join(self.tokenizer.decode_pieces([self.tokens[i] for i in ids if i]).split())
+        return spread(" ".join(self.tokenizer.decode_pieces([self.tokens[i] for i in ids if i]).split()))
 
 
 class Trainer(EspnetTrainer):

@@ -18,6 +18,7 @@ import numpy as np
 
 from stxfer.core.errors import ConfigError
 from stxfer.corpora.bitext.lines import Pair
+from stxfer.text.words import count_words
 
 SHORT = 8  # words: the ratio of shorter sides says nothing
 COMMON = 0.05  # share of letters from which on a script is one that a language is written in
@@ -32,7 +33,8 @@ class CleanOptions:
     Attributes:
         max_words: ``long``: a side has more words.
         max_chars: ``long``: a side has more characters.
-        max_ratio: ``ratio``: a side of over 8 words has more than this times the other's words.
+        max_ratio: ``ratio``: a side of over 8 words has more than this times the other's words. Of a language written
+            without spaces, words are told by the number of characters, see :func:`stxfer.text.words.count_words`.
         duplicates: ``duplicate``: the pair was there before.
         identical: ``identical``: both sides are the same.
         scripts: ``script``: most letters of a side are of scripts in which the side's dev and test text is not.
@@ -75,7 +77,7 @@ def problem(pair: Pair, options: CleanOptions, scripts: Sequence[frozenset[str]]
     """
     if options.identical and pair[0] == pair[1]:
         return "identical"
-    short, long = pair[0].count(" ") + 1, pair[1].count(" ") + 1
+    short, long = count_words(pair[0]), count_words(pair[1])
     if short > long:
         short, long = long, short
     if options.max_words and long > options.max_words:
