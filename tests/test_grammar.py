@@ -15,7 +15,8 @@ from stxfer.corpora.synthetic import morphology, nominal, verbal
 from stxfer.corpora.synthetic.grammar import MAX_WORDS, MIN_WORDS, distinct_sentences, key, sample_pairs
 from stxfer.corpora.synthetic.lexicon import Adjective, Noun, Verb, lexicon
 from stxfer.corpora.synthetic.phrases import Chooser, NounSpec, modifier, realise
-from stxfer.text.normalise import normalise, profile
+from stxfer.text.normalise import normalise
+from stxfer.text.profiles import profile
 
 # English, Swahili; noun (singular), plural, then determiner, adjective, number, owner
 NOUN_PHRASES: list[tuple[str, str, tuple[Any, ...]]] = [

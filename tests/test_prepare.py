@@ -19,7 +19,7 @@ from stxfer.experiment.prepare import PrepareOptions
 from stxfer.kaldi.datadir import DataDir, read_datadir, write_datadir
 from stxfer.kaldi.segments import Segment
 from stxfer.prepare.sets import prepare
-from stxfer.text.normalise import load_profiles, profile
+from stxfer.text.profiles import load_profiles, profile
 
 OPTIONS = PrepareOptions("en", "sw", max_drop=0.5)
 LANGUAGES = ("en", "sw")

@@ -15,7 +15,7 @@ from stxfer.corpora.bitext.rules import CleanOptions, problem
 from stxfer.mt.translator import checked
 from stxfer.score.asr import char_errors, metrics
 from stxfer.score.st import sentence_statistics, translation_scores, usable_tokeniser
-from stxfer.text.normalise import profile
+from stxfer.text.profiles import profile
 from stxfer.text.words import count_tokens, count_words, join, spread
 
 ENGLISH = "the children went to the river this morning because their mother wanted fresh water"

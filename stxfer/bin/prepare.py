@@ -13,7 +13,7 @@ from stxfer.experiment.config import load_experiment
 from stxfer.experiment.layout import DATA, DUMP, prepared_dir
 from stxfer.experiment.prepare import LEAKS, PrepareOptions
 from stxfer.prepare.sets import prepare
-from stxfer.text.normalise import PROFILES
+from stxfer.text.profiles import PROFILES
 
 SETTINGS = {
     "source_lang": (str, "LANG", "code of the source language"),

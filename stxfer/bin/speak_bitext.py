@@ -10,7 +10,7 @@ from stxfer.bin._dataclass_options import add_options, read_options
 from stxfer.core.errors import ConfigError
 from stxfer.corpora.synthetic.spoken_bitext import Options, speak_bitext
 from stxfer.experiment.layout import DATA, bitext_dir
-from stxfer.text.normalise import PROFILES
+from stxfer.text.profiles import PROFILES
 
 HELP = {f"{part}_sentences": f"spoken sentences of {part}, at most" for part in ("train", "dev", "test")}
 HELP |= {"min_words": "words of a spoken sentence, at least", "max_words": "words of a spoken sentence, at most",

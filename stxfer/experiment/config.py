@@ -17,7 +17,7 @@ from stxfer.experiment.labels import HUMAN, Label, read_labels
 from stxfer.experiment.prepare import PrepareOptions
 from stxfer.experiment.systems import KINDS, System, check_systems, language_tag, read_system
 from stxfer.experiment.values import make, refuse_unknown
-from stxfer.text.normalise import Profile, load_profiles, profile
+from stxfer.text.profiles import Profile, load_profiles, profile
 
 VOCAB_TYPES = ("unigram", "bpe", "char")
 LABEL_MARK = "@label@"

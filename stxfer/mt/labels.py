@@ -34,7 +34,8 @@ from stxfer.mt.train import read_bitext
 from stxfer.mt.translations import MAX_WORDS, SHARD, Opener, Translations, make_translations
 from stxfer.mt.translator import Translation
 from stxfer.text.leaks import HELD_OUT, held_out
-from stxfer.text.normalise import Profile, normalise
+from stxfer.text.normalise import normalise
+from stxfer.text.profiles import Profile
 
 log = logging.getLogger(__name__)
 SETS = ("src_train", "src_dev")

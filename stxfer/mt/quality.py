@@ -17,7 +17,8 @@ from stxfer.mt.labels import bitext_identifier, reads_raw
 from stxfer.mt.train import read_bitext
 from stxfer.mt.translations import Opener, Translations, make_translations
 from stxfer.mt.translator import Translation
-from stxfer.text.normalise import Profile, normalise
+from stxfer.text.normalise import normalise
+from stxfer.text.profiles import Profile
 
 PART = "test"
 NOT_TRANSLATING = ("human", "precomputed")  # they know the corpus's sentences alone

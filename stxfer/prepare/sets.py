@@ -35,7 +35,8 @@ from stxfer.kaldi.subset import subset
 from stxfer.kaldi.table import read_table
 from stxfer.prepare.utterance_checks import audio_summary, check_audio, text_problem
 from stxfer.text.leaks import find_leaks, leak_report, stop_at_leaks, write_held_out
-from stxfer.text.normalise import PROFILES, Profile, normalise, profile
+from stxfer.text.normalise import normalise
+from stxfer.text.profiles import PROFILES, Profile, profile
 
 _STAGE = "prepare"  # begins the names of this stage's markers
 log = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ from stxfer.experiment.systems import System
 from stxfer.kaldi.table import read_table
 from stxfer.score import asr, st
 from stxfer.score.reference import reference_path
-from stxfer.text.normalise import Profile, normalise
+from stxfer.text.normalise import normalise
+from stxfer.text.profiles import Profile
 
 log = logging.getLogger(__name__)
 

@@ -1,179 +1,98 @@
 """One normalisation for training and scoring text: what is compared is what was learnt.
 
-By default case and punctuation go; letters, combining marks (tones, vowel signs) and digits stay. What
-differs between languages is data, ``profiles.yaml``, not code; an experiment file may change it.
+What is not speech goes first (:mod:`stxfer.text.annotation`). By default case and punctuation go; letters, combining
+marks (tones, vowel signs) and digits stay. What differs between languages is data, see
+:mod:`stxfer.text.profiles`, not code.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import hashlib
-import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
-import yaml
+import regex
 
-from stxfer.core.errors import ConfigError
+from stxfer.text import numbers
+from stxfer.text.annotation import spoken
+from stxfer.text.characters import (
+    TONES,
+    ZWJ,
+    ZWNJ,
+    ZWSP,
+    folded,
+    is_tone,
+    seen,
+    without_lone_modifiers,
+    without_needless_joiners,
+    without_zero_width_space,
+)
+from stxfer.text.profiles import Profile
 
 APOSTROPHE = "'"
-_VERSION = 2  # of the algorithm below; part of every profile's identity
-_JOINERS = "\u200c\u200d"  # ZWNJ, ZWJ: they distinguish words of Persian and of Indic scripts
-_CHOICES = {"form": ("NFC", "NFKC"), "case": ("lower", "turkic", "keep"), "punctuation": ("remove", "keep"),
-            "digits": ("keep", "ascii", "remove"), "words": ("spaces", "none"),
-            "bleu": ("13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "flores200")}
-_SCORING = ("words", "bleu")  # rules that say how text is scored, and change nothing of it
-_NAME = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})*")
-
-
-@dataclass(frozen=True)
-class Profile:
-    """The rules for one language; ``profiles.yaml`` says what each means.
-
-    Attributes:
-        name: the language's code, ``default`` for a language without a profile of its own.
-    """
-
-    name: str
-    form: str
-    case: str
-    punctuation: str
-    digits: str
-    apostrophes: str
-    apostrophe_before: str
-    stops: str
-    separators: str
-    inner: str
-    letters: str
-    strip: str
-    words: str
-    bleu: str
-    replace: tuple[tuple[str, str], ...]
-
-    @property
-    def spaced(self) -> bool:
-        """Whether spaces part the words, so that words can be counted."""
-        return self.words == "spaces"
-
-    @property
-    def identity(self) -> str:
-        """A signature to print beside a score, e.g. ``norm:sw.v2.3f2a9c01|case:lower|punct:no``."""
-        rules = {key: value for key, value in dataclasses.asdict(self).items() if key not in _SCORING}
-        digest = hashlib.sha256(json.dumps(rules | {"name": ""}, sort_keys=True).encode()).hexdigest()
-        return (f"norm:{self.name}.v{_VERSION}.{digest[:8]}|case:{'mixed' if self.case == 'keep' else 'lower'}"
-                f"|punct:{'yes' if self.punctuation == 'keep' else 'no'}")
-
-
-def load_profiles(changes: Mapping[str, Any] | None = None, where: str = "normalise") -> Mapping[str, Profile]:
-    """Return the profiles of ``profiles.yaml``, some of them changed or added to.
-
-    Args:
-        changes: rules by language code, over those of the language's own profile, or of ``default``.
-        where: what error messages call the place of ``changes``.
-
-    Raises:
-        ConfigError: an unknown rule, a value that a rule cannot have, or rules that contradict each other.
-    """
-    profiles = dict(_builtin())
-    if not isinstance(changes or {}, Mapping):
-        raise ConfigError(f"{where}: must map languages to rules, not {changes!r}")
-    for name, rules in (changes or {}).items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise ConfigError(f"{where}: {name!r} is not a language code such as sw or sr-latn; quote \"no\", which "
-                              "YAML takes for false")
-        base = profiles.get(name, profiles["default"])
-        profiles[name] = _changed(dataclasses.replace(base, name=name), rules, f"{where}.{name}")
-    return profiles
-
-
-@functools.cache
-def _builtin() -> Mapping[str, Profile]:
-    rules = yaml.safe_load(Path(__file__).with_name("profiles.yaml").read_text(encoding="utf-8"))
-    nothing = Profile("default", *(_CHOICES[field.name][0] if field.name in _CHOICES else ""
-                                   for field in dataclasses.fields(Profile)[1:-1]), replace=())
-    default = _changed(nothing, rules["default"], "profiles.yaml: default")
-    return {name: _changed(dataclasses.replace(default, name=name), of, f"profiles.yaml: {name}")
-            for name, of in rules.items()}
-
-
-def _changed(base: Profile, rules: Any, where: str) -> Profile:
-    known = [field.name for field in dataclasses.fields(Profile)[1:]]
-    if not isinstance(rules, Mapping):
-        raise ConfigError(f"{where}: must be a mapping of rules, not {rules!r}")
-    values: dict[str, Any] = {}
-    for key, value in rules.items():
-        if key not in known:
-            raise ConfigError(f"{where}: unknown rule {key!r}; known: {' '.join(known)}")
-        if key in _CHOICES and value not in _CHOICES[key]:
-            raise ConfigError(f"{where}.{key}: {value!r} must be one of {' '.join(_CHOICES[key])}")
-        if key == "replace":
-            values[key] = _replacements(value, f"{where}.{key}")
-        elif not isinstance(value, str):
-            raise ConfigError(f"{where}.{key}: {value!r} must be a string of characters; quote it")
-        else:
-            values[key] = value if key in _CHOICES else "".join(sorted(set(value)))  # identity: order says nothing
-    profile = dataclasses.replace(base, **values)
-    if composed := [char for char in profile.strip if unicodedata.normalize("NFD", char) != char]:
-        raise ConfigError(f"{where}.strip: {composed[0]!r} is a letter with a mark; name the mark alone, "
-                          "or use replace")
-    one_place = ("apostrophes", "stops", "inner", "letters", "strip")
-    for key, other in ((a, b) for i, a in enumerate(one_place) for b in one_place[i + 1:]):
-        if both := set(getattr(profile, key)) & set(getattr(profile, other)):
-            raise ConfigError(f"{where}: {min(both)!r} stands in both {key} and {other}")
-    return profile
-
-
-def _replacements(value: Any, where: str) -> tuple[tuple[str, str], ...]:
-    if not isinstance(value, Mapping) or not all(isinstance(part, str) for pair in value.items() for part in pair):
-        raise ConfigError(f"{where}: must map characters to strings, not {value!r}")
-    for char, meant in value.items():
-        if len(char) != 1 or unicodedata.normalize("NFC", char) != char:
-            raise ConfigError(f"{where}: {char!r} is not one character in Unicode's form NFC")
-        if again := set(meant) & set(value):
-            raise ConfigError(f"{where}: {char!r} becomes {meant!r}, of which {min(again)!r} is replaced itself")
-    return tuple(sorted(value.items()))
-
-
-PROFILES = load_profiles()
-
-
-def profile(lang: str, profiles: Mapping[str, Profile] = PROFILES) -> Profile:
-    """Return the profile of a language code (``sw``, ``sw-KE``): its own, its language's or the default one."""
-    code = lang.replace("_", "-").lower()
-    while code:
-        if code in profiles:
-            return profiles[code]
-        code = code.rpartition("-")[0]
-    return profiles["default"]
+_GAP = "\ufdd0"  # punctuation between what is written without spaces; a noncharacter, which no text has any more
+_NEEDED_GAP = regex.compile(rf"(?<=\d|[\p{{Latin}}\p{{Cyrillic}}\p{{Greek}}]){_GAP}+(?=[\p{{Latin}}\p{{Cyrillic}}\p{{Greek}}])"
+                            rf"(?<=\D){_GAP}*|(?<=\d){_GAP}+(?=\d)")
+_SIGMA = regex.compile(r"(?<=\p{Greek}\p{M}*)σ(?![\p{L}\p{M}'])")
 
 
 def normalise(text: str, profile: Profile) -> str:
-    """Return ``text`` in the profile's Unicode form and case, single-spaced, by default without punctuation.
+    """Return what is spoken of ``text`` in the profile's Unicode form and case, single-spaced, without punctuation.
 
-    Where punctuation is removed, dashes, the profile's separators, and stops and commas that join two words
-    become spaces; other punctuation and symbols are deleted; apostrophes and the profile's inner punctuation
-    are kept between letters, marks or digits. Applying it twice changes nothing.
+    Where punctuation is removed, it becomes a space; stops within abbreviations, and what the profile says is written
+    inside words, are deleted. Apostrophes and the profile's inner punctuation are kept between letters, marks or
+    digits, and what belongs to a number stays with it. No word is without a letter or digit, marks stand after
+    letters only, and nothing invisible is left but joiners of scripts that need them. Applying it twice changes
+    nothing.
     """
-    text = unicodedata.normalize("NFC", text)
-    if profile.form == "NFKC":
-        text = unicodedata.normalize("NFC", text.translate(_compatible(profile)))
-    text = unicodedata.normalize("NFC", _cased(text, profile))
+    rules = _rules(profile)
+    while True:
+        text = _once(text, profile, rules)
+        # Where punctuation stays, what was removed may leave brackets or entities side by side.
+        if profile.punctuation == "remove" or _once(text, profile, rules) == text:
+            return text
+
+
+def visible(text: str) -> str:
+    """Return text in form NFC without characters that are never seen, white space collapsed."""
+    if not (text.isascii() and text.isprintable()):
+        text = without_zero_width_space(unicodedata.normalize("NFC", text.translate(_SEEN)))
+        text = unicodedata.normalize("NFC", without_needless_joiners(text))
+    return " ".join(text.split())
+
+
+def _once(text: str, profile: Profile, rules: _Rules) -> str:
+    plain = text.isascii()
+    if not (plain and text.isprintable()):
+        text = unicodedata.normalize("NFC", text.translate(_SEEN))
+        if ZWSP in text:
+            text = without_zero_width_space(text)
+    text = spoken(text, profile)
+    if not (plain := text.isascii()):
+        text = unicodedata.normalize("NFC", text.translate(rules.forms))
+    text = _cased(text, profile)
+    if not plain:
+        text = unicodedata.normalize("NFC", text)
     if profile.replace:
-        text = text.translate({ord(char): _cased(meant, profile) for char, meant in profile.replace})
+        text = text.translate(rules.replace)
+    if profile.spellings:
+        text = rules.respelt(text)
     if profile.strip:
-        text = unicodedata.normalize("NFD", text).translate(dict.fromkeys(map(ord, profile.strip)))
-    text = unicodedata.normalize("NFC", text)
-    if profile.punctuation == "remove" and profile.stops:
-        text = _forgotten_space(profile.stops).sub(" ", text)
-    text = text.translate(_outcomes(profile))
-    if profile.punctuation == "remove" and any(char in text for char in APOSTROPHE + profile.inner):
-        text = _only_inside(text, profile)
-    return unicodedata.normalize("NFC", " ".join(text.split()))
+        text = unicodedata.normalize("NFD", text).translate(rules.strip)
+    if not plain:
+        text = unicodedata.normalize("NFC", text)
+    text = _without_punctuation(text, profile, rules)
+    if not plain:
+        text = _well_formed(text, rules)
+    if profile.punctuation == "remove" and rules.inside.search(text):
+        text = rules.only_inside(text)
+    if not plain:
+        if profile.case != "keep" and "σ" in text:
+            text = _SIGMA.sub("ς", text)
+        text = unicodedata.normalize("NFC", without_lone_modifiers(text))
+    text = " ".join(text.split())
+    return text if text not in profile.placeholders else ""
 
 
 def _cased(text: str, profile: Profile) -> str:
@@ -182,72 +101,127 @@ def _cased(text: str, profile: Profile) -> str:
     return text if profile.case == "keep" else text.lower()
 
 
-@functools.cache
-def _forgotten_space(stops: str) -> re.Pattern[str]:
-    """Match a stop as in "jela.Kuna", but not those of "U.S." and "25,000"."""
-    return re.compile(rf"(?<=[^\W\d_]{{2}})[{re.escape(stops)}](?=[^\W\d_]{{2}})")
+def _without_punctuation(text: str, profile: Profile, rules: _Rules) -> str:
+    if profile.punctuation == "remove" and rules.stops is not None:
+        text = rules.stops.sub(" ", text)
+    if profile.punctuation == "remove" and rules.digit.search(text):
+        pieces, last = [], 0
+        for match in numbers.NUMBER.finditer(text):
+            pieces += [text[last:match.start()].translate(rules.outcomes), numbers.in_form(match, profile)]
+            last = match.end()
+        text = "".join(pieces) + text[last:].translate(rules.outcomes)
+    else:
+        text = text.translate(rules.outcomes)
+    if _GAP in text:
+        text = _NEEDED_GAP.sub(" ", text).replace(_GAP, "")
+    return text
 
 
-class _Table(dict[int, str]):
+def _well_formed(text: str, rules: _Rules) -> str:
+    """Take out joiners that join nothing, and marks without a letter."""
+    if ZWNJ in text or ZWJ in text:
+        text = without_needless_joiners(text)
+    return rules.loose_mark.sub("", text)
+
+
+class _Table(dict[int, str | None]):
     """A table for ``str.translate`` that remembers: a corpus has few characters, and Unicode's tables are slow."""
 
-    def __init__(self, outcome: Callable[[str], str]) -> None:
+    def __init__(self, outcome: Callable[[str], str | None]) -> None:
         self.outcome = outcome
 
-    def __missing__(self, code: int) -> str:
+    def __missing__(self, code: int) -> str | None:
         self[code] = self.outcome(chr(code))
         return self[code]
 
 
-@functools.cache
-def _compatible(profile: Profile) -> _Table:
-    def outcome(char: str) -> str:
-        folded = unicodedata.normalize("NFKC", char)
-        named = char in profile.apostrophes + profile.separators + profile.inner + profile.letters
-        # "…" must not become three stops, nor a spacing accent a space and an accent.
-        spared = unicodedata.category(char)[0] == "P" or (folded[0] == " " != folded)
-        return char if named or spared else folded
-
-    return _Table(outcome)
+_SEEN = _Table(seen)
 
 
-@functools.cache
-def _outcomes(profile: Profile) -> _Table:
-    def outcome(char: str) -> str:
-        if char in profile.apostrophes:
+class _Rules:
+    """What a profile says, made ready for speed."""
+
+    digit = re.compile(r"\d")
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self.forms = _Table(self._form)
+        self.outcomes = _Table(self._outcome)
+        self.replace = {ord(char): _cased(meant, profile) for char, meant in profile.replace}
+        self.strip: dict[int, None] = dict.fromkeys(map(ord, profile.strip))
+        self.spellings = sorted(profile.spellings, key=lambda pair: -len(pair[0]))
+        stops, word = re.escape(profile.stops), r"[^\W\d_]"
+        # As in "jela.Kuna", "J.R.Rowling" and "2020.Kuna", but not those of "U.S." and "25.000".
+        self.stops = re.compile(rf"[{stops}](?:(?<={word}{word}.)(?={word}{word}|\d)|(?:(?<=\d.)|(?<=\.{word}.))"
+                                rf"(?={word}{word}))") if stops else None
+        base = rf"\p{{L}}\p{{M}}{TONES}{regex.escape(profile.letters)}"
+        self.loose_mark = regex.compile(rf"(?<![{base}])[\p{{M}}{TONES}]+")
+        own = regex.escape(APOSTROPHE + profile.inner)
+        self.inside = re.compile(f"[{re.escape(APOSTROPHE + profile.inner)}]")
+        self.number_or_inside = regex.compile(f"{numbers.NUMBER.pattern}|[{own}]")
+
+    def _form(self, char: str) -> str:
+        named = self.profile.apostrophes + self.profile.separators + self.profile.inner + self.profile.letters
+        return char if char in named else folded(char, everything=self.profile.form == "NFKC")
+
+    def respelt(self, text: str) -> str:
+        """Replace sequences until none is left."""
+        while True:
+            before = text
+            for sequence, meant in self.spellings:
+                text = text.replace(sequence, meant)
+            if text == before:
+                return text
+
+    def _outcome(self, char: str) -> str:
+        if char in self.profile.apostrophes:
             return APOSTROPHE
-        return char if char in profile.inner else _outside(char, profile)
+        return char if char in self.profile.inner else self._outside(char)
 
-    return _Table(outcome)
+    def _outside(self, char: str) -> str:
+        """Return what becomes of a character that is no apostrophe and not between letters."""
+        profile, category = self.profile, unicodedata.category(char)
+        if char in profile.letters or char in (ZWJ, ZWNJ) or is_tone(char):
+            return char
+        if char.isspace():
+            return " "
+        if category in ("Nd", "No") and profile.digits == "remove":
+            return ""
+        if category == "Nd" and profile.digits == "ascii":
+            return numbers.ascii_digits(char)
+        if category[0] == "C":
+            return ""
+        if category[0] not in "PS" or profile.punctuation == "keep":
+            return char
+        if char in profile.deleted or char in profile.stops:
+            return ""
+        if profile.between == "part" or category == "Pd" or char in profile.separators:
+            return " "
+        return _GAP
+
+    def only_inside(self, text: str) -> str:
+        """Leave apostrophes and inner punctuation where they stand inside words."""
+        profile = self.profile
+
+        def in_word(char: str) -> bool:
+            return bool(char) and (unicodedata.category(char)[0] in "LMN" or char in profile.letters or is_tone(char))
+
+        def kept(match: regex.Match[str]) -> str:
+            char = match[0]
+            if match["core"]:
+                return char
+            before, after = text[match.start() - 1:match.start()], text[match.end():match.end() + 1]
+            if in_word(before) and in_word(after):
+                return char
+            if char != APOSTROPHE:
+                return self._outside(char)
+            first = not in_word(before) and after in tuple(profile.apostrophe_before)
+            last = not in_word(after) and before in tuple(profile.apostrophe_after)
+            return char if first or last else ""
+
+        return self.number_or_inside.sub(kept, text)
 
 
-def _outside(char: str, profile: Profile) -> str:
-    """Return what becomes of a character that is no apostrophe and not between letters."""
-    if char in profile.letters or char in _JOINERS:
-        return char
-    category = unicodedata.category(char)
-    if char.isspace() or char == "\u200b":
-        return " "  # U+200B parts the words of scripts written without spaces
-    if profile.punctuation == "remove" and (category == "Pd" or char in profile.separators):
-        return " "
-    if category in ("Nd", "No") and profile.digits == "remove":
-        return ""
-    if category == "Nd" and profile.digits == "ascii":
-        return str(unicodedata.decimal(char))
-    return "" if category[0] in ("PSC" if profile.punctuation == "remove" else "C") else char
-
-
-def _only_inside(text: str, profile: Profile) -> str:
-    """Leave apostrophes and inner punctuation where they stand inside words."""
-    def in_word(char: str) -> bool:
-        return bool(char) and (unicodedata.category(char)[0] in "LMN" or char in profile.letters)
-
-    kept = []
-    for i, char in enumerate(text):
-        if char == APOSTROPHE or char in profile.inner:
-            before, after = in_word(text[i - 1:i]), in_word(text[i + 1:i + 2])
-            initial = char == APOSTROPHE and not before and text[i + 1:i + 2] in tuple(profile.apostrophe_before)
-            if not (before and after) and not initial:
-                char = "" if char == APOSTROPHE else _outside(char, profile)
-        kept.append(char)
-    return "".join(kept)
+@functools.cache
+def _rules(profile: Profile) -> _Rules:
+    return _Rules(profile)

@@ -17,7 +17,8 @@ from stxfer.corpora.bitext.directory import PARTS, bitext_files, iter_pairs, raw
 from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.bitext.rules import CleanOptions, Seen, pair_hash, problem, raw_problem, scripts_of
 from stxfer.text.leaks import leak_report, stop_at_leaks
-from stxfer.text.normalise import PROFILES, Profile, normalise, profile
+from stxfer.text.normalise import normalise
+from stxfer.text.profiles import PROFILES, Profile, profile
 
 CHUNK = 20000  # pairs looked at together
 

@@ -20,7 +20,8 @@ from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.synthetic.speakers import split_speakers
 from stxfer.corpora.synthetic.speech import Room, speak_set
 from stxfer.experiment.layout import bitext_dir
-from stxfer.text.normalise import PROFILES, Profile, normalise, profile
+from stxfer.text.normalise import normalise
+from stxfer.text.profiles import PROFILES, Profile, profile
 
 log = logging.getLogger(__name__)
 _NOT_PROSE = re.compile(r"https?:|www\.|\w\.(?:com|org|net)\b|[@#<>{}\[\]|\\_*=~^$%&+/]|\.\.\.|\u2026")
