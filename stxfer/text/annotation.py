@@ -20,7 +20,8 @@ import yaml
 from stxfer.text.profiles import Profile, has_profile
 
 LONGEST = 6  # words: what is longer in brackets is text
-_SUSPECT = re.compile(r"[\[\](){}<>&@*+%#_=~|\\^▁￭⁇♩♪♫♬（）［］｛｝＜＞【】〔〕〈〉﹙﹚]|-[LR][RSC]B-|!SIL|[:;][-']?[DPpOo]\b")
+_SUSPECT = re.compile(r"[\[\](){}<>&@*+%#_=~|\\^▁￭⁇♩♪♫♬（）［］｛｝＜＞【】〔〕〈〉﹙﹚]|"
+                      r"-[LR][RSC]B-|!SIL|[:;][-']?[DPpOo]\b")
 _PLACEHOLDER = 60  # characters; longer lines are not looked up
 _WHOLE = re.compile(r"(?:\d\d:)?\d\d:\d\d[,.]\d{3} --> (?:\d\d:)?\d\d:\d\d[,.]\d{3}")  # subtitles' timing
 _ENTITY = re.compile(r"&\s?(#\s?\d{1,7}|#\s?[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31})\s?;")
@@ -54,11 +55,12 @@ def spoken(text: str, profile: Profile, found: list[Marker] | None = None) -> st
     Args:
         text: a line, in the form NFC.
         profile: the rules of its language.
-        found: receives what was removed. Kinds: ``event``, ``language``, ``tag``, ``entity``, ``tokeniser``, ``escape``,
-            ``music``, ``emoticon``, ``placeholder``.
+        found: receives what was removed. Kinds: ``event``, ``language``, ``tag``, ``entity``, ``tokeniser``,
+            ``escape``, ``music``, ``emoticon``, ``placeholder``.
     """
-    if len(text) < _PLACEHOLDER and text.strip() in profile.placeholders or "-->" in text and _WHOLE.match(text.strip()):
-        _note(found, "placeholder", text.strip())
+    line = text.strip() if len(text) < _PLACEHOLDER else ""
+    if line in profile.placeholders or "-->" in text and _WHOLE.match(text.strip()):
+        _note(found, "placeholder", line or text)
         return ""
     if not _SUSPECT.search(text):
         return text

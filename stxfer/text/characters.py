@@ -7,13 +7,13 @@ import unicodedata
 import regex
 
 ZWSP, ZWNJ, ZWJ = "\u200b", "\u200c", "\u200d"
-# Invisible though letters or marks: fillers of Hangul, Khmer's inherent vowels, selectors of Mongolian, a joiner of marks.
+# Letters or marks to Unicode: Hangul's fillers, Khmer's inherent vowels, Mongolian's selectors, a joiner of marks.
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u034f")
 # Signs of tone and length that are symbols to Unicode.
 TONES = "˂-˅˒-˗˥-˫˭˯-˿\ua700-\ua716\ua720\ua721\ua789\ua78a"
 _TONE = regex.compile(f"[{TONES}]")
 # What stands for an apostrophe, a glottal stop or an aspiration is no word by itself.
-_LONE = regex.compile(rf"(?<!\S)[\u02b0-\u02ff\ua717-\ua71f\ua788\ua78b\ua78c\p{{M}}]+(?!\S)")
+_LONE = regex.compile(r"(?<!\S)[\u02b0-\u02ff\ua717-\ua71f\ua788\ua78b\ua78c\p{M}]+(?!\S)")
 _UNSPACED = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Han}\p{Hiragana}\p{Katakana}\p{Javanese}\p{Balinese}"
 _PARTING = regex.compile(rf"(?<=[{_UNSPACED}])[{ZWSP}]+|[{ZWSP}]+(?=[{_UNSPACED}])")
 _INDIC = (r"\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Gujarati}\p{Oriya}\p{Tamil}\p{Telugu}\p{Kannada}\p{Malayalam}"
@@ -48,7 +48,7 @@ def _is_selector(char: str) -> bool:
 
 def without_zero_width_space(text: str) -> str:
     """Return text in which it is a space in scripts that are written without any, and gone elsewhere."""
-    return _PARTING.sub(" ", text).replace(ZWSP, "")
+    return str(_PARTING.sub(" ", text)).replace(ZWSP, "")
 
 
 def without_needless_joiners(text: str) -> str:
@@ -65,12 +65,12 @@ def without_needless_joiners(text: str) -> str:
                 return ZWJ
         return ""
 
-    return _JOINERS.sub(kept, text)
+    return str(_JOINERS.sub(kept, text))
 
 
 def without_lone_modifiers(text: str) -> str:
     """Return text without words that are modifier letters and nothing else."""
-    return _LONE.sub("", text)
+    return str(_LONE.sub("", text))
 
 
 def folded(char: str, *, everything: bool) -> str:

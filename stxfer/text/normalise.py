@@ -32,8 +32,8 @@ from stxfer.text.profiles import Profile
 
 APOSTROPHE = "'"
 _GAP = "\ufdd0"  # punctuation between what is written without spaces; a noncharacter, which no text has any more
-_NEEDED_GAP = regex.compile(rf"(?<=\d|[\p{{Latin}}\p{{Cyrillic}}\p{{Greek}}]){_GAP}+(?=[\p{{Latin}}\p{{Cyrillic}}\p{{Greek}}])"
-                            rf"(?<=\D){_GAP}*|(?<=\d){_GAP}+(?=\d)")
+_SPACED = r"[\p{Latin}\p{Cyrillic}\p{Greek}]"
+_NEEDED_GAP = regex.compile(rf"(?<={_SPACED}){_GAP}+(?={_SPACED})|(?<=\d){_GAP}+(?=\d)")
 _SIGMA = regex.compile(r"(?<=\p{Greek}\p{M}*)σ(?![\p{L}\p{M}'])")
 
 
@@ -113,7 +113,7 @@ def _without_punctuation(text: str, profile: Profile, rules: _Rules) -> str:
     else:
         text = text.translate(rules.outcomes)
     if _GAP in text:
-        text = _NEEDED_GAP.sub(" ", text).replace(_GAP, "")
+        text = str(_NEEDED_GAP.sub(" ", text)).replace(_GAP, "")
     return text
 
 
@@ -121,7 +121,7 @@ def _well_formed(text: str, rules: _Rules) -> str:
     """Take out joiners that join nothing, and marks without a letter."""
     if ZWNJ in text or ZWJ in text:
         text = without_needless_joiners(text)
-    return rules.loose_mark.sub("", text)
+    return str(rules.loose_mark.sub("", text))
 
 
 class _Table(dict[int, str | None]):
@@ -207,7 +207,7 @@ class _Rules:
             return bool(char) and (unicodedata.category(char)[0] in "LMN" or char in profile.letters or is_tone(char))
 
         def kept(match: regex.Match[str]) -> str:
-            char = match[0]
+            char: str = match[0]
             if match["core"]:
                 return char
             before, after = text[match.start() - 1:match.start()], text[match.end():match.end() + 1]
@@ -219,7 +219,7 @@ class _Rules:
             last = not in_word(after) and before in tuple(profile.apostrophe_after)
             return char if first or last else ""
 
-        return self.number_or_inside.sub(kept, text)
+        return str(self.number_or_inside.sub(kept, text))
 
 
 @functools.cache

@@ -20,7 +20,8 @@ NUMBER = regex.compile(
     r"(?P<after>\s?(?:[%٪％﹪‰‱](?!\d)|°(?:[CFcf](?![\p{L}\p{M}]))?|[℃℉]|\p{Sc}(?![.٫]?\d)))?")
 _MINUS = str.maketrans("−–﹣－＋٪％﹪", "----+%%%")
 _SPACED = regex.compile(r"\d{1,3}(?:([\u00a0\u2009\u202f'’٬])\d{3})(?:\1\d{3})*")
-_GROUPED = {".": regex.compile(r"\d{1,3}(?:,\d{2,3})*,\d{3}(?=\.|$)"), ",": regex.compile(r"\d{1,3}(?:\.\d{3})+(?=,|$)")}
+_GROUPED = {".": regex.compile(r"\d{1,3}(?:,\d{2,3})*,\d{3}(?=\.|$)"),
+            ",": regex.compile(r"\d{1,3}(?:\.\d{3})+(?=,|$)")}
 
 
 def in_form(match: regex.Match[str], profile: Profile) -> str:
@@ -38,7 +39,7 @@ def in_form(match: regex.Match[str], profile: Profile) -> str:
 
 def ascii_digits(text: str) -> str:
     """Return a number with every script's decimal digits as 0 to 9, and Arabic's decimal mark as a stop."""
-    return "".join(str(unicodedata.decimal(char)) if char.isdecimal() else "." if char == "٫" else char for char in text)
+    return "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in text.replace("٫", "."))
 
 
 def _core(core: str, profile: Profile) -> str:
