@@ -11,7 +11,7 @@ import toy
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.experiment.config import Experiment
 from stxfer.prepare.vocab import make_vocabs
-from stxfer.text.vocab import fingerprint, train_vocab
+from stxfer.text.vocab import fingerprint, train_vocab, unknown_characters
 
 SENTENCES = [toy.swahili(text) for text in toy.ENGLISH] + ["ng'ombe wamekula ñandú"]
 
@@ -119,3 +119,31 @@ def test_translations_can_be_learnt_from(world: tuple[Path, Experiment]) -> None
     make_vocabs(experiment, dump)
     tokens = set(pieces(dump / "vocab" / "target"))
     assert {"z", "q", "m"} <= tokens and "x" not in tokens
+
+
+@pytest.mark.parametrize(("kind", "sentences", "size", "message"), [
+    ("char", ["abc aab ñ"], 5, "5 pieces are too few for 4 characters: ñ LATIN SMALL LETTER N WITH TILDE .1. would be"),
+    ("char", ["habari ng'ombe"], 11, "11 pieces are too few for 10 characters: .*size to 12 or more"),
+    ("bpe", ["мы идём"], 7, "7 pieces are too few for 6 characters: ё CYRILLIC SMALL LETTER IO .1. would be <unk>"),
+    ("unigram", ["ሰላም ለዓለም"], 4, "4 pieces are too few for 5 characters: .*ETHIOPIC SYLLABLE"),
+    ("char", ["我们今天去北京"], 8, "8 pieces are too few for 7 characters: .*CJK UNIFIED IDEOGRAPH"),
+    ("char", ["a\u2581b"], 40, "cannot write ▁ LOWER ONE EIGHTH BLOCK .1."),
+    ("char", ["a\tb"], 40, "cannot write U.0009 without a name .1."),
+    ("char", ["x\u2585y"], 40, "no piece for ")])
+def test_a_character_without_a_piece_is_named(tmp_path, kind, sentences, size, message):
+    with pytest.raises(DataError, match=message):
+        train_vocab(sentences, size, kind, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
+def test_a_long_line_is_learnt_from(tmp_path: Path, kind: str) -> None:
+    train_vocab([*SENTENCES, "ab " * 3000 + "ζ"], 60, kind, tmp_path)
+    assert "ζ" in pieces(tmp_path)
+    assert unknown_characters(["ζ ab", "ж ж ψ"], tmp_path) == {"ж": 2, "ψ": 1}
+
+
+def test_a_vocabulary_larger_than_its_text_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    train_vocab(["mtoto anasoma"], 500, "char", tmp_path)
+    assert "pieces, as many as its text allows of the 500 asked for" in caplog.text

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BLANK = 0
+UNKNOWN = "<unk>"  # stands for what the vocabulary cannot write
 OUTPUTS = ("text", "token", "logprob")
 EVERY = 5.0  # seconds between two progress lines
 log = logging.getLogger(__name__)
@@ -44,7 +45,8 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
         tag: what the model's texts begin with, ``<sw>``; it is given, not searched, and not written.
 
     Returns:
-        The content of ``decode.json``: ``utterances``, ``empty``, ``seconds``, ``utterances_per_second``.
+        The content of ``decode.json``: ``utterances``, ``empty``, ``unknown`` (hypotheses with ``<unk>``,
+        which is left out of the text), ``seconds``, ``utterances_per_second``.
 
     Raises:
         DataError: a table or features are absent, broken or do not fit the model.
@@ -65,7 +67,12 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
             shown = now
             log.info("%s: %d/%d utterances, %.1f utterances/s", name, len(found), len(paths),
                      len(found) / max(now - started, 1e-3))
-    text = {utt: " ".join(tokenizer.decode_pieces(pieces).split()) for utt, (pieces, _) in found.items()}
+    text = {utt: " ".join(tokenizer.decode_pieces([piece for piece in pieces if piece != UNKNOWN]).split())
+            for utt, (pieces, _) in found.items()}
+    unknown = sum(UNKNOWN in pieces for pieces, _ in found.values())
+    if unknown:
+        log.warning("%s: %d of %d hypotheses hold %s, which is no word and is left out of the text", name, unknown,
+                    len(text), UNKNOWN)
     empty = sum(not words for words in text.values())
     if empty:
         log.warning("%s: %d of %d hypotheses are empty", name, empty, len(text))
@@ -73,7 +80,7 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
     write_table(out / "token", {utt: " ".join(pieces) for utt, (pieces, _) in found.items()})
     write_table(out / "logprob", {utt: f"{score:.4f}" for utt, (_, score) in found.items()})
     seconds = time.monotonic() - started
-    report = {"utterances": len(found), "empty": empty, "seconds": round(seconds, 2),
+    report = {"utterances": len(found), "empty": empty, "unknown": unknown, "seconds": round(seconds, 2),
               "utterances_per_second": round(len(found) / max(seconds, 1e-3), 2), "options": asdict(options)}
     write_json(out / "decode.json", report)
     return report

@@ -159,5 +159,15 @@ def _write_data(experiment: Experiment, label: str, bitext: Path, directory: Pat
                         {f"vocab_{language}": [side] for language, side in zip(languages, sides, strict=True)}).items():
         (directory / name).mkdir()
         step = len(files) * learnt // VOCAB_LINES + 1
-        lines = (line for file in files for _, line in itertools.islice(iter_table(file), 0, None, step))
+        lines = itertools.chain.from_iterable(_sample(file, step) for file in files)
         train_vocab(lines, experiment.mt.vocab, "unigram", directory / name)
+
+
+def _sample(table: Path, step: int) -> Iterator[str]:
+    """Yield every ``step``-th sentence, and of the others those with a character that was not there before."""
+    seen: set[str] = set()
+    for number, (_, line) in enumerate(iter_table(table)):
+        if number % step == 0 or not seen.issuperset(line):
+            yield line
+        if step > 1:
+            seen.update(line)

@@ -12,7 +12,7 @@ from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import TEXT, clean_bitext_dir, features_dir, label_dir, vocab_dir
 from stxfer.experiment.systems import language_tag
 from stxfer.kaldi.table import iter_table
-from stxfer.text.vocab import MODEL, TOKENS, train_vocab
+from stxfer.text.vocab import MODEL, TOKENS, describe, train_vocab, unknown_characters
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,20 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
             out.mkdir(parents=True, exist_ok=True)
             train_vocab(_sentences(paths), vocab.size, vocab.type, out, [language_tag(tag) for tag in vocab.tags])
             stage.finish([out / MODEL, out / TOKENS])
+            _report_unknown(name, experiment, dump)
         sizes[name] = len((out / TOKENS).read_text(encoding="utf-8").splitlines())
     return sizes
+
+
+def _report_unknown(name: str, experiment: Experiment, dump: Path) -> None:
+    """Log the characters of dev and test transcripts that a vocabulary has no piece for; nothing is refused."""
+    side = "src" if name == "source" else "tgt"
+    for part in ("dev", "test"):
+        path = features_dir(dump, f"{side}_{part}") / TEXT
+        found = unknown_characters(_sentences([path]), vocab_dir(dump, name)) if path.exists() else None
+        if found:
+            log.warning("vocab %s: %d characters of %s have no piece and cannot be written: %s", name, found.total(),
+                        path, describe(found))
 
 
 def _path(text: str, language: str, labels: Collection[str], dump: Path) -> Path:

@@ -67,7 +67,8 @@ class TrainedTranslator(Closing):
 
     def _translation(self, best: Hypothesis) -> Translation:
         # Nothing keeps an attention decoder from CTC's blank, id 0, which it never saw in training.
-        pieces = [self.loaded.tokens[i] for i in best.tokens if i != 0]
+        # <unk> stands for what cannot be written; it is no word.
+        pieces = [piece for i in best.tokens if i != 0 and (piece := self.loaded.tokens[i]) != "<unk>"]
         return Translation(self.loaded.tokenizer.decode_pieces(pieces), float(best.score))
 
 
