@@ -19,17 +19,15 @@ import toy
 from stxfer.core.errors import ConfigError, DataError, StxferError, TransferError
 from stxfer.core.fileio import read_json
 from stxfer.decoding.decode import decode_batch
-from stxfer.decoding.search import Hypothesis
 from stxfer.experiment.config import Decoding, Experiment, Phase
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.model.load import load_model
 from stxfer.model.transfer import load_state
-from stxfer.score.asr import word_errors
 from stxfer.training import checkpoint
 from stxfer.training.encode_once import encode_corpus
 from stxfer.training.fit import fit
 from stxfer.training.spec import Corpus, Fit, Start, Text
-from stxfer.training.trainer import DevErrors
+from stxfer.training.utterances import amount
 
 World = tuple[Path, Experiment]
 
@@ -350,34 +348,73 @@ def test_a_finished_model_is_not_trained_again(whole: Fit, caplog: pytest.LogCap
     assert "epoch started" not in caplog.text
 
 
-def test_word_errors_of_the_development_set_are_real(world: World, tmp_path: Path,
-                                                     monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = spec(world, tmp_path / "asr" / "seed1", "source")
-    fit(replace(measured, phases=[replace(phase, dev_wer=4, tensorboard=True) for phase in measured.phases]))
-    info = read_json(measured.out / "model.json")
-    assert all(row["valid_wer"] >= 0 for row in info["epochs"])
-    assert list(measured.out.glob("phase1/tensorboard/**/events.*"))
-    loaded = load_model(measured.out)
-    refs = dict(list(read_table(measured.dev.tables["text"]).items())[:4])
-    feats = read_table(measured.dev.tables["speech"])
-    speech = [torch.from_numpy(kaldiio.load_mat(feats[utt]).copy()) for utt in refs]
-    ids = [torch.tensor([loaded.tokens.index(piece) for piece in loaded.tokenizer.encode(text, out_type=str)])
-           for text in refs.values()]
-    batch = {"speech": torch.nn.utils.rnn.pad_sequence(speech, batch_first=True),
-             "speech_lengths": torch.tensor([len(x) for x in speech]),
-             "text": torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=-1)}
-    sentences = list(ids)
-    monkeypatch.setattr("stxfer.decoding.search.beam_search", lambda *_, **options: [
-        [Hypothesis(tuple(sentence.tolist()), 0.0, {})] for sentence in sentences])
-    errors = DevErrors(4, loaded.tokens, loaded.tokenizer)
-    assert errors(loaded.model, [(list(refs), batch)]) == 0
-    sentences[0] = sentences[1]  # the second sentence in place of the first
-    wrong = word_errors(refs, dict(zip(refs, [list(refs.values())[1], *list(refs.values())[1:]], strict=True)), "")
-    assert errors(loaded.model, [(list(refs), batch)]) == pytest.approx(wrong.total.rate / 100) != 0
+@pytest.fixture(scope="module")
+def stopped(world: World) -> Fit:
+    """A model whose training ``patience`` ended before there were as many epochs as are to be averaged."""
+    plan = spec(world, world[0] / "stopped" / "seed1", "source")
+    plan = replace(plan, phases=[replace(plan.phases[0], epochs=6, average=5, patience=1, lr=1e-9, steps=1, accum=2)])
+    fit(plan)
+    return plan
 
 
-def test_training_may_end_early(world: World, tmp_path: Path) -> None:
-    plan = spec(world, tmp_path / "asr" / "seed1", "source")
-    long = replace(plan.phases[0], epochs=30, patience=1, lr=1e-9, steps=1, accum=2)
-    info = fit(replace(plan, phases=[long]))
-    assert 1 < len(info["epochs"]) < 30
+def test_training_may_end_early(stopped: Fit) -> None:
+    epochs = len(read_json(stopped.out / "model.json")["epochs"])
+    assert 1 < epochs < 5
+    assert load_model(stopped.out).tokens
+
+
+def test_the_epochs_there_are_make_the_average(stopped: Fit, kept: None, tmp_path: Path) -> None:
+    again = replace(stopped, out=tmp_path / "again" / "seed1")
+    epochs = [load_state(again.out / f"phase1/{row['epoch']}epoch.pth") for row in fit(again)["epochs"]]
+    for name, value in load_state(again.out / "model.pth").items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, torch.stack([state[name] for state in epochs]).mean(0), msg=name)
+
+
+@pytest.mark.parametrize("last", ["checkpoint.pth", "epoch.pth", "latest.pth", "ave"])
+def test_killed_as_it_ends_early_is_the_same(stopped: Fit, tmp_path: Path, last: str) -> None:
+    """ESPnet asks whether to stop at the end of an epoch only, and would train another one after such a kill."""
+    again = replace(stopped, out=tmp_path / "again" / "seed1")
+    epochs = len(read_json(stopped.out / "model.json")["epochs"])
+    seen: list[str] = []
+
+    def when(path: Path) -> bool:
+        seen.append(path.name)
+        if last == "latest.pth":  # made anew after the epoch's parameters
+            return path.name == last and f"{epochs}epoch.pth" in seen
+        name = {"epoch.pth": f"{epochs}epoch.pth", "ave": f"valid.acc.ave_{epochs}best.pth"}.get(last, last)
+        return path.name == name and seen.count(name) == (epochs if name == last else 1)
+
+    killed(lambda: fit(again), when)
+    assert fit(again)["epochs"] == read_json(stopped.out / "model.json")["epochs"]
+    assert (again.out / "model.pth").read_bytes() == (stopped.out / "model.pth").read_bytes()
+
+
+def test_what_an_unfinished_average_left_broken_is_mended(stopped: Fit, tmp_path: Path) -> None:
+    """A phase marked as done, with ESPnet's average of one epoch in place of all."""
+    again = replace(stopped, out=tmp_path / "again" / "seed1")
+    killed(lambda: fit(again), lambda path: path.name == "model.pth")
+    (again.out / "model.pth").unlink()
+    (average,) = again.out.glob("phase1/valid.acc.ave_[2-9]best.pth")
+    average.unlink()
+    assert (again.out / "phase1/done").exists() and (again.out / "phase1/valid.acc.ave_1best.pth").exists()
+    fit(again)
+    assert (again.out / "model.pth").read_bytes() == (stopped.out / "model.pth").read_bytes()
+
+
+def test_how_much_was_trained_on(world: World, tmp_path: Path) -> None:
+    start = spec(world, tmp_path / "x" / "seed1", "target")
+    assert fit(start)["train"] == {"utterances": 20}  # nothing says how long they are
+    texts, path = read_table(start.train.tables["text"]), tmp_path / "shapes"
+    names = sorted(texts)[:3]
+    durations = {names[0]: "1800", f"sp0.9-{names[0]}": "2000", f"sp0.5-{names[1]}": "7200", names[2]: "900"}
+    write_table(tmp_path / "utt2dur", durations)
+    write_table(path, {utt: "100,80" for utt in durations if utt != names[2]})  # filtered out, say
+    corpus = replace(start.train, durations=tmp_path / "utt2dur")
+    assert amount(corpus, path) == {"utterances": 3, "hours": 1.5, "hours_with_copies": 3.0556}
+    write_table(path, {f"m{part}-{utt}": "100,80" for part, utt in ((0, names[0]), (1, names[0]), (1, names[2]))})
+    mixture = replace(start.train, parts=(corpus, corpus))  # one speech, two texts
+    assert amount(mixture, path) == {"utterances": 3, "hours": 0.75, "hours_with_copies": 1.25}
+    write_table(tmp_path / "utt2dur", dict.fromkeys(durations, "long"))
+    with pytest.raises(DataError, match="utt2dur: durations must be seconds"):
+        amount(mixture, path)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stxfer.audio.perturb import perturb_speed
+from stxfer.audio.perturb import distinct_seconds, perturb_speed
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.kaldi.datadir import (
     Audio,
@@ -154,6 +154,8 @@ def test_select_subset_and_perturb_keep_segments() -> None:
     assert whole.wav_scp == data.wav_scp
     assert whole.audio("sp0.5-s1-u1") == data.audio("s1-u1")._replace(speed=0.5)
     assert whole.utt2dur["sp0.5-s1-u1"] == 2 * data.utt2dur["s1-u1"]
+    assert distinct_seconds(whole.utt2dur) == pytest.approx(sum(data.utt2dur.values()))
+    assert distinct_seconds(perturb_speed(data, (0.9, 1.25)).utt2dur) == pytest.approx(sum(data.utt2dur.values()))
     small = subset(data, n_utts=1)
     validate(small)
     assert len(small.wav_scp) == 1

@@ -13,6 +13,7 @@ from scored import decode, make_experiment
 
 from stxfer.bin import score as command
 from stxfer.core.errors import ConfigError, DataError, StaleError
+from stxfer.kaldi.table import write_table
 from stxfer.score.asr import ErrorCounts, char_errors, pair, word_errors
 from stxfer.score.st import scores_of_sums, sentence_statistics, translation_scores
 
@@ -170,6 +171,19 @@ def test_bad_input_is_named_and_nothing_is_written(recipe, spoil, message):
         score("--systems", "direct", "--allow-stale")
     out = recipe / "exp/direct/seed1/decode/tgt_test/score"
     assert not (out / ".stage.json").exists() and not (out / "score.json").exists()
+
+
+def test_hours_are_those_that_training_recorded(recipe, caplog):
+    model = Path("exp/direct/seed1/model.json")
+    write_table("dump/fbank/tgt_train/utt2dur", {"u": "3600", "sp0.9-u": "4000", "sp1.1-u": "3272.727"})
+    score("--systems", "direct", "--allow-stale")
+    assert "model.json does not say how much speech the model was trained on" in caplog.text
+    found, _ = read_score("direct")
+    assert (found["train_hours"], found["train_hours_with_copies"]) == (1, pytest.approx(3.0202))
+    model.write_text(json.dumps({"task": "asr", "train": {"utterances": 9, "hours": 0.25, "hours_with_copies": 0.75}}))
+    score("--systems", "direct", "--allow-stale", "--force")
+    found, _ = read_score("direct")
+    assert (found["train_hours"], found["train_hours_with_copies"]) == (0.25, 0.75)
 
 
 def test_bad_options_are_named(recipe, capsys):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from stxfer.kaldi.datadir import DataDir
+
+COPY = re.compile(r"sp(\d+(?:\.\d+)?)-(.+)")
 
 
 def perturb_speed(data: DataDir, speeds: Sequence[float]) -> DataDir:
@@ -30,3 +33,18 @@ def perturb_speed(data: DataDir, speeds: Sequence[float]) -> DataDir:
             for file, table in data.texts.items():
                 result.texts[file][new] = table[utt]
     return result
+
+
+def distinct_seconds(durations: Mapping[str, float]) -> float:
+    """Return how long the speech of some utterances lasts, that of copies at other speeds counted once.
+
+    Args:
+        durations: seconds by utterance; names are those of :func:`perturb_speed`.
+    """
+    originals: dict[str, float] = {}
+    for utt, seconds in durations.items():
+        copy = COPY.fullmatch(utt)
+        name, speed = (copy[2], float(copy[1])) if copy else (utt, 1.0)
+        if copy is None or name not in originals:
+            originals[name] = seconds * speed
+    return sum(originals.values())

@@ -180,4 +180,5 @@ def _encode(model: Any, utt: str, values: Any) -> Tensor:
                             f"{str(error).splitlines()[0]}") from None
     if isinstance(encoded, tuple):  # with the outputs of layers that have a CTC of their own
         encoded = encoded[0]
-    return encoded[0, :int(lens[0])]
+    output: Tensor = encoded[0, :int(lens[0])]
+    return output

@@ -28,6 +28,11 @@ CONV_STRIDE = 2
 class LSTM(nn.LSTM):
     """``nn.LSTM`` of one layer over (B, T, D) with initial parameters that let it remember."""
 
+    weight_ih_l0: Tensor
+    weight_hh_l0: Tensor
+    bias_ih_l0: Tensor
+    bias_hh_l0: Tensor
+
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, batch_first=True)
         self.espnet_initialization_fn()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from stxfer.model.berard import BerardDecoder, BerardEncoder
 from stxfer.model.dropout import use_byte_dropout
@@ -55,7 +56,7 @@ class MTTask(mt_task.MTTask):
                                           criterion.normalize_length)
         use_byte_dropout(model)
         _keep_statistics(model, args.freeze_param)
-        return model
+        return model  # type: ignore[no-any-return]
 
 
 def task_class(task: str) -> Any:
@@ -80,7 +81,7 @@ def _keep_statistics(model: torch.nn.Module, frozen: Sequence[str]) -> None:
     """Keep frozen parts' batch normalisation from updating its statistics: ESPnet freezes parameters alone."""
     for name in frozen:
         for module in model.get_submodule(name).modules():
-            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            if isinstance(module, _BatchNorm):
                 module.track_running_stats = False
 
 

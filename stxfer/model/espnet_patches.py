@@ -25,7 +25,7 @@ import os
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def fast_imports() -> Iterator[None]:
     if "espnet2" in sys.modules:
         yield
         return
-    typeguard.typechecked = _pass_through
+    typeguard.typechecked = _pass_through  # type: ignore[assignment]
     if "g2p_en" not in sys.modules:
         stub = types.ModuleType("g2p_en")
         stub.__spec__ = importlib.util.spec_from_loader("g2p_en", loader=None)
@@ -117,7 +117,7 @@ def atomic_saves() -> Iterator[None]:
     """
     import torch
 
-    plain: Callable[..., None] = torch.save
+    plain = torch.save
 
     def save(value: Any, target: Any, *args: Any, **kwargs: Any) -> None:
         if not isinstance(target, (str, os.PathLike)):
@@ -129,7 +129,7 @@ def atomic_saves() -> Iterator[None]:
         finally:
             temporary.unlink(missing_ok=True)
 
-    torch.save = save
+    torch.save = save  # type: ignore[assignment]
     try:
         yield
     finally:

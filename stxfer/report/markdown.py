@@ -132,7 +132,7 @@ def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
         metrics = next(metrics for _, metrics in _by_system(results, "tgt_test"))
         metric = headline_metric(metrics)
         yield (f"\n## Target speech recognition\n\n{_size(metrics[metric])}; lower is better. "
-               "*hours*: target speech trained on.\n")
+               "*hours*: speech trained on, copies at other speeds not counted.\n")
         yield from _pipes(table, left=2)
         yield f"\n![{UNITS[metric].capitalize()} error rates and relative reductions](report.png)"
     if results["comparisons"]:

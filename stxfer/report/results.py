@@ -186,7 +186,8 @@ def _summary(of_system: list[Run], metric: str, stats: np.ndarray) -> dict[str, 
     first = of_system[0].score
     found = significance.interval(stats, METRICS[metric].score, resamples=METRICS[metric].resamples)
     values = [run.score["metrics"][metric]["value"] for run in of_system]
-    return {"system": first["system"], "set": first["set"], "train_hours": first["train_hours"], "metric": metric,
+    return {"system": first["system"], "set": first["set"], "train_hours": first["train_hours"],
+            "train_hours_with_copies": first.get("train_hours_with_copies", first["train_hours"]), "metric": metric,
             "value": found.value, "ci_low": found.low, "ci_high": found.high,
             "enough": not significance.too_few(len(stats), found.low, found.high, first.get("speakers")),
             "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,

@@ -8,11 +8,21 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from stxfer.audio.perturb import distinct_seconds
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write, read_json, write_json
 from stxfer.core.stage import MARKER, Stage
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.layout import DURATIONS, SCORE, UTTERANCES, decode_dir, features_dir, score_dir
+from stxfer.experiment.layout import (
+    DURATIONS,
+    INFO,
+    SCORE,
+    UTTERANCES,
+    decode_dir,
+    features_dir,
+    score_dir,
+    system_dir,
+)
 from stxfer.experiment.systems import System
 from stxfer.kaldi.table import read_table
 from stxfer.score import asr, st
@@ -29,7 +39,8 @@ def score_system(experiment: Experiment, system: System, seed: int, *, dump: Pat
 
     ASR is scored by WER and CER against ``text``, by CER alone where the language is written without spaces; ST by
     BLEU and chrF against ``text.<target>.human`` of ``dump/fbank/<set>``. ``score.json`` holds system, seed, set,
-    task, train_hours, speakers (None: not known), missing (utterances without a hypothesis, scored as empty) and
+    task, train_hours (distinct speech trained on), train_hours_with_copies (at other speeds, with other texts),
+    speakers (None: not known), missing (utterances without a hypothesis, scored as empty) and
     metrics, each with its signature; ``utts.jsonl`` one object an utterance: utt, ref, hyp and, for ASR, its counts by
     metric.
 
@@ -64,7 +75,8 @@ def score_system(experiment: Experiment, system: System, seed: int, *, dump: Pat
                     what, len(missing), len(refs), missing[0])
     metrics, counts = (_score_st if is_st else _score_asr)(refs, paired, norm)
     score = {"system": system.name, "seed": seed, "set": system.test_set, "task": system.task,
-             "train_hours": _hours(dur_path), "speakers": _speakers(spk_path, refs), "missing": len(missing),
+             **_train_hours(system_dir(expdir, system.name, seed), dur_path, what),
+             "speakers": _speakers(spk_path, refs), "missing": len(missing),
              "metrics": metrics}
     with atomic_write(out / UTTERANCES) as handle:
         for utt, ref in refs.items():
@@ -104,9 +116,16 @@ def _speakers(path: Path, utts: Collection[str]) -> int | None:
     return len({speaker for utt, speaker in read_table(path).items() if utt in utts}) if path.exists() else None
 
 
-def _hours(path: Path) -> float:
-    """Return the hours of an ``utt2dur`` table."""
+def _train_hours(model: Path, durations: Path, what: str) -> dict[str, float]:
+    """Return the hours that a model was trained on: as training has recorded them or, of older models, of the set."""
+    trained = (read_json(model / INFO) if (model / INFO).exists() else {}).get("train", {})
+    if "hours" in trained:
+        return {"train_hours": trained["hours"], "train_hours_with_copies": trained["hours_with_copies"]}
+    log.warning("%s: %s does not say how much speech the model was trained on; train_hours is that of %s, mixtures and "
+                "labels that were filtered out not regarded", what, model / INFO, durations.parent)
     try:
-        return round(sum(float(value) for value in read_table(path, empty_values=False).values()) / 3600, 4)
+        seconds = {utt: float(value) for utt, value in read_table(durations, empty_values=False).items()}
     except ValueError as error:
-        raise DataError(f"{path}: durations must be seconds ({error})") from None
+        raise DataError(f"{durations}: durations must be seconds ({error})") from None
+    return {"train_hours": round(distinct_seconds(seconds) / 3600, 4),
+            "train_hours_with_copies": round(sum(seconds.values()) / 3600, 4)}

@@ -23,7 +23,9 @@ from stxfer.training.initial import write_initial
 from stxfer.training.ranks import Leader
 from stxfer.training.run_espnet import DONE, train_phase
 from stxfer.training.spec import Corpus, Fit
-from stxfer.training.utterances import feature_columns, write_shapes
+from stxfer.training.utterances import amount, feature_columns, write_shapes
+
+TRAIN_SHAPES = "train_shape"
 
 
 def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
@@ -50,6 +52,7 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
     state = _train_phases(spec, out, leader or Leader())
     _check_finite(state)
     info = {"task": spec.task, "seed": spec.seed, "vocab": str(spec.target.vocab),
+            "train": amount(spec.train, out / TRAIN_SHAPES),
             "epochs": epoch_rows([out / f"phase{number}" for number in range(1, len(spec.phases) + 1)])}
     shutil.copyfile(state, out / f".{MODEL}.tmp")
     (out / f".{MODEL}.tmp").replace(out / MODEL)
@@ -64,7 +67,8 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
 def _train_phases(spec: Fit, out: Path, leader: Leader) -> Path:
     """Train the phases that are not trained; return the file of the last one's parameters."""
     columns = feature_columns(spec)
-    shapes = write_shapes(spec.train, out / "train_shape", columns), write_shapes(spec.dev, out / "dev_shape", columns)
+    shapes = (write_shapes(spec.train, out / TRAIN_SHAPES, columns),
+              write_shapes(spec.dev, out / "dev_shape", columns))
     state: Path | None = None
     for number, phase in enumerate(spec.phases, 1):
         directory = out / f"phase{number}"

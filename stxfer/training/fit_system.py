@@ -12,6 +12,7 @@ from stxfer.core.stage import MARKER, Stage
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import (
     CONFIG,
+    DURATIONS,
     FEATS,
     FRAMES,
     INFO,
@@ -61,7 +62,7 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
 def _corpus(system: System | Mix, dump: Path, name: str = "") -> Corpus:
     directory = features_dir(dump, name or system.data)
     return Corpus({"speech": directory / FEATS, "text": text_file(system, dump, name)},
-                  directory / FRAMES)
+                  directory / FRAMES, directory / DURATIONS)
 
 
 def _tag(system: System, part: Mix) -> str:

@@ -23,7 +23,7 @@ from stxfer.experiment.layout import (
     text_file,
     vocab_dir,
 )
-from stxfer.experiment.systems import System
+from stxfer.experiment.systems import Mix, System
 
 EPOCH = re.compile(r"(\d+)epoch results: \[train\] (.*?), \[valid\] (.*)$")
 ENCODED = re.compile(r"\d\d:\d\d:\d\d (encoder outputs of .*)$")
@@ -36,7 +36,8 @@ def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, 
     # Digests of the features themselves: feats.scp is the same for other features of the same lengths.
     inputs = [features_dir(dump, system.dev_set) / CHECKSUMS, text_file(system, dump, system.dev_set),
               vocab_dir(dump, system.vocab)]
-    for part in (system, *system.mix):
+    parts: list[System | Mix] = [system, *system.mix]
+    for part in parts:
         inputs += [features_dir(dump, part.data) / CHECKSUMS, text_file(part, dump)]
     options = {"system": asdict(system), "seed": seed, "model": dict(experiment.model),
                "phases": [asdict(phase) for phase in experiment.train[system.phases]]}

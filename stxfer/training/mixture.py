@@ -44,7 +44,16 @@ def write_mixture(parts: Sequence[tuple[float, Corpus, str]], out: Path, final: 
             tables[FRAMES][name] = frames[utt]
     for name, table in tables.items():
         write_table(out / name, table)
-    return Corpus({"speech": final / FEATS, "text": final / TEXT}, final / FRAMES)
+    return Corpus({"speech": final / FEATS, "text": final / TEXT}, final / FRAMES,
+                  parts=tuple(corpus for _, corpus, _ in parts))
+
+
+def part_of(corpus: Corpus, utt: str) -> tuple[Corpus, str]:
+    """Return the corpus that an utterance of a corpus, mixture or not, was taken from, and its name there."""
+    if not corpus.parts:
+        return corpus, utt
+    number, _, name = utt.removeprefix("m").partition("-")
+    return corpus.parts[int(number)], name
 
 
 def _rank(utt: str, seed: int) -> float:

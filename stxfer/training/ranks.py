@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 import torch.distributed
+from torch.distributed.rendezvous import rendezvous
 
 from stxfer.model.device import on_gpu
 
@@ -108,6 +109,6 @@ def grouped() -> Iterator[None]:
 
 
 def _store() -> Any:
-    store, _, _ = next(torch.distributed.rendezvous("env://", rank(), size(), timeout=FOREVER))
+    store, _, _ = next(rendezvous("env://", rank(), size(), timeout=FOREVER))
     store.set_timeout(FOREVER)
     return store

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ import yaml
 
 from stxfer.core.fileio import atomic_write
 from stxfer.experiment.config import Phase
+from stxfer.kaldi.table import iter_table
 from stxfer.model.build import ASRTask, MTTask
 from stxfer.model.espnet_patches import atomic_saves, quiet_training
 from stxfer.training import checkpoint
+from stxfer.training.dev_errors import DevErrors
 from stxfer.training.ranks import Leader, follow, rank
-from stxfer.training.trainer import DevErrors, Trainer
+from stxfer.training.trainer import Trainer
 
 DONE = "done"  # lies in the directory of a phase that has ended
 
@@ -71,9 +74,15 @@ def _run(path: Path, more: Mapping[str, Any]) -> None:
     with atomic_write(own) as handle:
         yaml.safe_dump({**config, **more}, handle, allow_unicode=True, sort_keys=False)
     task: Any = MTTask if ours["task"] == "mt" else SpeechTask
-    if ours["task"] in ("asr", "st"):
-        Trainer.dev_errors = DevErrors(
-            ours["dev_wer"], config["token_list"],
-            spm.SentencePieceProcessor(model_file=config["bpemodel"])) if ours["dev_wer"] else None
+    Trainer.dev_errors = _dev_errors(config, ours["dev_wer"], ours["tag"]) if ours["task"] in ("asr", "st") else None
     with atomic_saves(), quiet_training():
         task.main(cmd=["--config", str(own)])
+
+
+def _dev_errors(config: Mapping[str, Any], count: int, tag: str) -> DevErrors | None:
+    """Return what decodes the first ``count`` utterances of the development set, in however many processes."""
+    if not count:
+        return None
+    (shapes,) = config["valid_shape_file"]
+    utterances = frozenset(utt for utt, _ in itertools.islice(iter_table(shapes), count))
+    return DevErrors(utterances, config["token_list"], spm.SentencePieceProcessor(model_file=config["bpemodel"]), tag)

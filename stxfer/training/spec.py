@@ -34,10 +34,14 @@ class Corpus:
     Attributes:
         tables: data name (``speech``, ``text``, ``src_text``) to table.
         lengths: table ``utt T``: frames, or words of the source side for MT.
+        durations: table ``utt seconds``, of speech; it need not be there.
+        parts: of a mixture, the corpora it was made of: utterance ``m<i>-<utt>`` is ``<utt>`` of part i.
     """
 
     tables: Mapping[str, Path]
     lengths: Path
+    durations: Path | None = None
+    parts: tuple[Corpus, ...] = ()
 
 
 @dataclass(frozen=True)

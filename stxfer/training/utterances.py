@@ -1,13 +1,16 @@
-"""Which utterances of a set are trained on."""
+"""Which utterances of a set are trained on, and how much speech they are."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from stxfer.audio.ark import feature_size
+from stxfer.audio.perturb import distinct_seconds
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write
-from stxfer.kaldi.table import iter_table
+from stxfer.kaldi.table import iter_table, read_table
+from stxfer.training.mixture import part_of
 from stxfer.training.spec import Corpus, Fit
 
 
@@ -42,3 +45,44 @@ def write_shapes(corpus: Corpus, path: Path, columns: int) -> Path:
     with atomic_write(path) as handle:
         handle.writelines(f"{key} {lengths[key]}{suffix}\n" for key in sorted(keys, key=str.encode))
     return path
+
+
+def amount(corpus: Corpus, shapes: Path) -> dict[str, Any]:
+    """Return how much is trained on.
+
+    Args:
+        corpus: the set.
+        shapes: what :func:`write_shapes` wrote of it.
+
+    Returns:
+        ``utterances`` and, where all durations are known, ``hours`` of distinct speech and ``hours_with_copies``, which
+        counts an utterance's copies at other speeds and with other texts too.
+
+    Raises:
+        DataError: a duration is not a number.
+    """
+    utts = list(read_table(shapes))
+    found: dict[str, Any] = {"utterances": len(utts)}
+    tables: dict[Path, dict[str, float]] = {}  # seconds by utterance, of each set that the utterances come from
+    trained: dict[Path, dict[str, float]] = {}
+    total = 0.0
+    for utt in utts:
+        part, name = part_of(corpus, utt)
+        path = part.durations
+        if path is None or not path.exists():
+            return found
+        if path not in tables:
+            tables[path] = _seconds(path)
+        if name not in tables[path]:
+            return found
+        total += tables[path][name]
+        trained.setdefault(path, {})[name] = tables[path][name]
+    distinct = sum(distinct_seconds(durations) for durations in trained.values())
+    return {**found, "hours": round(distinct / 3600, 4), "hours_with_copies": round(total / 3600, 4)}
+
+
+def _seconds(path: Path) -> dict[str, float]:
+    try:
+        return {utt: float(value) for utt, value in read_table(path, empty_values=False).items()}
+    except ValueError as error:
+        raise DataError(f"{path}: durations must be seconds ({error})") from None

@@ -78,13 +78,12 @@ class TransformerStep:
 
     def _embed(self, last: Tensor) -> Tensor:
         embedding, positions = self._decoder.embed
-        x = embedding(last)
+        x: Tensor = embedding(last)
         if positions.pe.size(1) <= self._position:
             positions.extend_pe(x.new_zeros(1, 2 * (self._position + 1)))
-        here = positions.pe[:, self._position].to(x)
-        if hasattr(positions, "alpha"):
-            return x + positions.alpha * here
-        return x * positions.xscale + here
+        here: Tensor = positions.pe[:, self._position].to(x)
+        embedded: Tensor = x + positions.alpha * here if hasattr(positions, "alpha") else x * positions.xscale + here
+        return embedded
 
     def _layer(self, index: int, layer: Any, x: Tensor, hidden: Tensor) -> Tensor:
         before = layer.normalize_before
@@ -110,7 +109,8 @@ class TransformerStep:
         size = hidden.size(-1)
         self._own[index] = (_append(self._own[index][0], key, size), _append(self._own[index][1], value, size))
         keys, values = self._own[index]
-        return attention.linear_out(_attend(query, keys[:, :, :size], values[:, :, :size], hidden))
+        attended: Tensor = attention.linear_out(_attend(query, keys[:, :, :size], values[:, :, :size], hidden))
+        return attended
 
 
 def check_decoder(decoder: Any) -> None:
