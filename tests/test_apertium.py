@@ -14,8 +14,7 @@ import pytest
 
 from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.experiment.translators import Apertium
-from stxfer.mt.translators import apertium as module
-from stxfer.mt.translators.apertium import ApertiumTranslator, commands
+from stxfer.mt.translators.apertium import ApertiumTranslator, commands, modes
 
 PACKAGES = ("apertium", "apertium-spa-cat", "cg3", "apertium-lex-tools")
 SUBJECTS = ("el perro", "la mujer", "mi hermano", "nuestra vecina", "un niño", "la gata", "el médico", "su abuela",
@@ -43,10 +42,10 @@ def toy_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             f"        os.write(1, ({rule}).encode() + b'\\0')\nos.write(1, b'\\0\\0')\n")
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    modes = tmp_path / "modes"
-    modes.mkdir()
-    (modes / "abc-xyz.mode").write_text("upper '/data with space/a.bin' $2 | mark $1")
-    monkeypatch.setattr(module, "FOLDERS", (modes,))
+    folder = tmp_path / "modes"
+    folder.mkdir()
+    (folder / "abc-xyz.mode").write_text("upper '/data with space/a.bin' $2 | mark $1")
+    monkeypatch.setattr("stxfer.mt.translators.apertium.FOLDERS", (folder,))
     return tmp_path
 
 
@@ -102,7 +101,7 @@ def test_what_is_not_installed_is_named(toy_mode: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(toy_mode / "bin"))
     with pytest.raises(ConfigError, match=r"'abc-uvw' needs the program cg-proc, .* \(Debian: apt-get install cg3\)"):
         commands("abc-uvw")
-    monkeypatch.setattr(module, "FOLDERS", ())
+    monkeypatch.setattr("stxfer.mt.translators.apertium.FOLDERS", ())
     with pytest.raises(ConfigError, match=r"^mode 'spa-cat': Apertium is not installed \(Debian: apt-get install "
                                           r"apertium apertium-spa-cat\)"):
         commands("spa-cat")
@@ -117,7 +116,7 @@ def test_what_is_no_sentence(toy_mode: Path) -> None:
 @functools.cache
 def why_no_apertium() -> str:
     """Install Spanish-Catalan where that is possible; return why it is not, or nothing."""
-    if shutil.which("lt-proc") and "spa-cat" in module.modes():
+    if shutil.which("lt-proc") and "spa-cat" in modes():
         return ""
     if not shutil.which("apt-get"):
         return "Apertium is not installed and there is no apt-get"

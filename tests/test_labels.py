@@ -20,11 +20,12 @@ from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.core.fileio import read_json
 from stxfer.experiment.config import Experiment
 from stxfer.kaldi.table import read_table, write_table
-from stxfer.mt import translations as translations_module
 from stxfer.mt.draw import draw
 from stxfer.mt.labels import make_labels
+from stxfer.mt.open import KINDS
 from stxfer.mt.quality import evaluate_translator
 from stxfer.mt.translator import Closing, Translation
+from stxfer.mt.translators.kind import Kind, LabelSource
 
 DUMP, EXP = Path("dump"), Path("exp")
 MT = DUMP / "labels/mt/src_train"
@@ -71,10 +72,19 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[Fake]:
     class Own(Fake):
         calls: list[list[str]] = []
 
-    monkeypatch.setattr(translations_module, "open_translator", lambda *_: Own())
-    monkeypatch.setattr(translations_module, "translator_identity",
-                        lambda *_: {"kind": "fake", "version": Own.version})
-    monkeypatch.setattr(translations_module, "translator_inputs", lambda *_: [])
+    class OwnKind(Kind):
+        advice = KINDS["trained"].advice
+
+        def reads_raw(self, options: Any) -> bool:
+            return getattr(options, "text", "") == "raw"
+
+        def identity(self, source: LabelSource) -> dict[str, Any]:
+            return {"kind": "fake", "version": Own.version}
+
+        def open(self, source: LabelSource, identity: Mapping[str, Any], threads: int) -> Own:
+            return Own()
+
+    monkeypatch.setattr("stxfer.mt.open.KINDS", {"trained": OwnKind(), "apertium": OwnKind()})
     return Own
 
 

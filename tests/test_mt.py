@@ -16,9 +16,8 @@ from stxfer.experiment.config import Decoding, Experiment
 from stxfer.kaldi.table import read_table
 from stxfer.model.load import load_model
 from stxfer.model.smoothing import SmoothedLoss
-from stxfer.mt.train import read_bitext, subset, train_translator
-from stxfer.mt.translators import trained as translate_module
-from stxfer.mt.translators.trained import TrainedTranslator
+from stxfer.mt.train import subset, train_translator
+from stxfer.mt.translators.trained import TrainedTranslator, batches
 
 DUMP, EXP = Path("dump"), Path("exp")
 
@@ -164,28 +163,26 @@ def test_n_best_translations_come_best_first(translator: TrainedTranslator) -> N
 
 def test_batches_are_of_like_length_and_bounded() -> None:
     ids = [[1] * (7 * i % 23) for i in range(60)]
-    batches = list(translate_module._batches(ids, 50))
-    order = [i for batch in batches for i in batch]
+    found = list(batches(ids, 50))
+    order = [i for batch in found for i in batch]
     assert sorted(order) == [i for i in range(60) if ids[i]]
     assert order == sorted(order, key=lambda i: len(ids[i]))
-    assert all(len(batch) * max(len(ids[i]) for i in batch) <= 50 for batch in batches)
-    assert list(translate_module._batches([[1] * 99, [1]], 50)) == [[1], [0]]
+    assert all(len(batch) * max(len(ids[i]) for i in batch) <= 50 for batch in found)
+    assert list(batches([[1] * 99, [1]], 50)) == [[1], [0]]
 
 
-@pytest.mark.parametrize(("files", "message"), [
-    ({"train.en": "a\nb\n", "train.sw": "a\n"}, r"train: 2 lines in .en but 1 in .sw; the sides must be aligned"),
-    ({"train.en": "a\n"}, r"train.sw: no such file; a label source 'trained' needs a bitext"),
-    ({"train.en": "", "train.sw": ""}, r"train.en: empty"),
-    ({"train.en": b"caf\xe9\n", "train.sw": "a\n"}, r"train.en: not UTF-8 .*at byte 3.; convert it with iconv"),
+@pytest.mark.parametrize(("part", "english", "message"), [
+    ("train", b"a\nb\n", r"train.en has 2 lines and .*train.sw has 1; line n of one must translate line n"),
+    ("dev", b"", r"dev.en: empty"),
+    ("train", b"caf\xe9\n", r"train.en:1: not UTF-8 .*at byte 3 of the line.; convert it with iconv"),
 ])
-def test_a_broken_bitext_is_named(tmp_path: Path, files: dict[str, str | bytes], message: str) -> None:
-    for name, content in files.items():
-        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+def test_a_broken_bitext_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, english: bytes,
+                                  message: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    toy.make_dump(tmp_path)
+    bitext = DUMP / "data/bitext"
+    (bitext / f"{part}.en").write_bytes(english)
+    (bitext / f"{part}.sw").write_bytes(b"x\n" if english else b"")
     with pytest.raises(DataError, match=message):
-        read_bitext(tmp_path, "train", ("en", "sw"))
-
-
-def test_a_line_is_what_ends_in_a_line_feed(tmp_path: Path) -> None:
-    (tmp_path / "train.en").write_bytes("a\u2028b\r\n\nc\x85d".encode())
-    (tmp_path / "train.sw").write_bytes(b"x\ny\nz\n")
-    assert read_bitext(tmp_path, "train", ("en", "sw")) == [("a\u2028b", "x"), ("", "y"), ("c\x85d", "z")]
+        train_translator(toy.make_experiment(tmp_path, labels={"mt": {}})[0], "mt", DUMP, EXP)
+    assert not list((EXP / "mt/mt").glob("data"))

@@ -14,7 +14,7 @@ from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import sha256
 from stxfer.experiment.translators import Transliterate
 from stxfer.kaldi.table import write_table
-from stxfer.mt.translator import open_translator, translator_identity
+from stxfer.mt.open import Opener
 from stxfer.mt.translators.precomputed import PrecomputedTranslator
 from stxfer.mt.translators.transliterate import Table, Transliterator, built_in, load_map, map_file
 
@@ -133,17 +133,17 @@ def test_label_sources_open_their_translators(tmp_path: Path, monkeypatch: pytes
                                                                              "map": "en-sw"},
         "mine": {"translator": "human"}})
     dump, exp = Path("dump"), Path("exp")
-    identity = translator_identity("given", experiment, dump, exp)
-    assert identity["kind"] == "precomputed" and identity["inputs"] == {"given": sha256(tmp_path / "given")}
-    with open_translator("given", experiment, dump, exp) as translator:
-        assert translator.translate(["a"], keys=["u"])[0][0].text == "x" and translator.identity == identity
-    with open_translator("letters", experiment, dump, exp) as translator:
-        assert translator.translate(["The cat"])[0][0].text == "the kati"
-    with open_translator("mine", experiment, dump, exp) as translator:
-        text = translator.translate(["?"], keys=["src_dev-03"])[0][0].text
+    with Opener("given", experiment, dump, exp) as opener:
+        identity = opener.identity
+        assert identity["kind"] == "precomputed" and identity["inputs"] == {"given": sha256(tmp_path / "given")}
+        assert opener().translate(["a"], keys=["u"])[0][0].text == "x" and opener.opened_identity == identity
+    with Opener("letters", experiment, dump, exp) as opener:
+        assert opener().translate(["The cat"])[0][0].text == "the kati"
+    with Opener("mine", experiment, dump, exp) as opener:
+        text = opener().translate(["?"], keys=["src_dev-03"])[0][0].text
     assert f"src_dev-03 {text}\n" in (dump / "fbank/src_dev/text.sw.human").read_text(encoding="utf-8")
     with pytest.raises(ConfigError, match="unknown label 'x'; declared: given letters mine"):
-        open_translator("x", experiment, dump, exp)
+        Opener("x", experiment, dump, exp)
     (tmp_path / "given").unlink()
     with pytest.raises(DataError, match="given: no such file"):
-        open_translator("given", experiment, dump, exp)
+        Opener("given", experiment, dump, exp)()

@@ -12,6 +12,7 @@ from typing import Any
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
 from stxfer.core.stage import Stage, digest
+from stxfer.corpora.bitext.directory import iter_pairs
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.labels import HUMAN, Label
 from stxfer.experiment.layout import (
@@ -29,17 +30,17 @@ from stxfer.kaldi.table import read_table
 from stxfer.mt.draw import draw
 from stxfer.mt.filters import Candidate, dropped_labels
 from stxfer.mt.label_files import LabelSet, scores_of, write_labels
-from stxfer.mt.language import Identifier
-from stxfer.mt.train import read_bitext
-from stxfer.mt.translations import MAX_WORDS, SHARD, Opener, Translations, make_translations
+from stxfer.mt.language import bitext_identifier
+from stxfer.mt.open import Opener, kind_of, reads_raw
+from stxfer.mt.translations import MAX_WORDS, SHARD, Translations, make_translations
 from stxfer.mt.translator import Translation
+from stxfer.mt.translators.kind import Kind
 from stxfer.text.leaks import HELD_OUT, held_out
 from stxfer.text.normalise import normalise
 from stxfer.text.profiles import Profile
 
 log = logging.getLogger(__name__)
 SETS = ("src_train", "src_dev")
-IDENTIFIER_PAIRS = 20000
 
 
 def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int = 1, shard: int = SHARD,
@@ -61,13 +62,14 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int =
     if not tests:
         log.warning("%s: no test sentences; labels that are one go unnoticed", data / HELD_OUT)
     for label, declared in experiment.labels.items():
-        with Opener(label, experiment, dump, exp, threads) as opener:
-            for name in SETS:
-                if declared.translator:
+        if declared.translator:
+            with Opener(label, experiment, dump, exp, threads) as opener:
+                for name in SETS:
                     make_translations(f"labels {label} {name}", spoken_text(experiment, label, dump, name), read_table,
                                       translations_dir(dump, label, name), opener, shard=shard, force=force,
                                       allow_stale=allow_stale)
-                counts[f"{label} {name}"] = _make(experiment, label, name, dump, tests, force, allow_stale)
+        for name in SETS:
+            counts[f"{label} {name}"] = _make(experiment, label, name, dump, tests, force, allow_stale)
     return counts
 
 
@@ -82,11 +84,6 @@ def _is_target_test(name: str, file: str, *, target: str) -> bool:
     return "test" in name.split("_") and (spoken or file.startswith(f"text.{target}."))
 
 
-def bitext_identifier(bitext: Path, languages: tuple[str, str]) -> Identifier:
-    """Return an identifier of the bitext's two languages, learnt from its training part."""
-    return Identifier(*languages, pairs=read_bitext(bitext, "train", languages)[:IDENTIFIER_PAIRS])
-
-
 @dataclass
 class _Proposal:
     """What a label offers before filtering, and why it offers nothing for some utterances."""
@@ -95,11 +92,6 @@ class _Proposal:
     candidates: list[Candidate] = field(default_factory=list)
     dropped: dict[str, str] = field(default_factory=dict)
     nbest: dict[str, list[Translation]] = field(default_factory=dict)
-
-
-def reads_raw(label: Label) -> bool:
-    """Whether a label source's translator reads transcripts as the corpus has them."""
-    return getattr(label.options, "text", "") == "raw" and bool(label.translator)
 
 
 def spoken_text(experiment: Experiment, label: str, dump: Path, name: str) -> Path:
@@ -111,9 +103,10 @@ def spoken_text(experiment: Experiment, label: str, dump: Path, name: str) -> Pa
 def _make(experiment: Experiment, label: str, name: str, dump: Path, tests: Mapping[str, str], force: bool,
            allow_stale: bool) -> int:
     declared, target = experiment.labels[label], experiment.target_lang
+    kind = kind_of(declared)
     text = features_dir(dump, name) / TEXT
     out = label_dir(dump, label, name)
-    origins = [translations_dir(dump, label, name)] if declared.translator else \
+    origins = [translations_dir(dump, label, name)] if kind else \
         [_label_source(parent, name, dump, target) for parent in declared.parents]
     bitext = clean_bitext_dir(dump)
     languages = (experiment.source_lang, target)
@@ -127,23 +120,21 @@ def _make(experiment: Experiment, label: str, name: str, dump: Path, tests: Mapp
     if not stage.needed(force=force, allow_stale=allow_stale):
         return len(read_table(table))
     source = read_table(text)
-    if declared.translator:
-        proposal = _translated(declared, source, read_table(spoken), origins[0], experiment.profile(target))
+    if kind:
+        proposal = _translated(kind, source, read_table(spoken), origins[0], experiment.profile(target))
     else:
         proposal = _derived(declared, source, name, dump, target)
     identifier, accuracy = None, {}
     if declared.filters.language:
         identifier = bitext_identifier(bitext, languages)
         accuracy = {"identifier": {"trained on": "bitext/train", "dev accuracy":
-                                   round(identifier.accuracy(read_bitext(bitext, "dev", languages)), 4)}}
+                                   round(identifier.accuracy(iter_pairs(bitext, "dev", languages)), 4)}}
     dropped = proposal.dropped | dropped_labels(proposal.candidates, declared.filters, held_out=tests,
                                                 identifier=identifier, where=f"labels {label} {name}")
     if len(dropped) == len(source):
         utt = min(dropped)
-        advice = "its translator is not trained well enough: more 'pairs' or more 'epochs'" \
-            if declared.translator == "trained" else "other filters, or another translator"
         raise DataError(f"{text}: label source {label!r} has a label for no utterance of it, e.g. {utt}: "
-                        f"{dropped[utt]}; {advice}")
+                        f"{dropped[utt]}; {kind.advice if kind else Kind.advice}")
     leaks = {c.utt: tests[c.text] for c in proposal.candidates if c.text in tests}
     human = human_text(dump, name, target)
     with atomic_dir(out) as directory:
@@ -161,10 +152,10 @@ def _label_source(label: str, name: str, dump: Path, target: str) -> Path:
     return human_text(dump, name, target) if label == HUMAN else label_dir(dump, label, name)
 
 
-def _translated(label: Label, source: Mapping[str, str], spoken: Mapping[str, str], directory: Path,
+def _translated(kind: Kind, source: Mapping[str, str], spoken: Mapping[str, str], directory: Path,
                 rules: Profile) -> _Proposal:
     """Join the utterances with the translations of what was translated of them."""
-    translations = Translations(directory, label)
+    translations = Translations(directory, kind)
     proposal = _Proposal({"translator": translations.identity, "translations": digest(directory),
                           "distinct": len(translations)})
     for utt, sentence in source.items():

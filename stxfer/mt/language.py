@@ -9,8 +9,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+from stxfer.corpora.bitext.directory import iter_pairs
 
 ORDER = 3
+PAIRS = 20000  # of a bitext, to learn from
 SMOOTHING = 0.5
 
 
@@ -43,6 +48,15 @@ class Identifier:
         """Return the share of sentences of other pairs that are told rightly."""
         right = [hit for a, b in pairs for hit in (self.margin(a) < 0, self.margin(b) >= 0)]
         return sum(right) / max(1, len(right))
+
+
+def bitext_identifier(bitext: Path, languages: tuple[str, str]) -> Identifier:
+    """Return an identifier of a bitext's two languages, learnt from its training part.
+
+    Raises:
+        DataError: a side is missing or not UTF-8.
+    """
+    return Identifier(*languages, pairs=islice(iter_pairs(bitext, "train", languages), PAIRS))
 
 
 def _grams(sentence: str) -> list[str]:

@@ -7,21 +7,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from stxfer.core.errors import DataError
 from stxfer.core.fileio import read_json, write_json
 from stxfer.core.stage import Stage
-from stxfer.corpora.bitext.directory import raw_side
+from stxfer.corpora.bitext.directory import raw_side, read_pairs
+from stxfer.corpora.bitext.lines import iter_lines, open_binary
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import SCORE, clean_bitext_dir, mt_dir, mt_score_dir
 from stxfer.mt.filters import Candidate, counts, dropped_labels
-from stxfer.mt.labels import bitext_identifier, reads_raw
-from stxfer.mt.train import read_bitext
-from stxfer.mt.translations import Opener, Translations, make_translations
+from stxfer.mt.language import bitext_identifier
+from stxfer.mt.open import Opener, kind_of, reads_raw
+from stxfer.mt.translations import Translations, make_translations
 from stxfer.mt.translator import Translation
 from stxfer.text.normalise import normalise
 from stxfer.text.profiles import Profile
 
 PART = "test"
-NOT_TRANSLATING = ("human", "precomputed")  # they know the corpus's sentences alone
 
 
 def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Path, *, threads: int = 1,
@@ -58,8 +59,10 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
                   {"filters": [asdict(filters) for filters in used], "normalisation": norm.identity,
                    "bleu": norm.bleu})
     if stage.needed(force=force, allow_stale=allow_stale):
-        pairs = read_bitext(bitext, PART, languages)
-        translations = Translations(directory, experiment.labels[chain[0]])
+        pairs = read_pairs(bitext, PART, languages)
+        if not pairs:
+            raise DataError(f"{bitext}/{PART}.{languages[0]}: empty; run stage 2 again")
+        translations = Translations(directory, opener.kind)
         candidates = []
         for number, ((source, _), sentence) in enumerate(zip(pairs, _sources(given).values(), strict=True)):
             found = translations.of("", sentence)
@@ -89,16 +92,16 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
 def _chain(experiment: Experiment, label: str) -> list[str]:
     """Return the labels from the one that translates to this one; none if that is not one alone."""
     chain = [label]
-    while not (declared := experiment.labels[chain[0]]).translator:
+    while (kind := kind_of(declared := experiment.labels[chain[0]])) is None:
         if declared.source not in experiment.labels:
             return []
         chain.insert(0, declared.source)
-    return [] if declared.translator in NOT_TRANSLATING else chain
+    return [] if kind.by_utterance else chain
 
 
 def _sources(path: Path) -> dict[str, str]:
-    with open(path, encoding="utf-8", newline="\n") as handle:
-        return {str(number): line.strip() for number, line in enumerate(handle)}
+    with open_binary(path) as handle:
+        return {str(number): line for number, line in enumerate(iter_lines(handle, str(path)))}
 
 
 def _scores(refs: Sequence[str], hyps: Sequence[str], norm: Profile) -> dict[str, Any]:

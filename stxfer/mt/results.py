@@ -11,6 +11,7 @@ from typing import Any
 from stxfer.core.fileio import read_json
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import INFO, MODEL, mt_dir
+from stxfer.experiment.translators import Trained
 from stxfer.mt.train import SEED
 
 HEAD = ("| label | training pairs | steps | parameters | test pairs kept | BLEU | chrF |\n"
@@ -34,7 +35,7 @@ class Row:
 def describe(experiment: Experiment, label: str, exp: Path, score: Mapping[str, Any]) -> Row:
     """Return a label source's row; what was trained is read from where the training has left it."""
     directory = mt_dir(exp, label)
-    if experiment.labels[label].translator != "trained":
+    if not isinstance(experiment.labels[label].options, Trained):
         return Row(label, score)
     from stxfer.model.transfer import load_state  # imports torch
 

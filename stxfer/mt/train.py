@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_dir, atomic_write
 from stxfer.core.jobs import Job, run_jobs
 from stxfer.core.stage import Stage
+from stxfer.corpora.bitext.directory import iter_pairs
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import TRAIN_LOG, clean_bitext_dir, mt_dir
 from stxfer.experiment.translators import Trained
@@ -43,7 +44,7 @@ def train_translators(experiment: Experiment, config: Path, dump: Path, exp: Pat
     jobs = [Job(f"MT {label}", mt_stage(experiment, label, dump, exp),
                 (sys.executable, "-m", "stxfer.bin.train_mt", "--config", str(config), "--dump", str(dump),
                  "--exp", str(exp), "--label", label, *stage_options(force, allow_stale)), TRAIN_LOG, TrainingLog())
-            for label, value in experiment.labels.items() if value.translator == "trained"]
+            for label, value in experiment.labels.items() if isinstance(value.options, Trained)]
     return run_jobs(jobs, nj, threads=threads_each(nj, len(jobs)), force=force, allow_stale=allow_stale, dear=True)
 
 
@@ -75,28 +76,6 @@ def train_translator(experiment: Experiment, label: str, dump: Path, exp: Path, 
                        phases=experiment.mt.train, model=experiment.mt.model, seed=SEED))
 
 
-def read_bitext(directory: Path, part: str, languages: Sequence[str]) -> list[tuple[str, str]]:
-    """Read the aligned sides of one part (train, dev, test) of a bitext; see :func:`iter_bitext`."""
-    return list(iter_bitext(directory, part, languages))
-
-
-def iter_bitext(directory: Path, part: str, languages: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the aligned sentences of one part (train, dev, test) of a bitext.
-
-    Raises:
-        DataError: a side is missing or not UTF-8, both differ in length, or there is no pair. Lengths are compared
-            before the first pair comes.
-    """
-    paths = [directory / f"{part}.{language}" for language in languages]
-    lengths = [sum(1 for _ in _lines(path)) for path in paths]
-    if lengths[0] != lengths[1]:
-        raise DataError(f"{directory / part}: {lengths[0]} lines in .{languages[0]} but {lengths[1]} in "
-                        f".{languages[1]}; the sides must be aligned line by line")
-    if not lengths[0]:
-        raise DataError(f"{paths[0]}: empty")
-    yield from zip(_lines(paths[0]), _lines(paths[1]), strict=True)
-
-
 def subset(total: int, pairs: int) -> list[int]:
     """Return which ``pairs`` of ``total`` pairs (0: all) are learnt from, in order.
 
@@ -116,17 +95,6 @@ def _options(experiment: Experiment, label: str) -> Trained:
     return options
 
 
-def _lines(path: Path) -> Iterator[str]:
-    if not path.exists():
-        raise DataError(f"{path}: no such file; a label source 'trained' needs a bitext")
-    try:
-        with open(path, encoding="utf-8", newline="\n") as handle:  # str.splitlines would split at U+2028 too
-            for line in handle:
-                yield line.strip()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); convert it with iconv") from None
-
-
 def _vocab_name(experiment: Experiment, language: str) -> str:
     return "vocab" if experiment.mt.joint else f"vocab_{language}"
 
@@ -137,7 +105,9 @@ def _write_data(experiment: Experiment, label: str, bitext: Path, directory: Pat
     pairs, learnt = _options(experiment, label).pairs, 0
     for part in ("train", "dev"):
         (directory / part).mkdir()
-        total = sum(1 for _ in iter_bitext(bitext, part, languages))
+        total = sum(1 for _ in iter_pairs(bitext, part, languages))
+        if not total:
+            raise DataError(f"{bitext}/{part}.{languages[0]}: empty")
         if part == "train" and pairs > total:
             raise DataError(f"{bitext}/{part}.{languages[0]}: {total} pairs, but label {label!r} wants {pairs}")
         numbers = subset(total, pairs if part == "train" else 0)
@@ -146,7 +116,7 @@ def _write_data(experiment: Experiment, label: str, bitext: Path, directory: Pat
         wanted = next(chosen, None)
         with (atomic_write(directory / part / "src_text") as source, atomic_write(directory / part / "text") as target,
               atomic_write(directory / part / "lengths") as lengths):
-            for number, pair in enumerate(iter_bitext(bitext, part, languages)):
+            for number, pair in enumerate(iter_pairs(bitext, part, languages)):
                 if number != wanted:
                     continue
                 wanted = next(chosen, None)

@@ -4,65 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from stxfer.core.fileio import atomic_dir, read_json
 from stxfer.core.stage import MARKER, Stage
-from stxfer.experiment.config import Experiment
-from stxfer.experiment.labels import Label
+from stxfer.mt.open import Opener
 from stxfer.mt.shards import Unit, read_translations, remove_work, translate_units, write_translations
-from stxfer.mt.translator import Translation, Translator, open_translator, translator_identity, translator_inputs
+from stxfer.mt.translator import Translation
+from stxfer.mt.translators.kind import Kind
 from stxfer.text.words import count_words
 
 FILE = "translations.jsonl"
 SHARD = 1000  # sentences
 MAX_WORDS = 400  # of a sentence to translate: two minutes of fast speech
-BY_UTTERANCE = ("precomputed", "human")  # translators that may have another answer for each utterance
-
-
-class Opener:
-    """A label source's translator, opened when it is first called for and closed at the end of the block."""
-
-    def __init__(self, label: str, experiment: Experiment, dump: Path, exp: Path, threads: int = 1) -> None:
-        self.label: str = label
-        self.declared: Label = experiment.labels[label]
-        self._arguments = (experiment, dump, exp)
-        self._threads = threads
-        self._translator: Translator | None = None
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What decides the translations; the translator is not opened for it."""
-        return translator_identity(self.label, *self._arguments)
-
-    @property
-    def opened_identity(self) -> dict[str, Any]:
-        """What the translator says of itself, if it was opened."""
-        return self.identity if self._translator is None else dict(self._translator.identity)
-
-    @property
-    def inputs(self) -> list[Path]:
-        """The files and stages' directories that the translator reads."""
-        return translator_inputs(self.label, *self._arguments)
-
-    def __call__(self) -> Translator:
-        if self._translator is None:
-            self._translator = open_translator(self.label, *self._arguments, self._threads)
-        return self._translator
-
-    def __enter__(self) -> Opener:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        if self._translator is not None:
-            self._translator.close()
 
 
 def make_translations(what: str, text: Path, read: Callable[[Path], Mapping[str, str]], out: Path, opener: Opener, *,
                       shard: int = SHARD, force: bool = False, allow_stale: bool = False) -> None:
-    """Translate a text into ``<out>/translations.jsonl``, unless that is done; a killed run is gone on with.
+    """Translate a text into ``<out>/translations.jsonl``, unless that is done; a killed run is resumed.
 
     Equal sentences are translated once. What is empty or over 400 words long is not translated.
 
@@ -79,12 +38,12 @@ def make_translations(what: str, text: Path, read: Callable[[Path], Mapping[str,
     Raises:
         StxferError: the translator failed; what it had finished is kept.
     """
-    label, identity = opener.declared, opener.identity
+    label, identity = opener.label, opener.identity
     stage = Stage(f"translations of {what}", out, [text, *opener.inputs],
                   {"translator": identity, "nbest": label.nbest, "max_words": MAX_WORDS})
     if not stage.needed(force=force, allow_stale=allow_stale):
         return
-    units = list(dict.fromkeys(unit(label, utt, sentence) for utt, sentence in read(text).items()
+    units = list(dict.fromkeys(unit(opener.kind, utt, sentence) for utt, sentence in read(text).items()
                                if sentence and count_words(sentence) <= MAX_WORDS))
     work = out.with_name(f".{out.name}.shards")
     if force:
@@ -99,13 +58,17 @@ def make_translations(what: str, text: Path, read: Callable[[Path], Mapping[str,
 class Translations:
     """What :func:`make_translations` left in a directory.
 
+    Args:
+        directory: its ``out``.
+        kind: of the translator.
+
     Attributes:
         identity: the translator's.
         scored: its translations have scores.
     """
 
-    def __init__(self, directory: Path, label: Label) -> None:
-        self._found, self._label = read_translations(directory / FILE), label
+    def __init__(self, directory: Path, kind: Kind) -> None:
+        self._found, self._kind = read_translations(directory / FILE), kind
         self.identity: Mapping[str, Any] = read_json(directory / MARKER)["translator"]
         self.scored = any(t.score for best in self._found.values() for t in best)
 
@@ -114,13 +77,13 @@ class Translations:
 
     def of(self, utt: str, sentence: str) -> list[Translation] | str:
         """Return the translations of an utterance's sentence, best first, or why it was not translated."""
-        found = self._found.get(unit(self._label, utt, sentence))
+        found = self._found.get(unit(self._kind, utt, sentence))
         if found is None:
             words = count_words(sentence)
             return f"source too long: {words} words, over {MAX_WORDS}" if words else "empty source"
         return found
 
 
-def unit(label: Label, utt: str, sentence: str) -> Unit:
+def unit(kind: Kind, utt: str, sentence: str) -> Unit:
     """Return what is translated once for an utterance."""
-    return Unit(sentence, utt if label.translator in BY_UTTERANCE else "")
+    return Unit(sentence, utt if kind.by_utterance else "")

@@ -1,7 +1,6 @@
-"""The protocol of translators, and how an experiment's label sources open theirs.
+"""The protocol of translators: sentences in, translations with scores out, best first.
 
-A translator takes sentences and gives translations with scores, best first. What decides its translations (kind,
-model, options, versions) is its identity, which goes into the provenance of the labels it makes.
+:mod:`stxfer.mt.translators` has the kinds of translators, :mod:`stxfer.mt.open` opens that of a label source.
 """
 
 from __future__ import annotations
@@ -10,18 +9,11 @@ import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol
 
-from stxfer.core.errors import ConfigError, DataError
-from stxfer.core.fileio import sha256
-from stxfer.core.stage import digest
-from stxfer.experiment.config import Experiment
-from stxfer.experiment.labels import Label
-from stxfer.experiment.layout import MODEL, human_text, mt_dir
-from stxfer.experiment.translators import Apertium, CTranslate2, Human, Precomputed, Trained, Transliterate
+from stxfer.core.errors import DataError
 from stxfer.text.words import count_words
 
 log = logging.getLogger(__name__)
@@ -42,7 +34,7 @@ class Translator(Protocol):
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What decides the translations, as JSON can hold it."""
+        """What decides the translations (kind, model, options, versions), as JSON can hold it: their provenance."""
         ...
 
     def translate(self, sentences: Sequence[str], nbest: int = 1,
@@ -127,102 +119,3 @@ def too_long(number: int, keys: Sequence[str], length: int, limit: int) -> DataE
 
 def _place(number: int, keys: Sequence[str]) -> str:
     return f"utterance {keys[number]}" if keys else f"sentence {number + 1}"
-
-
-def translator_inputs(name: str, experiment: Experiment, dump: Path, exp: Path) -> list[Path]:
-    """Return the files and stages' directories that the translator of a label source reads: inputs of its labels.
-
-    Raises:
-        ConfigError: the label source is not declared.
-        DataError: a file that its options name is not there.
-    """
-    options = _label(name, experiment).options
-    if isinstance(options, Trained):
-        return [mt_dir(exp, name)]
-    if isinstance(options, CTranslate2):
-        from stxfer.mt.translators.convert import read_model
-
-        read_model(Path(options.model))
-        return [Path(options.model)]
-    if isinstance(options, Precomputed):
-        return [Path(options.file)]
-    if isinstance(options, Human):
-        return human_tables(experiment, dump)
-    if isinstance(options, Transliterate):
-        from stxfer.mt.translators.transliterate import map_file
-
-        return [map_file(options.map)]
-    return []
-
-
-def translator_identity(name: str, experiment: Experiment, dump: Path, exp: Path) -> dict[str, Any]:
-    """Return the identity of a translator without opening it; opened, it may tell more of itself.
-
-    Raises:
-        ConfigError: the label source is not declared.
-        DataError: its model is not there.
-    """
-    label = _label(name, experiment)
-    identity: dict[str, Any] = {"kind": label.translator, "options": asdict(label.options)}
-    for path in translator_inputs(name, experiment, dump, exp):
-        made = digest(path)  # of a directory: of all in it, where it lies included, which is no matter here
-        identity.setdefault("inputs", {})[str(path)] = sha256(path / MODEL) \
-            if isinstance(label.options, Trained) else made
-    if isinstance(label.options, (Trained, CTranslate2)):
-        identity["decode"] = asdict(experiment.decode["mt"])
-    return identity
-
-
-def open_translator(name: str, experiment: Experiment, dump: Path, exp: Path, threads: int = 1) -> Translator:
-    """Open the translator of a label source.
-
-    Args:
-        name: a key of ``labels`` in the experiment file.
-        experiment: the experiment.
-        dump: the directory of prepared data.
-        exp: the directory of experiments, where trained translators lie.
-        threads: processor cores to use.
-
-    Raises:
-        ConfigError: the label source is not declared or not translated, or an option of it is wrong.
-        DataError: what the translator needs is not there.
-    """
-    options, decoding = _label(name, experiment).options, experiment.decode["mt"]
-    identity = translator_identity(name, experiment, dump, exp)
-    if isinstance(options, Trained):
-        from stxfer.mt.translators import trained as translate
-
-        return translate.TrainedTranslator(mt_dir(exp, name), decoding, threads, identity)
-    if isinstance(options, CTranslate2):
-        from stxfer.mt.translators.ctranslate2 import CTranslate2Translator
-
-        return CTranslate2Translator(options, decoding, threads, identity)
-    if isinstance(options, Apertium):
-        from stxfer.mt.translators.apertium import ApertiumTranslator
-
-        return ApertiumTranslator(options, identity)
-    if isinstance(options, Transliterate):
-        from stxfer.mt.translators.transliterate import Transliterator
-
-        return Transliterator(options, identity)
-    from stxfer.mt.translators.precomputed import PrecomputedTranslator
-
-    return PrecomputedTranslator(translator_inputs(name, experiment, dump, exp), identity)
-
-
-def human_tables(experiment: Experiment, dump: Path) -> list[Path]:
-    """Return the tables of the corpus's own translations, of each set of the source corpus that has one."""
-    tables = [human_text(dump, part, experiment.target_lang) for part in ("src_train", "src_dev", "src_test")]
-    found = [path for path in tables if path.exists()]
-    if not found:
-        raise DataError(f"{tables[0]}: no such file; the source corpus has no translations of its own")
-    return found
-
-
-def _label(name: str, experiment: Experiment) -> Label:
-    if name not in experiment.labels:
-        raise ConfigError(f"unknown label {name!r}; declared: {' '.join(experiment.labels)}")
-    label = experiment.labels[name]
-    if label.options is None:
-        raise ConfigError(f"label {name!r} is made of other labels, not translated")
-    return label

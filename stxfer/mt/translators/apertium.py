@@ -25,6 +25,7 @@ from typing import Any
 from stxfer.core.errors import ConfigError, StxferError
 from stxfer.experiment.translators import Apertium
 from stxfer.mt.translator import Closing, Pace, Translation, checked
+from stxfer.mt.translators.kind import Kind, LabelSource
 
 log = logging.getLogger(__name__)
 UNKNOWN = ("keep", "mark", "drop")
@@ -114,6 +115,18 @@ class ApertiumTranslator(Closing):
         elif self.options.unknown == "keep":
             text = re.sub(r"(?<!\w)[*@#]\\?(?=\w)", "", text)
         return " ".join(text.split())
+
+
+class ApertiumKind(Kind):
+    """``translator: apertium``."""
+
+    def reads_raw(self, options: Apertium) -> bool:
+        """By option; raw text unless it says otherwise."""
+        return options.text == "raw"
+
+    def open(self, source: LabelSource, identity: Mapping[str, Any], threads: int) -> ApertiumTranslator:
+        """Look whether the mode is installed; its pipeline is started by the first sentence."""
+        return ApertiumTranslator(source.label.options, identity)
 
 
 class _Died(Exception):

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import ctranslate2
-
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.experiment.config import Decoding
 from stxfer.experiment.translators import CTranslate2
 from stxfer.mt.translator import Closing, Pace, Translation, checked, too_long
 from stxfer.mt.translators.convert import read_model
 from stxfer.mt.translators.families import Pieces
+from stxfer.mt.translators.kind import Kind, LabelSource
 
 CLASSES = (32, 64, 128, 256)  # source tokens: a limit to what sentences up to so long become
 SLACK = 10  # tokens of a translation that no ratio takes away
@@ -38,6 +37,8 @@ class CTranslate2Translator(Closing):
 
     def __init__(self, options: CTranslate2, decoding: Decoding, threads: int = 1,
                  identity: Mapping[str, Any] | None = None) -> None:
+        import ctranslate2
+
         directory = Path(options.model)
         family, vocabulary, info = read_model(directory)
         self.pieces = Pieces(directory, family, vocabulary, options.source, options.target)
@@ -94,8 +95,30 @@ class CTranslate2Translator(Closing):
         self.model.unload_model()
 
 
+class CTranslate2Kind(Kind):
+    """``translator: ctranslate2``."""
+
+    searches = True
+
+    def reads_raw(self, options: CTranslate2) -> bool:
+        """By option; raw text unless it says otherwise."""
+        return options.text == "raw"
+
+    def inputs(self, source: LabelSource) -> list[Path]:
+        """Return the directory of the converted model."""
+        directory = Path(source.label.options.model)
+        read_model(directory)
+        return [directory]
+
+    def open(self, source: LabelSource, identity: Mapping[str, Any], threads: int) -> CTranslate2Translator:
+        """Load the model, to a GPU where there is one and the options do not say otherwise."""
+        return CTranslate2Translator(source.label.options, source.decoding, threads, identity)
+
+
 def _device(name: str) -> str:
-    gpus = ctranslate2.get_cuda_device_count()
+    from ctranslate2 import get_cuda_device_count
+
+    gpus = get_cuda_device_count()
     if name == "auto":
         return "cuda" if gpus else "cpu"
     if name not in ("cpu", "cuda"):
@@ -106,7 +129,9 @@ def _device(name: str) -> str:
 
 
 def _compute_type(name: str, device: str) -> str:
-    known = ctranslate2.get_supported_compute_types(device)
+    from ctranslate2 import get_supported_compute_types
+
+    known = get_supported_compute_types(device)
     if name == "auto":
         name = "float16" if device == "cuda" and "float16" in known else "int8"
     if name not in known:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from stxfer.core.errors import DataError
+from stxfer.experiment.layout import human_text
 from stxfer.kaldi.table import iter_table
 from stxfer.mt.translator import Closing, Translation, checked
+from stxfer.mt.translators.kind import Kind, LabelSource
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,36 @@ class PrecomputedTranslator(Closing):
             log.warning("%s: no translation of %d of %d, the first is %r", self.files[0], len(missing), len(filled),
                         missing[0])
         return results
+
+
+class PrecomputedKind(Kind):
+    """``translator: precomputed``."""
+
+    by_utterance = True
+
+    def inputs(self, source: LabelSource) -> list[Path]:
+        """Return the file that the options name."""
+        return [Path(source.label.options.file)]
+
+    def open(self, source: LabelSource, identity: Mapping[str, Any], threads: int) -> PrecomputedTranslator:
+        """Read the translations."""
+        return PrecomputedTranslator(self.inputs(source), identity)
+
+
+class HumanKind(PrecomputedKind):
+    """``translator: human``: the corpus's own translations."""
+
+    def inputs(self, source: LabelSource) -> list[Path]:
+        """Return their tables, of each set of the source corpus that has one.
+
+        Raises:
+            DataError: no set has one.
+        """
+        tables = [human_text(source.dump, name, source.target) for name in ("src_train", "src_dev", "src_test")]
+        found = [path for path in tables if path.exists()]
+        if not found:
+            raise DataError(f"{tables[0]}: no such file; the source corpus has no translations of its own")
+        return found
 
 
 def _read_pairs(path: Path) -> dict[str, str]:

@@ -1,17 +1,19 @@
-"""Translate sentences with a model trained here."""
+"""Translate sentences with a model trained here, see :mod:`stxfer.mt.train`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from stxfer.decoding.search.beam import Hypothesis, beam_search
+from stxfer.core.fileio import sha256
 from stxfer.experiment.config import Decoding
-from stxfer.model.load import LoadedModel, load_model
+from stxfer.experiment.layout import MODEL, mt_dir
 from stxfer.mt.translator import Closing, Pace, Translation, checked
+from stxfer.mt.translators.kind import Kind, LabelSource
+
+if TYPE_CHECKING:
+    from stxfer.decoding.search.beam import Hypothesis
 
 
 class TrainedTranslator(Closing):
@@ -26,8 +28,12 @@ class TrainedTranslator(Closing):
 
     def __init__(self, directory: Path, options: Decoding, threads: int = 1,
                  identity: Mapping[str, Any] | None = None) -> None:
+        import torch
+
+        from stxfer.model.load import load_model  # imports ESPnet
+
         torch.set_num_threads(threads)
-        self.loaded: LoadedModel = load_model(directory)
+        self.loaded = load_model(directory)
         self.options = options
         self.identity: Mapping[str, Any] = identity or {}
 
@@ -46,23 +52,27 @@ class TrainedTranslator(Closing):
         results: list[list[Translation]] = [[] for _ in sentences]
         filled = checked(sentences, keys)
         pace = Pace(len(filled))
-        for batch in _batches(ids, self.options.batch_frames):
+        for batch in batches(ids, self.options.batch_frames):
             for position, found in zip(batch, self._batch([ids[i] for i in batch], nbest), strict=True):
                 results[position] = found
             pace.add(len(batch))
         return results
 
-    @torch.inference_mode()
     def _batch(self, batch: Sequence[list[int]], nbest: int) -> list[list[Translation]]:
+        import torch
+
+        from stxfer.decoding.search.beam import beam_search
+
         model, options = self.loaded.model, self.options
         lengths = torch.tensor([len(ids) for ids in batch])
         padded = torch.full((len(batch), int(lengths.max())), model.ignore_id)
         for row, ids in zip(padded, batch, strict=True):
             row[: len(ids)] = torch.tensor(ids)
-        encoded, encoded_lengths = model.encode(padded, lengths)
-        found = beam_search(encoded, encoded_lengths, model.decoder, sos=model.sos, eos=model.eos,
-                            beam_size=options.beam_size, length_bonus=options.length_bonus,
-                            maxlenratio=options.maxlenratio, minlenratio=options.minlenratio, nbest=nbest)
+        with torch.inference_mode():
+            encoded, encoded_lengths = model.encode(padded, lengths)
+            found = beam_search(encoded, encoded_lengths, model.decoder, sos=model.sos, eos=model.eos,
+                                beam_size=options.beam_size, length_bonus=options.length_bonus,
+                                maxlenratio=options.maxlenratio, minlenratio=options.minlenratio, nbest=nbest)
         return [[self._translation(hypothesis) for hypothesis in hypotheses] for hypotheses in found]
 
     def _translation(self, best: Hypothesis) -> Translation:
@@ -72,7 +82,27 @@ class TrainedTranslator(Closing):
         return Translation(self.loaded.tokenizer.decode_pieces(pieces), float(best.score))
 
 
-def _batches(ids: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
+class TrainedKind(Kind):
+    """``translator: trained``."""
+
+    searches = True
+    advice = "its translator is not trained well enough: more 'pairs' or more 'epochs'"
+
+    def inputs(self, source: LabelSource) -> list[Path]:
+        """Return the directory of the trained model."""
+        return [mt_dir(source.exp, source.name)]
+
+    def digest(self, path: Path) -> str:
+        """Return that of the parameters: the directory's depends on where it lies, which is no matter here."""
+        super().digest(path)  # raises unless its training has finished
+        return sha256(path / MODEL)
+
+    def open(self, source: LabelSource, identity: Mapping[str, Any], threads: int) -> TrainedTranslator:
+        """Load the model."""
+        return TrainedTranslator(mt_dir(source.exp, source.name), source.decoding, threads, identity)
+
+
+def batches(ids: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
     """Yield positions of non-empty sentences, of like length together, about ``size`` tokens a batch."""
     order = sorted((i for i, tokens in enumerate(ids) if tokens), key=lambda i: len(ids[i]))
     batch: list[int] = []

@@ -6,6 +6,8 @@ alone, needs no translator at all.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -17,6 +19,7 @@ import yaml
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.experiment.translators import Transliterate
 from stxfer.mt.translator import Closing, Translation, checked
+from stxfer.mt.translators.kind import Kind, LabelSource
 
 BEGIN, END, NEVER = r"(?<![^\W_])", r"(?![^\W_])", r"(?!)"  # of a word; what matches nowhere
 MAPS = Path(__file__).with_name("maps")
@@ -52,6 +55,28 @@ class Transliterator(Closing):
         return results
 
 
+class TransliterateKind(Kind):
+    """``translator: transliterate``."""
+
+    def inputs(self, source: LabelSource) -> list[Path]:
+        """Return the file of the rules, unless they are built in."""
+        path = map_file(source.label.options.map)
+        return [] if path.parent == MAPS else [path]
+
+    def identity(self, source: LabelSource) -> dict[str, Any]:
+        """Return the options, and what stands for the rules: of built-in ones not the file, which lies elsewhere in
+        another installation.
+        """
+        identity = super().identity(source)
+        if not self.inputs(source):
+            identity["rules"] = load_map(map_file(source.label.options.map)).digest
+        return identity
+
+    def open(self, source: LabelSource, identity: Mapping[str, Any], threads: int) -> Transliterator:
+        """Read the rules."""
+        return Transliterator(source.label.options, identity)
+
+
 class Table:
     """Rules, and the letters that a result may hold.
 
@@ -68,6 +93,11 @@ class Table:
             for i, key in enumerate(ordered)) or NEVER)
         self._values = {f"r{i}": self._rules[key] for i, key in enumerate(ordered)}
         self._alphabet = set(alphabet)
+
+    @property
+    def digest(self) -> str:
+        """What stands for the rules and the alphabet."""
+        return hashlib.sha256(json.dumps([sorted(self._rules.items()), sorted(self._alphabet)]).encode()).hexdigest()
 
     def rewrite(self, text: str) -> str:
         """Return ``text`` in lower case, rewritten."""
