@@ -63,10 +63,12 @@ class Fbank:
 
     @property
     def min_shard(self) -> int:
+        """Utterances of a shard, at least."""
         return MIN_SHARD
 
     @property
     def options(self) -> Mapping[str, Any]:
+        """What decides the features, as JSON can hold it."""
         return OPTIONS
 
     def __call__(self, samples: np.ndarray, path: str) -> np.ndarray:
@@ -98,6 +100,7 @@ class Shard:
 
     @property
     def ark(self) -> Path:
+        """Kaldi's archive of features."""
         return self.path.with_suffix(".ark")
 
     @property
@@ -257,7 +260,7 @@ def _merge(shards: Sequence[Shard], data: DataDir, out: Path) -> Iterable[Path]:
     scp, frames, sums = {}, {}, []
     for k, (shard, index) in enumerate(zip(shards, indices, strict=True), 1):
         ark = out.resolve() / f"feats.{k}.ark"
-        os.replace(shard.ark, ark)
+        shard.ark.replace(ark)
         sums.append(f"{index['sha256']}  {ark.name}\n")
         for utt, (offset, length) in index["utts"].items():
             scp[utt], frames[utt] = f"{ark}:{offset}", str(length)

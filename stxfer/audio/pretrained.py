@@ -60,14 +60,17 @@ class PretrainedFeatures:
 
     @property
     def name(self) -> str:
+        """What messages call the features."""
         return f"{self.family} layer {self.layer}"
 
     @property
     def min_shard(self) -> int:
+        """Utterances of a shard, at least."""
         return MIN_SHARD
 
     @property
     def options(self) -> Mapping[str, Any]:
+        """What decides the features, as JSON can hold it."""
         return {"kind": "pretrained", "family": self.family, "layer": self.layer, "stride": self.stride,
                 "model_sha256": self.digest, "context": CONTEXT, "padded": self.padded, "cmvn": "utterance",
                 "resample": "soxr HQ"}

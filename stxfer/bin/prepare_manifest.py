@@ -1,5 +1,8 @@
-"""Stage 1: a data directory from a table (TSV, CSV or JSON lines) with columns audio and text, and, where there are,
-utt, speaker, start, end (seconds) and text.<language>.<label> (translations)."""
+"""Stage 1: a data directory from a table, TSV, CSV or JSON lines.
+
+It has columns audio and text, and, where there are, utt, speaker, start, end (seconds) and text.<language>.<label>
+(translations).
+"""
 
 from __future__ import annotations
 

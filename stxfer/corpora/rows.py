@@ -28,9 +28,9 @@ class Row(NamedTuple):
 
 def read_rows(path: str | os.PathLike[str], columns: Sequence[str], *, optional: Sequence[str] = (),
               form: str | None = None, header: Sequence[str] | None = None) -> Iterator[Row]:
-    """Yield the rows of a table; blank lines are passed over, columns not asked for are left out.
+    r"""Yield the rows of a table; blank lines are passed over, columns not asked for are left out.
 
-    A byte-order mark and ``\\r\\n`` line ends are accepted. In ``tsv`` nothing is quoted: a field holds neither a
+    A byte-order mark and ``\r\n`` line ends are accepted. In ``tsv`` nothing is quoted: a field holds neither a
     tab nor a line break. In ``csv`` (RFC 4180) a quoted field may hold both. In ``jsonl`` each line is an object
     whose values are strings, numbers or null (the same as absent).
 
@@ -94,7 +94,7 @@ def _advice(form: str, short: bool) -> str:
 
 def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     try:
-        with open(path, "rb") as handle:
+        with Path(path).open("rb") as handle:
             for number, raw in enumerate(handle, 1):  # bytes end at \n alone: U+2028 does not end a line
                 if number == 1:
                     raw = raw.removeprefix(b"\xef\xbb\xbf")

@@ -49,7 +49,7 @@ def iter_blocks(path: str | os.PathLike[str], like: Sequence[bytes] = ()) -> Ite
     """
     first, previous = 1, b""
     try:
-        with open(path, "rb") as handle:
+        with Path(path).open("rb") as handle:
             while raw := handle.read(BLOCK_BYTES):
                 raw += handle.readline()
                 lines = raw.removesuffix(b"\n").split(b"\n")

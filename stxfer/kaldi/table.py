@@ -29,7 +29,7 @@ def iter_table(path: str | os.PathLike[str], *, empty_values: bool = True) -> It
     """
     seen: set[str] = set()
     try:
-        with open(path, encoding="utf-8", newline="\n") as handle:
+        with Path(path).open(encoding="utf-8", newline="\n") as handle:
             for number, line in enumerate(handle, 1):
                 key, _, value = line.rstrip("\r\n").partition(" ")
                 if number == 1 and key.startswith(BOM):
@@ -52,7 +52,7 @@ def iter_table(path: str | os.PathLike[str], *, empty_values: bool = True) -> It
 
 
 def _not_utf8(path: str | os.PathLike[str], error: UnicodeDecodeError) -> DataError:
-    with open(path, "rb") as handle:
+    with Path(path).open("rb") as handle:
         for number, line in enumerate(handle, 1):
             try:
                 line.decode()

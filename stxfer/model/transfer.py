@@ -44,6 +44,7 @@ class TransferReport:
 
     @property
     def share(self) -> float:
+        """The share of the model's parameters that were loaded."""
         total = sum(_count(t.shape) for t in self.tensors)
         return sum(t.numbers for t in self.tensors) / max(1, total)
 

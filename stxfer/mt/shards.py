@@ -86,7 +86,7 @@ def write_translations(path: Path, found: Mapping[Unit, Sequence[Translation]]) 
 
 def read_translations(path: Path) -> dict[Unit, list[Translation]]:
     """Return what :func:`write_translations` wrote."""
-    with open(path, encoding="utf-8") as handle:
+    with path.open(encoding="utf-8") as handle:
         rows = map(json.loads, handle)
         return {Unit(row["sentence"], row["key"]): [Translation(*found) for found in row["translations"]]
                 for row in rows}

@@ -37,6 +37,7 @@ class ErrorCounts:
 
     @property
     def errors(self) -> int:
+        """Substitutions, deletions and insertions."""
         return self.sub + self.del_ + self.ins
 
     @property
@@ -51,6 +52,7 @@ class ErrorCounts:
                            self.del_ + other.del_, self.ins + other.ins)
 
     def as_json(self) -> dict[str, int]:
+        """Return the counts."""
         return {"n_utts": self.n_utts, "n_ref": self.n_ref, "sub": self.sub, "del": self.del_, "ins": self.ins}
 
 
@@ -63,6 +65,7 @@ class ErrorRate:
     signature: str
 
     def as_json(self) -> dict[str, Any]:
+        """Return the rate, the counts of the set and the signature."""
         return {"value": self.total.rate, **self.total.as_json(), "signature": self.signature}
 
 

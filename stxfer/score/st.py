@@ -42,6 +42,7 @@ class TranslationScore:
     tokeniser: str = ""
 
     def as_json(self) -> dict[str, Any]:
+        """Return all of it."""
         return {key: value for key, value in asdict(self).items() if key != "tokeniser" or value}
 
 

@@ -1,8 +1,8 @@
-"""What stands in a text and is not spoken: events, tags, placeholders, the marks of tokenisers and of markup.
+r"""What stands in a text and is not spoken: events, tags, placeholders, the marks of tokenisers and of markup.
 
 Conventions covered: those of NIST and the LDC (``%hesitation``, ``((unclear))``, ``{ um / uh }``), Babel and Kaldi
 (``<noise>``, ``[vocalized-noise]``, ``!SIL``), Switchboard (``[laughter-yes]``), CMU (``++um++``), CHAT (``&=laughs``),
-TED's and subtitles' (``(Applause)``, ``{\\an8}``, music notes), HTML, Moses (``@-@``, ``&#91;``), subword-nmt (``@@``),
+TED's and subtitles' (``(Applause)``, ``{\an8}``, music notes), HTML, Moses (``@-@``, ``&#91;``), subword-nmt (``@@``),
 SentencePiece, OPUS-MT (``>>sw<<``) and the Penn Treebank (``-LRB-``).
 """
 

@@ -132,7 +132,7 @@ def ours(case: str) -> Callable[[Path], None]:
 
 def half_hours(folder: Path) -> float:
     """Return about half of the speech there is, from the number of utterances and the mean length of 6.5 s."""
-    with open(folder / "whole" / "utt2dur", "rb") as handle:
+    with (folder / "whole" / "utt2dur").open("rb") as handle:
         return sum(1 for _ in handle) * 6.5 / 3600 / 2
 
 
@@ -140,7 +140,7 @@ def dicts(case: str) -> Callable[[Path], None]:
     """Return the way of a plain script: tables as dictionaries."""
     def read(path: Path) -> dict[str, str]:
         table = {}
-        with open(path, encoding="utf-8") as handle:
+        with path.open(encoding="utf-8") as handle:
             for line in handle:
                 key, value = line.split(maxsplit=1)
                 assert key not in table, key
@@ -150,13 +150,13 @@ def dicts(case: str) -> Callable[[Path], None]:
     def write(path: Path, tables: dict[str, dict[str, str]]) -> None:
         path.mkdir()
         for name, table in tables.items():
-            with open(path / name, "w", encoding="utf-8") as handle:
+            with (path / name).open("w", encoding="utf-8") as handle:
                 for key in sorted(table):
                     handle.write(f"{key} {table[key]}\n")
         inverse: dict[str, list[str]] = {}
         for utt, speaker in tables["utt2spk"].items():
             inverse.setdefault(speaker, []).append(utt)
-        with open(path / "spk2utt", "w", encoding="utf-8") as handle:
+        with (path / "spk2utt").open("w", encoding="utf-8") as handle:
             for speaker in sorted(inverse):
                 handle.write(f"{speaker} {' '.join(sorted(inverse[speaker]))}\n")
 

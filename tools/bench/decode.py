@@ -1,6 +1,6 @@
-"""Time decoding by this project's batched search and by ESPnet's ``Speech2Text``, on one thread, in turn.
+r"""Time decoding by this project's batched search and by ESPnet's ``Speech2Text``, on one thread, in turn.
 
-    tools/venv/bin/python tools/bench/decode.py --model egs2/mini_sw/asr1/exp/xfer_mt/seed1 \\
+    tools/venv/bin/python tools/bench/decode.py --model egs2/mini_sw/asr1/exp/xfer_mt/seed1 \
         --feats egs2/mini_sw/asr1/dump/fbank/tgt_test/feats.scp
 
 Cases: ``joint``, CTC weight 0.5; ``attention``, CTC weight 0. Both decode the same utterances with the same beam, and

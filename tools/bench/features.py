@@ -228,7 +228,7 @@ def warm_up(data: DataDir) -> None:
 def time_kernels(data: DataDir, work: Path) -> dict[str, float]:
     """Return the seconds that each kernel takes for all files, called by itself."""
     total = dict.fromkeys(KERNELS, 0.0)
-    with open(work / "kernels.ark", "wb") as handle:
+    with (work / "kernels.ark").open("wb") as handle:
         for utt in data.utts:
             times = [time.perf_counter()]
             samples, rate = soundfile.read(data.wav_scp[utt], dtype="float32")

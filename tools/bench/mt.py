@@ -1,6 +1,6 @@
-"""Time translating by this project and by its peers: the same models, the same beam, on one thread, in turn.
+r"""Time translating by this project and by its peers: the same models, the same beam, on one thread, in turn.
 
-    tools/venv/bin/python tools/bench/mt.py --model egs2/mini_sw/asr1/exp/mt/mt \\
+    tools/venv/bin/python tools/bench/mt.py --model egs2/mini_sw/asr1/exp/mt/mt \
         --text egs2/mini_sw/asr1/dump/data/bitext/test.en
 
 Cases: ``trained``, a model trained here, against ESPnet's ``Text2Text``, one search a sentence; ``ctranslate2``, a
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3, help="runs of each")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    with open(args.text, encoding="utf-8", newline="\n") as handle:
+    with args.text.open(encoding="utf-8", newline="\n") as handle:
         sentences = [line.strip() for line in handle if line.strip()][:args.sentences]
     options = Decoding(beam_size=args.beam_size, ctc_weight=0.0, maxlenratio=3.0, batch_frames=2000)
     results = {}
@@ -146,7 +146,7 @@ def make_marian(directory: Path, sentences: list[str]) -> None:
     import transformers
 
     directory.mkdir()
-    with open(directory / "source.spm", "wb") as handle:
+    with (directory / "source.spm").open("wb") as handle:
         spm.SentencePieceTrainer.train(sentence_iterator=iter(sentences), model_writer=handle, vocab_size=2000,
                                        hard_vocab_limit=False, bos_id=-1, eos_id=1, unk_id=0, minloglevel=2)
     (directory / "target.spm").write_bytes((directory / "source.spm").read_bytes())

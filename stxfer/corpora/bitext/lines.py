@@ -22,15 +22,15 @@ def open_binary(path: str | os.PathLike[str]) -> IO[bytes]:
         DataError: there is no such file.
     """
     try:
-        return gzip.open(path, "rb") if Path(path).suffix == ".gz" else open(path, "rb")  # type: ignore[return-value]
+        return gzip.open(path, "rb") if Path(path).suffix == ".gz" else Path(path).open("rb")  # type: ignore[return-value]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
 
 
 def iter_lines(handle: IO[bytes], name: str, *, collapse: bool = True) -> Iterator[str]:
-    """Yield a text's lines, white space collapsed unless that is not wanted.
+    r"""Yield a text's lines, white space collapsed unless that is not wanted.
 
-    A line is what ends in a line feed: U+2028 and \\r do not end it.
+    A line is what ends in a line feed: U+2028 and \r do not end it.
 
     Raises:
         DataError: not UTF-8, a line of more than 1 MiB, or a damaged ``.gz``; names the file and the line.

@@ -13,6 +13,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -39,9 +40,9 @@ def _short_path(path: str) -> Iterator[str]:
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
-        link = os.path.join(folder, "data")
-        os.symlink(path, link)
-        yield link
+        link = Path(folder) / "data"
+        link.symlink_to(path)
+        yield str(link)
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ class Noun:
 
     @property
     def animate(self) -> bool:
+        """Whether it is a person or an animal."""
         return bool(self.kinds & {"h", "a"})
 
     def agreement(self, plural: bool) -> int:

@@ -47,9 +47,11 @@ class Chooser:
         self.random = random.Random(seed)
 
     def one(self, options: Sequence[T], weights: Sequence[float] | None = None) -> T:
+        """Return one of the options."""
         return self.random.choices(options, weights)[0] if weights else self.random.choice(options)
 
     def chance(self, probability: float) -> bool:
+        """Return whether what has this probability happens."""
         return self.random.random() < probability
 
     def synonym(self, swahili: str) -> str:

@@ -46,6 +46,7 @@ class Speaker:
 
     @property
     def variant(self) -> str:
+        """The voice's variant, espeak-ng's ``+m3``, without its sign."""
         return self.voice.partition("+")[2]
 
 
