@@ -39,7 +39,7 @@ def describe(experiment: Experiment, label: str, exp: Path, score: Mapping[str, 
         return Row(label, score)
     from stxfer.model.transfer import load_state  # imports torch
 
-    with open(directory / "data" / "train" / "lengths", encoding="utf-8") as handle:
+    with (directory / "data" / "train" / "lengths").open(encoding="utf-8") as handle:
         pairs = sum(1 for _ in handle)
     epochs = read_json(directory / INFO)["epochs"]
     phases = experiment.mt.train

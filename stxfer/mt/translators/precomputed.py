@@ -103,7 +103,7 @@ def _read_pairs(path: Path) -> dict[str, str]:
     """Read ``source<TAB>target`` lines."""
     pairs: dict[str, str] = {}
     try:
-        with open(path, encoding="utf-8-sig", newline="\n") as handle:
+        with path.open(encoding="utf-8-sig", newline="\n") as handle:
             for number, line in enumerate(handle, 1):
                 fields = line.rstrip("\r\n").split("\t")
                 if fields == [""]:

@@ -64,8 +64,9 @@ class TransliterateKind(Kind):
         return [] if path.parent == MAPS else [path]
 
     def identity(self, source: LabelSource) -> dict[str, Any]:
-        """Return the options, and what stands for the rules: of built-in ones not the file, which lies elsewhere in
-        another installation.
+        """Return the options, and what stands for the rules.
+
+        Of built-in ones that is not the file, which lies elsewhere in another installation.
         """
         identity = super().identity(source)
         if not self.inputs(source):
