@@ -139,7 +139,9 @@ def test_hypotheses_out_of_date_are_refused(recipe):
     from stxfer.core.stage import Stage
     folder, model = recipe / "exp/direct/seed1/decode/tgt_test", recipe / "model.pth"
     model.write_text("1")
-    Stage("decode direct", folder, inputs=[model]).finish([folder / "text"])
+    stage = Stage("decode direct", folder, inputs=[model])
+    stage.begin()
+    stage.finish([folder / "text"])
     model.write_text("2")
     with pytest.raises(StaleError, match="model.pth has changed"):
         score("--systems", "direct")

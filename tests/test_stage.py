@@ -23,6 +23,7 @@ def chain(tmp_path: Path) -> tuple[Path, Stage, Stage]:
 
 
 def make(stage: Stage, content: str) -> None:
+    stage.begin()
     stage.out.mkdir(exist_ok=True)
     (stage.out / "out").write_text(content, encoding="utf-8")
     stage.finish([stage.out / "out"])
@@ -34,14 +35,14 @@ def test_finished_and_unchanged_is_not_needed(chain: tuple[Path, Stage, Stage]) 
     assert first.needed(force=True)
 
 
-def test_changed_option_is_done_again_or_refused_when_dear(chain: tuple[Path, Stage, Stage]) -> None:
+def test_changed_option_is_done_again_or_refused_when_expensive(chain: tuple[Path, Stage, Stage]) -> None:
     _, first, _ = chain
     changed = Stage("first", first.out, first.inputs, {"size": 2})
     assert changed.changes() == ["option size (1 -> 2)"]
     assert changed.needed()
     with pytest.raises(StaleError, match=r"option size \(1 -> 2\).*--force"):
-        changed.needed(dear=True)
-    assert changed.needed(dear=True, force=True)
+        changed.needed(expensive=True)
+    assert changed.needed(expensive=True, force=True)
 
 
 def test_stale_input_is_refused_by_name_however_far_back(chain: tuple[Path, Stage, Stage]) -> None:
@@ -72,3 +73,45 @@ def test_unfinished_input_is_named(tmp_path: Path) -> None:
         digest(tmp_path / "half")
     with pytest.raises(DataError, match="none: no such file"):
         digest(tmp_path / "none")
+
+
+def test_an_input_that_changes_during_the_work_is_noticed(chain: tuple[Path, Stage, Stage]) -> None:
+    raw, first, second = chain
+    again = Stage("first", first.out, [raw], {"size": 1})
+    assert again.needed(force=True)
+    (again.out / "out").write_text(raw.read_text(encoding="utf-8"), encoding="utf-8")  # the work reads it here
+    raw.write_text("changed", encoding="utf-8")
+    with pytest.raises(StaleError, match="first: .*raw changed while it was made; run the same command again"):
+        again.finish([again.out / "out"])
+    assert again.changes() is None, "what was made of the old input must not pass for finished"
+    assert again.needed()
+    again.finish([again.out / "out"])
+    assert again.changes() == [] and second.changes() == [f"input {again.out}"]
+
+
+def test_an_input_that_vanishes_during_the_work_is_noticed(chain: tuple[Path, Stage, Stage]) -> None:
+    raw, first, _ = chain
+    first.begin()
+    raw.unlink()
+    with pytest.raises(StaleError, match="raw changed while it was made"):
+        first.finish([first.out / "out"])
+
+
+def test_work_with_inputs_has_to_begin(chain: tuple[Path, Stage, Stage]) -> None:
+    raw, first, _ = chain
+    with pytest.raises(AssertionError, match="finished without having begun"):
+        Stage("first", first.out, [raw]).finish([first.out / "out"])
+
+
+def test_inputs_that_are_being_made_are_not_looked_at(chain: tuple[Path, Stage, Stage]) -> None:
+    raw, first, second = chain
+    first.marker.unlink()
+    with pytest.raises(DataError, match="first: not finished"):
+        second.needed()
+    assert second.needed(pending=[first.out])
+    changed = Stage("second", second.out, [first.out], {"size": 2})
+    with pytest.raises(StaleError, match="option size"):
+        changed.needed(pending=[first.out], expensive=True)
+    raw.write_text("changed", encoding="utf-8")
+    with pytest.raises(DataError, match="missing: no such file"):
+        Stage("third", second.out, [first.out, raw.with_name("missing")]).needed(pending=[first.out])

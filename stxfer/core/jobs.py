@@ -8,11 +8,14 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
+from stxfer.core.devices import VISIBLE, least_loaded
+from stxfer.core.devices import devices as find_devices
 from stxfer.core.errors import StxferError
 from stxfer.core.stage import Stage
 
@@ -32,6 +35,7 @@ class Job:
         log: the log's file name.
         show: gives what to tell of a line of the log, ``None`` for nothing.
         needs: directories that other jobs make and that this one starts from.
+        devices: how many devices it uses, where there are any.
     """
 
     name: str
@@ -40,65 +44,147 @@ class Job:
     log: str
     show: Callable[[str], str | None]
     needs: tuple[Path, ...] = ()
+    devices: int = 1
 
 
 def run_jobs(jobs: Sequence[Job], nj: int, *, threads: int = 1, force: bool = False, allow_stale: bool = False,
-             dear: bool = False) -> list[str]:
+             expensive: bool = False, devices: Sequence[str] | None = None) -> list[str]:
     """Run the jobs that are needed, ``nj`` at a time, each after those it needs; return the names of those run.
+
+    Everything that can be checked is checked before the first job starts. A job that fails, or that is found out of
+    date when those it needs are done, fails alone: the others are finished, but for those that need it.
+
+    Each job has the devices that fewest others use: as long as there are enough, no two jobs share one.
 
     Args:
         jobs: in such an order that each comes after those it needs.
         nj: processes side by side.
         threads: processor cores of each.
-        force: see :meth:`stxfer.core.stage.Stage.needed`, as ``allow_stale`` and ``dear``.
+        force: see :meth:`stxfer.core.stage.Stage.needed`, as ``allow_stale`` and ``expensive``.
+        devices: names of the devices to share out; none given: :func:`stxfer.core.devices.devices`.
 
     Raises:
         DataError: an input is missing.
         StaleError: finished work would be overwritten, or an input is out of date.
-        StxferError: a process failed; the others have been ended.
+        StxferError: several jobs failed, or the process of one.
     """
-    waiting: list[Job] = []
-    unfinished: set[Path] = set()
-    checked = set()
-    for job in jobs:  # a refusal must come before anything starts, not in the middle of hours of work
-        if not unfinished.intersection(job.needs):
-            if not job.stage.needed(force=force, allow_stale=allow_stale, dear=dear):
-                continue
-            checked.add(job.name)
-        waiting.append(job)
-        unfinished.add(job.stage.out)
+    queue = _Queue(jobs, partial(_needed, force=force, allow_stale=allow_stale, expensive=expensive))
+    names = find_devices() if devices is None else devices
     running: list[Process] = []
-    done = []
     try:
-        while waiting or running:
-            for job in [job for job in waiting if not unfinished.intersection(job.needs)][:nj - len(running)]:
-                waiting.remove(job)
-                if job.name in checked or job.stage.needed(force=force, allow_stale=allow_stale, dear=dear):
-                    running.append(Process(job, threads))
-                    log.info("%s: started, %d thread%s, log in %s", job.name, threads, "s" * (threads > 1),
-                             running[-1].path)
-                else:
-                    unfinished.discard(job.stage.out)
+        while queue.waiting or running:
+            while len(running) < nj and (job := queue.next()) is not None:
+                used = (name for process in running for name in process.devices)
+                running.append(Process(job, threads, least_loaded(names, used, job.devices)))
             time.sleep(0.2)
-            for process in [process for process in running if process.finished()]:
-                running.remove(process)
-                process.stop()
-                unfinished.discard(process.job.stage.out)
-                done.append(process.job.name)
+            for process in running[:]:
+                try:
+                    ended = process.finished()
+                except StxferError as error:
+                    queue.failed(process.job, error)
+                    ended = True
+                else:
+                    if ended:
+                        queue.finished(process.job)
+                if ended:
+                    running.remove(process)
+                    process.stop()
     finally:
         for process in running:
             process.stop()
-    return done
+    queue.check()
+    return queue.done
+
+
+def _needed(job: Job, pending: Collection[Path], *, force: bool, allow_stale: bool, expensive: bool) -> bool:
+    return job.stage.needed(force=force, allow_stale=allow_stale, expensive=expensive, pending=pending)
+
+
+class _Queue:
+    """Which jobs may start, and what has become of the others.
+
+    Args:
+        jobs: see :func:`run_jobs`.
+        needed: whether a job has to run, given the directories that are still being made.
+
+    Raises:
+        StxferError: see :func:`run_jobs`; nothing has been started.
+    """
+
+    def __init__(self, jobs: Sequence[Job], needed: Callable[[Job, Collection[Path]], bool]) -> None:
+        self.waiting: list[Job] = []
+        self.done: list[str] = []
+        self._needed = needed
+        self._checked: set[str] = set()
+        self._unfinished: set[Path] = set()
+        self._errors: dict[str, StxferError] = {}
+        self._running: set[str] = set()
+        self._left: list[str] = []
+        for job in jobs:
+            pending = self._pending(job)
+            if needed(job, pending):
+                self.waiting.append(job)
+                self._unfinished.add(job.stage.out)
+                if not pending:
+                    self._checked.add(job.name)
+
+    def next(self) -> Job | None:
+        """Return a job that has to run and can, None if there is none now."""
+        for job in self.waiting[:]:
+            if self._pending(job):
+                continue
+            self.waiting.remove(job)
+            try:
+                if job.name in self._checked or self._needed(job, ()):
+                    self._running.add(job.name)
+                    return job
+            except StxferError as error:
+                self.failed(job, error)
+            else:
+                self._unfinished.discard(job.stage.out)
+        return None
+
+    def finished(self, job: Job) -> None:
+        """Record that a job has ended well."""
+        self._unfinished.discard(job.stage.out)
+        self._running.discard(job.name)
+        self.done.append(job.name)
+
+    def failed(self, job: Job, error: StxferError) -> None:
+        """Record that a job has failed: those that need it will not run."""
+        self._errors[job.name] = error
+        self._running.discard(job.name)
+        lost = {job.stage.out}
+        for other in self.waiting[:]:
+            if lost.intersection(other.needs):
+                self.waiting.remove(other)
+                lost.add(other.stage.out)
+                self._left.append(other.name)
+        if self.waiting or self._running:
+            log.warning("%s; the other jobs are finished first", error)
+
+    def check(self) -> None:
+        """Raise what failed: the error itself, or one that names all."""
+        if not self._errors:
+            return
+        left = f"; not run, as what they start from failed: {', '.join(self._left)}" if self._left else ""
+        if len(self._errors) > 1:
+            raise StxferError(f"{len(self._errors)} jobs failed: {'; '.join(map(str, self._errors.values()))}{left}")
+        (error,) = self._errors.values()
+        raise type(error)(f"{error}{left}") from error.__cause__
+
+    def _pending(self, job: Job) -> set[Path]:
+        return self._unfinished.intersection(job.needs)
 
 
 class Process:
     """A job at work: its process, its log, and the lines of the log that a person wants to see."""
 
-    def __init__(self, job: Job, threads: int) -> None:
-        self.job, self.path = job, job.stage.out / job.log
+    def __init__(self, job: Job, threads: int, devices: Sequence[str] = ()) -> None:
+        self.job, self.path, self.devices = job, job.stage.out / job.log, devices
         self.path.parent.mkdir(parents=True, exist_ok=True)
         env = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads),
-               PARENT: str(os.getpid())}
+               PARENT: str(os.getpid()), **({VISIBLE: ",".join(devices)} if devices else {})}
         with open(self.path, "ab") as handle:
             self.start = handle.tell()
             self.process = subprocess.Popen(job.command, stdout=handle, stderr=subprocess.STDOUT,
@@ -106,6 +192,8 @@ class Process:
         self.tail: IO[str] = open(self.path, encoding="utf-8", errors="replace")  # noqa: SIM115 (see stop)
         self.tail.seek(self.start)
         self.rest = ""
+        log.info("%s: started, %d thread%s%s, log in %s", job.name, threads, "s" * (threads > 1),
+                 f", device {' '.join(devices)}" if devices else "", self.path)
 
     def finished(self) -> bool:
         """Show new lines; return whether the process has ended well.

@@ -2,7 +2,7 @@
 
 A stage's output directory holds ``.stage.json``. A finished stage whose options and inputs have not
 changed is not done again; one that a changed input or option would alter is done again, or, where
-the work is dear (training), refused by name until ``--force`` is given.
+the work is expensive (training), refused by name until ``--force`` is given.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,9 @@ def _read_marker(path: Path) -> dict[str, Any]:
 class Stage:
     """One stage's (or one trained system's) output directory and what it depends on.
 
+    The digests of the inputs are taken before the work, by :meth:`needed` or :meth:`begin`, and compared after it:
+    what changes in between would make an output that is neither of the old input nor of the new one.
+
     Args:
         name: how messages call it, e.g. ``features src_train``.
         out: the directory whose ``.stage.json`` marks completion.
@@ -62,60 +65,86 @@ class Stage:
     out: Path
     inputs: Iterable[str | os.PathLike[str]] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    _begun: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def marker(self) -> Path:
         return Path(self.out) / MARKER
 
-    def _current(self) -> dict[str, str]:
-        return {str(Path(path)): digest(path) for path in self.inputs}
+    def _current(self, pending: Collection[Path] = ()) -> dict[str, str]:
+        return {str(Path(path)): digest(path) for path in self.inputs if Path(path) not in pending}
 
-    def changes(self) -> list[str] | None:
-        """Return what differs from the finished run: ``[]`` nothing, ``None`` never finished."""
-        if not self.marker.exists():
-            return None
-        done = _read_marker(self.marker)
-        now, options = self._current(), json.loads(json.dumps(dict(self.options)))
-        changed = [f"input {path}" for path in sorted({*now, *done["inputs"]})
+    def changes(self, pending: Collection[Path] = ()) -> list[str] | None:
+        """Return what differs from the finished run: ``[]`` nothing, ``None`` never finished.
+
+        Args:
+            pending: inputs that are being made and are not looked at.
+        """
+        return self._changes(self._current(pending), pending) if self.marker.exists() else None
+
+    def _changes(self, now: Mapping[str, str], pending: Collection[Path]) -> list[str]:
+        done, options = _read_marker(self.marker), json.loads(json.dumps(dict(self.options)))
+        changed = [f"input {path}" for path in sorted({*now, *done["inputs"]} - set(map(str, pending)))
                    if now.get(path) != done["inputs"].get(path)]
         changed += [f"option {key} ({done['options'].get(key)!r} -> {options.get(key)!r})"
                     for key in sorted({*options, *done["options"]})
                     if options.get(key) != done["options"].get(key)]
         return changed
 
-    def needed(self, *, force: bool = False, allow_stale: bool = False, dear: bool = False) -> bool:
+    def needed(self, *, force: bool = False, allow_stale: bool = False, expensive: bool = False,
+               pending: Collection[Path] = ()) -> bool:
         """Decide whether the stage has to run; logs the reason.
+
+        Args:
+            force: it has to, in any case.
+            allow_stale: inputs are used although what they were made from has changed since.
+            expensive: finished work of other settings is refused, not done again.
+            pending: inputs that are being made and are not looked at; ask again when they are there.
 
         Raises:
             DataError: an input is not there.
-            StaleError: an input is itself out of date, or ``dear`` work would be overwritten.
+            StaleError: an input is itself out of date, or ``expensive`` work would be overwritten.
         """
-        for path in self.inputs:
-            if not (Path(path) / MARKER if Path(path).is_dir() else Path(path)).exists():
-                digest(path)  # raises, before anything of this stage is written
+        now = self._current(pending)  # raises where one is not there, before anything of this stage is written
         if not allow_stale:
-            for path in self.inputs:
+            for path in now:
                 check_fresh(path)
-        changed = self.changes()
-        if force or changed is None:
-            return True
-        if not changed:
-            log.info("%s: up to date (--force does it again)", self.name)
-            return False
-        if dear and not allow_stale:
-            raise StaleError(f"{self.out}: finished with other settings: {'; '.join(changed[:3])}. "
-                             "Give --force to do it again, or another --expdir to keep both")
-        if dear:
-            return False
-        log.info("%s: done again, changed: %s", self.name, "; ".join(changed[:3]))
+        changed = self._changes(now, pending) if self.marker.exists() else None
+        if changed is not None and not force:
+            if not changed and pending:
+                return True
+            if not changed:
+                log.info("%s: up to date (--force does it again)", self.name)
+                return False
+            if expensive and not allow_stale:
+                raise StaleError(f"{self.out}: finished with other settings: {'; '.join(changed[:3])}. "
+                                 "Give --force to do it again, or another --expdir to keep both")
+            if expensive:
+                return False
+            log.info("%s: done again, changed: %s", self.name, "; ".join(changed[:3]))
+        self._begun = now
         return True
 
+    def begin(self) -> None:
+        """Take the digests of the inputs, where the work starts without asking :meth:`needed`."""
+        self._begun = self._current()
+
     def finish(self, outputs: Iterable[str | os.PathLike[str]], **extra: Any) -> None:
-        """Write the marker, last of all, with digests of ``outputs`` (files) and of the inputs."""
+        """Write the marker, last of all, with digests of ``outputs`` (files) and of the inputs as they were before.
+
+        Raises:
+            StaleError: an input changed during the work. No marker is left: the same command does the work again.
+        """
+        begun = {} if self._begun is None and not tuple(self.inputs) else self._begun
+        assert begun is not None, f"{self.name}: finished without having begun"
+        for path, before in begun.items():
+            if not Path(path).exists() or digest(path) != before:
+                self.marker.unlink(missing_ok=True)
+                raise StaleError(f"{self.out}: {path} changed while it was made; run the same command again")
         made = {str(Path(path).relative_to(self.out)): sha256(path) for path in sorted(map(Path, outputs))}
         total = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
         write_json(self.marker, {"stage": self.name, "stxfer": stxfer.__version__, "digest": total,
-                                 "options": dict(self.options), "inputs": self._current(),
+                                 "options": dict(self.options), "inputs": begun,
                                  "outputs": made, **extra})
 
 

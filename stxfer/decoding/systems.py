@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from stxfer.core.commands import command_line
 from stxfer.core.errors import ConfigError
 from stxfer.core.jobs import Job as ProcessJob
 from stxfer.core.jobs import run_jobs
@@ -54,12 +54,14 @@ def decode_job(job: Job) -> dict[str, Any]:
     """Decode one system's test set in this process; return the content of ``decode.json``."""
     from stxfer.model.load import load_model  # espnet: seconds to import
 
+    stage = job.stage
+    stage.begin()
     log.info("%s: loading the model", job.name)
     loaded = load_model(job.model)
-    job.stage.marker.unlink(missing_ok=True)
-    report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, job.data / FEATS, job.stage.out,
+    stage.marker.unlink(missing_ok=True)
+    report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, job.data / FEATS, stage.out,
                             job.options, name=job.name, tag=job.system.tag)
-    job.stage.finish([job.stage.out / name for name in OUTPUTS])
+    stage.finish([stage.out / name for name in OUTPUTS])
     return report
 
 
@@ -85,8 +87,8 @@ def decode_systems(experiment: Experiment, config: Path, dump: Path, exp: Path, 
 
 
 def _process(job: Job, config: Path) -> ProcessJob:
-    command = (sys.executable, "-m", "stxfer.bin.decode", "--config", str(config), "--dump", str(job.dump),
-               "--exp", str(job.exp), "--job", job.system.name, str(job.seed))
+    command = command_line("decode", {"config": config, "dump": job.dump, "exp": job.exp,
+                                      "job": [job.system.name, str(job.seed)]})
 
     def show(line: str) -> str | None:
         _, found, message = line.partition(f" {job.name}: ")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from stxfer.core.commands import command_line
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_dir, atomic_write
 from stxfer.core.jobs import Job, run_jobs
@@ -21,7 +21,7 @@ from stxfer.experiment.translators import Trained
 from stxfer.kaldi.table import iter_table
 from stxfer.text.vocab import train_vocab
 from stxfer.text.words import count_tokens
-from stxfer.training.launch import TrainingLog, stage_options, threads_each
+from stxfer.training.launch import TrainingLog, threads_each
 
 VOCAB_LINES = 500_000  # sentences a vocabulary is learnt from, evenly out of all: more take minutes and gigabytes
 SEED = 1  # labels are data: every seed of the systems learns the same ones
@@ -42,10 +42,10 @@ def train_translators(experiment: Experiment, config: Path, dump: Path, exp: Pat
                       force: bool = False, allow_stale: bool = False) -> list[str]:
     """Train the translators of all label sources, side by side; return those trained now."""
     jobs = [Job(f"MT {label}", mt_stage(experiment, label, dump, exp),
-                (sys.executable, "-m", "stxfer.bin.train_mt", "--config", str(config), "--dump", str(dump),
-                 "--exp", str(exp), "--label", label, *stage_options(force, allow_stale)), TRAIN_LOG, TrainingLog())
+                command_line("train_mt", {"config": config, "dump": dump, "exp": exp, "label": label, "force": force,
+                                          "allow_stale": allow_stale}), TRAIN_LOG, TrainingLog())
             for label, value in experiment.labels.items() if isinstance(value.options, Trained)]
-    return run_jobs(jobs, nj, threads=threads_each(nj, len(jobs)), force=force, allow_stale=allow_stale, dear=True)
+    return run_jobs(jobs, nj, threads=threads_each(nj, len(jobs)), force=force, allow_stale=allow_stale, expensive=True)
 
 
 def train_translator(experiment: Experiment, label: str, dump: Path, exp: Path, *, force: bool = False,
@@ -60,7 +60,7 @@ def train_translator(experiment: Experiment, label: str, dump: Path, exp: Path, 
     from stxfer.training.spec import Corpus, Fit, Text
 
     stage = mt_stage(experiment, label, dump, exp)
-    if not stage.needed(force=force, allow_stale=allow_stale, dear=True):
+    if not stage.needed(force=force, allow_stale=allow_stale, expensive=True):
         return
     data = mt_dir(exp, label) / "data"
     languages = (experiment.source_lang, experiment.target_lang)

@@ -37,7 +37,7 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
                allow_stale: bool = False, leader: Leader | None = None) -> None:
     """Train a system unless it is finished; a killed training goes on where it stopped."""
     stage = system_stage(experiment, system, seed, dump, exp)
-    if not stage.needed(force=force, allow_stale=allow_stale, dear=True):
+    if not stage.needed(force=force, allow_stale=allow_stale, expensive=True):
         return
     init = None
     if system.init is not None:
@@ -89,6 +89,7 @@ def run_fit(stage: Stage, spec: Fit, leader: Leader | None = None) -> None:
             for path in out.glob("phase*"):
                 shutil.rmtree(path)
             begun.out.mkdir()
+            begun.begin()
             begun.finish([])
         fit(spec, leader)
         changes = begun.changes()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from stxfer.core.commands import command_line
 from stxfer.core.errors import ConfigError
 from stxfer.core.jobs import Job, run_jobs
 from stxfer.core.stage import MARKER, Stage
@@ -80,22 +80,15 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
                 if source.kind != kind and not (system_dir(exp, source.name, seed) / MARKER).exists():
                     raise ConfigError(f"{system.name} starts from {source.name} seed {seed}, which is not trained: "
                                       f"run the stage that trains {source.kind} systems first")
-            command = (*launcher(processes), "stxfer.bin.train_system", "--config", str(config), "--dump", str(dump),
-                       "--exp", str(exp), "--system", system.name, "--seed", str(seed),
-                       *stage_options(force, allow_stale))
+            command = command_line("train_system", {
+                "config": config, "dump": dump, "exp": exp, "system": system.name, "seed": seed, "force": force,
+                "allow_stale": allow_stale}, processes=processes)
             needs = () if system.parent is None else (system_dir(exp, system.parent, seed),)
             jobs.append(Job(f"{system.name} seed {seed}", system_stage(experiment, system, seed, dump, exp),
-                            command, TRAIN_LOG, TrainingLog(), needs))
+                            command, TRAIN_LOG, TrainingLog(), needs, devices=processes))
     side_by_side = max(1, nj // processes)
     threads = max(1, threads_each(nj, len(jobs) * processes))
-    return run_jobs(jobs, side_by_side, threads=threads, force=force, allow_stale=allow_stale, dear=True)
-
-
-def launcher(processes: int) -> tuple[str, ...]:
-    """Return the words before a module's name that start it in so many processes on this machine."""
-    if processes == 1:
-        return (sys.executable, "-m")
-    return (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m")
+    return run_jobs(jobs, side_by_side, threads=threads, force=force, allow_stale=allow_stale, expensive=True)
 
 
 def with_sources(experiment: Experiment, systems: Sequence[str]) -> list[System]:
@@ -114,11 +107,6 @@ def threads_each(nj: int, jobs: int) -> int:
     on after a kill would not compute what an uninterrupted one computes.
     """
     return max(1, nj // max(1, jobs))
-
-
-def stage_options(force: bool, allow_stale: bool) -> list[str]:
-    """Return the command-line options that pass these on to a process."""
-    return ["--force"] * force + ["--allow-stale"] * allow_stale
 
 
 class TrainingLog:
