@@ -42,7 +42,8 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, durable: bool
                 os.fsync(handle.fileno())
         os.replace(temporary, target)
         if durable:
-            sync(target.parent)
+            with _naming(target):
+                _fsync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -50,11 +51,15 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, durable: bool
 def sync(path: str | os.PathLike[str]) -> None:
     """Wait until a file, or a directory's list of names, is on the disk."""
     with _naming(path):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _fsync(path)
+
+
+def _fsync(path: str | os.PathLike[str]) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sync_tree(directory: Path) -> None:
@@ -102,7 +107,8 @@ def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
         if target.exists():
             os.replace(target, old)
         os.replace(temporary, target)
-        sync(target.parent)
+        with _naming(target):
+            _fsync(target.parent)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -10,7 +10,6 @@ import os
 import shutil
 import stat
 import tarfile
-import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,10 +17,10 @@ from pathlib import Path
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import locked
+from stxfer.core.progress import Progress
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
-_EVERY = 5.0  # seconds between two lines of progress
 
 
 def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> list[Path]:
@@ -76,9 +75,9 @@ def _extract(archive: Path, folder: Path) -> int:
 
 
 def _extract_tar(archive: Path, folder: Path) -> int:
-    count, last = 0, time.monotonic()
+    progress = Progress(str(archive), None, "files")
     with tarfile.open(archive) as tar:
-        for count, member in enumerate(tar, 1):  # noqa: B007  the number is returned
+        for member in tar:
             if member.name.startswith("/"):  # the filter would take the slash away
                 raise _unsafe(archive, member.name, "is an absolute path")
             try:
@@ -91,12 +90,10 @@ def _extract_tar(archive: Path, folder: Path) -> int:
                 raise _unsafe(archive, member.name, "leaves the folder it is unpacked into") from None
             except KeyError:
                 raise _unsafe(archive, member.name, f"links to {member.linkname!r}, which it does not hold") from None
-            if time.monotonic() - last > _EVERY:
-                last = time.monotonic()
-                log.info("%s: %d files unpacked", archive, count)
+            progress.add()
         while tar.fileobj is not None and tar.fileobj.read(1 << 20):  # to the end, where gzip's checksum is
             pass
-    return count
+    return progress.done
 
 
 def _extract_zip(archive: Path, folder: Path) -> int:

@@ -167,7 +167,7 @@ def _name_recordings(data: DataDir) -> None:
 def _measure(name: str, paths: set[str], nj: int) -> dict[str, float | str]:
     """Return each file's duration in seconds, or why it cannot be used."""
     ordered, found = sorted(paths), {}
-    progress = Progress(f"headers {name}", len(ordered))
+    progress = Progress(f"headers of {name}", len(ordered), "files")
     blocks = [ordered[k:k + _BLOCK] for k in range(0, len(ordered), _BLOCK)]
     with ThreadPoolExecutor(nj) as pool:  # libsndfile runs without Python's lock
         for block, lengths in zip(blocks, pool.map(_lengths, blocks), strict=True):

@@ -25,11 +25,11 @@ from typing import IO, Any
 import stxfer
 from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.core.fileio import atomic_write, locked, read_json, sha256, write_json
+from stxfer.core.progress import Progress
 
 log = logging.getLogger(__name__)
 TRIES = 8  # in a row without a byte more
 TIMEOUT = 60  # seconds without a byte
-_EVERY = 5.0  # seconds between two lines of progress
 _BLOCK = 1 << 18
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
@@ -194,26 +194,22 @@ def _receive(url: str, response: HTTPResponse, part: Path, start: int) -> None:
     if total is not None and total - start > free:
         raise _disk_full(part, f"{(total - start) / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free")
     of = "" if total is None else f" of {total / 1e6:.1f}"
-    done, began = start, time.monotonic()
-    last = began
+    progress = Progress(url, total, "MB", done=start)
     try:
         with open(part, "ab" if start else "wb") as handle:
             while block := response.read(_BLOCK):
                 handle.write(block)
-                done += len(block)
-                if (now := time.monotonic()) - last > _EVERY:
-                    last = now
-                    log.info("%s: %.1f%s MB, %.1f MB/s", url, done / 1e6, of, (done - start) / 1e6 / (now - began))
+                progress.add(len(block))
             handle.flush()
             os.fsync(handle.fileno())
     except (http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
-        raise _BrokenError(f"the connection broke after {done / 1e6:.1f}{of} MB ({error})") from None
+        raise _BrokenError(f"the connection broke after {progress.done / 1e6:.1f}{of} MB ({error})") from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _disk_full(part, "what has come is kept") from None
         raise
-    if total is not None and done < total:
-        raise _BrokenError(f"the connection broke after {done / 1e6:.1f}{of} MB")
+    if total is not None and progress.done < total:
+        raise _BrokenError(f"the connection broke after {progress.done / 1e6:.1f}{of} MB")
 
 
 def _disk_full(part: Path, detail: str) -> DataError:

@@ -73,7 +73,7 @@ def run_pipes(pipes: Iterable[Pipe], folder: Path, root: Path, *, nj: int = 1, f
             if path.name not in kept:
                 path.unlink()
         todo = [pipe for pipe in pipes if force or not os.path.exists(pipe.path)]
-        progress = Progress(f"commands of {folder.name}", len(todo))
+        progress = Progress(f"output of {folder.name}", len(todo), "commands")
         failed = {}
         pool = ThreadPoolExecutor(nj)
         try:

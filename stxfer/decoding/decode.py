@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import write_json
+from stxfer.core.progress import Progress
 from stxfer.experiment.config import Decoding
 from stxfer.experiment.layout import FRAMES
 from stxfer.kaldi.table import read_table, write_table
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 BLANK = 0
 UNKNOWN = "<unk>"  # stands for what the vocabulary cannot write
 OUTPUTS = ("text", "token", "logprob")
-EVERY = 5.0  # seconds between two progress lines
 log = logging.getLogger(__name__)
 
 
@@ -56,17 +56,14 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
     frames = _frames(feats_scp, list(paths))
     index = {token: i for i, token in enumerate(tokens)}
     prefix = [index[piece] for piece in tokenizer.encode(tag, out_type=str)]
-    started = shown = time.monotonic()
+    started = time.monotonic()
+    progress = Progress(name, len(paths))
     found: dict[str, tuple[list[str], float]] = {}
     for batch in batches(frames, options.batch_frames):
         features = {utt: load_features(utt, paths[utt], feats_scp) for utt in batch}
         for utt, (ids, score) in zip(batch, decode_batch(model, features, options, prefix), strict=True):
             found[utt] = ([tokens[i] for i in ids], score)
-        now = time.monotonic()
-        if now - shown >= EVERY or len(found) == len(paths):
-            shown = now
-            log.info("%s: %d/%d utterances, %.1f utterances/s", name, len(found), len(paths),
-                     len(found) / max(now - started, 1e-3))
+        progress.add(len(batch))
     text = {utt: " ".join(tokenizer.decode_pieces([piece for piece in pieces if piece != UNKNOWN]).split())
             for utt, (pieces, _) in found.items()}
     unknown = sum(UNKNOWN in pieces for pieces, _ in found.values())

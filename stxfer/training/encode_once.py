@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,12 @@ import torch
 from stxfer.audio.ark import write_matrix
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
-from stxfer.decoding.decode import EVERY, batches, load_features
+from stxfer.core.progress import Progress
+from stxfer.decoding.decode import batches, load_features
 from stxfer.experiment.layout import FEATS
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.model.device import device
 from stxfer.model.espnet import TooShortUttError
-
-log = logging.getLogger(__name__)
 
 
 def encode_corpus(model: Any, corpora: Mapping[str, tuple[Path, Path]], out: Path,
@@ -49,18 +46,14 @@ def encode_corpus(model: Any, corpora: Mapping[str, tuple[Path, Path]], out: Pat
             frames = {utt: int(shape.partition(",")[0]) for utt, shape in read_table(shapes).items()}
             (made / name).mkdir()
             offsets: dict[str, str] = {}
-            started = shown = time.monotonic()
+            progress = Progress(f"encoder outputs of {name}", len(frames))
             with (made / name / "feats.ark").open("wb") as handle:
                 for batch in batches(frames, batch_frames):
                     features = {utt: load_features(utt, paths[utt], feats_scp) for utt in batch}
                     for utt, values in zip(batch, _encode(model, features), strict=True):
                         offset = write_matrix(handle, utt, values.numpy(), "none")
                         offsets[utt] = f"{out / name / 'feats.ark'}:{offset}"
-                    now = time.monotonic()
-                    if now - shown >= EVERY or len(offsets) == len(frames):
-                        shown = now
-                        log.info("encoder outputs of %s: %d/%d utterances, %.0f/s", name, len(offsets), len(frames),
-                                 len(offsets) / max(now - started, 1e-3))
+                    progress.add(len(batch))
             write_table(made / name / FEATS, offsets)
     return tables
 
