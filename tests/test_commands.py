@@ -83,11 +83,9 @@ def test_every_command_takes_the_options_it_is_given(started: list[tuple[str, ..
 
 
 def test_no_other_module_starts_a_command_by_its_name() -> None:
-    found = []
-    for path in sorted((ROOT / "stxfer").rglob("*.py")):
-        if path.is_relative_to(ROOT / "stxfer" / "bin") or path.name == "commands.py":
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("stxfer.bin"):
-                found.append(f"{path}:{node.lineno}: {node.value}")
+    sources = [path for path in sorted((ROOT / "stxfer").rglob("*.py"))
+               if path.parent.name != "bin" and path.name != "commands.py"]
+    found = [f"{path}:{node.lineno}: {node.value}" for path in sources
+             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("stxfer.bin")]
     assert not found
