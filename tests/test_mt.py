@@ -161,6 +161,18 @@ def test_n_best_translations_come_best_first(translator: TrainedTranslator) -> N
     assert first.score > second.score and first.text != second.text
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_translates_the_same(trained: Path, translator: TrainedTranslator,
+                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    assert next(translator.loaded.model.parameters()).is_cuda
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    here = TrainedTranslator(trained / "exp/mt/mt", translator.options)
+    assert not next(here.loaded.model.parameters()).is_cuda
+    there, ours = (each.translate(toy.ENGLISH) for each in (translator, here))
+    assert [best[0].text for best in there] == [best[0].text for best in ours]
+    assert [best[0].score for best in there] == pytest.approx([best[0].score for best in ours], abs=1e-3)
+
+
 def test_batches_are_of_like_length_and_bounded() -> None:
     ids = [[1] * (7 * i % 23) for i in range(60)]
     found = list(batches(ids, 50))

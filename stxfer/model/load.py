@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import sentencepiece as spm
+import torch
 import yaml
 
 from stxfer.core.errors import DataError, TransferError
@@ -15,6 +16,8 @@ from stxfer.core.fileio import read_json
 from stxfer.experiment.layout import CONFIG, INFO, parameters
 from stxfer.model.build import build_model
 from stxfer.model.transfer import load_state
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,12 @@ class LoadedModel:
     source_tokenizer: spm.SentencePieceProcessor | None = None
 
 
-def load_model(directory: Path) -> LoadedModel:
+def load_model(directory: Path, where: torch.device = CPU) -> LoadedModel:
     """Open the model of a system's directory.
+
+    Args:
+        directory: what training or :mod:`stxfer.model.export` has left.
+        where: the device that the model computes on, e.g. :func:`stxfer.model.device.device`.
 
     Raises:
         DataError: the directory holds no finished model, or its vocabulary has been removed.
@@ -46,7 +53,7 @@ def load_model(directory: Path) -> LoadedModel:
     except RuntimeError as error:
         raise TransferError(f"{state}: does not fit {CONFIG} beside it: "
                             f"{' '.join(str(error).split())[:200]}") from None
-    model.eval()
+    model.to(where).eval()
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     source = config.get("src_bpemodel")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class TrainedTranslator(Closing):
-    """A translator trained by stage 4.
+    """A translator trained by stage 4, on this process's GPU where there is one.
 
     Args:
         directory: the model's directory.
@@ -30,10 +30,12 @@ class TrainedTranslator(Closing):
                  identity: Mapping[str, Any] | None = None) -> None:
         import torch
 
+        from stxfer.model.device import device
         from stxfer.model.load import load_model  # imports ESPnet
 
         torch.set_num_threads(threads)
-        self.loaded = load_model(directory)
+        self._device = device()
+        self.loaded = load_model(directory, self._device)
         self.options = options
         self.identity: Mapping[str, Any] = identity or {}
 
@@ -69,7 +71,7 @@ class TrainedTranslator(Closing):
         for row, ids in zip(padded, batch, strict=True):
             row[: len(ids)] = torch.tensor(ids)
         with torch.inference_mode():
-            encoded, encoded_lengths = model.encode(padded, lengths)
+            encoded, encoded_lengths = model.encode(padded.to(self._device), lengths.to(self._device))
             found = beam_search(encoded, encoded_lengths, model.decoder, sos=model.sos, eos=model.eos,
                                 beam_size=options.beam_size, length_bonus=options.length_bonus,
                                 maxlenratio=options.maxlenratio, minlenratio=options.minlenratio, nbest=nbest)
