@@ -151,26 +151,21 @@ def _keys(path: Path) -> set[bytes]:
 
 def _differences(directory: Path, name: str, reference: str, what: str) -> list[str]:
     keys, wanted = _keys(directory / name), _keys(directory / reference)
-    found = []
-    if missing := wanted - keys:
-        found.append(f"{directory / name}: lacks {len(missing)} of {reference}'s {len(wanted)} {what}, "
-                     f"the first is {min(missing).decode()}")
-    if extra := keys - wanted:
-        found.append(f"{directory / name}: holds {len(extra)} {what} that {reference} lacks, "
-                     f"the first is {min(extra).decode()}")
-    return found
+    missing, extra = wanted - keys, keys - wanted
+    return [*_named(missing, f"{directory / name}: lacks {len(missing)} of {reference}'s {len(wanted)} {what}"),
+            *_named(extra, f"{directory / name}: holds {len(extra)} {what} that {reference} lacks")]
+
+
+def _named(keys: set[bytes], problem: str) -> list[str]:
+    """Return a problem that some keys have, with the first of them; nothing where there are none."""
+    return [f"{problem}, the first is {min(keys).decode()}"] if keys else []
 
 
 def _check_recordings(directory: Path) -> list[str]:
     used, there = recordings(directory / "segments"), _keys(directory / "wav.scp")
-    found = []
-    if missing := used - there:
-        found.append(f"{directory}/segments: {len(missing)} recordings are not in wav.scp, "
-                     f"the first is {min(missing).decode()}")
-    if extra := there - used:
-        found.append(f"{directory}/wav.scp: holds {len(extra)} recordings that segments does not use, "
-                     f"the first is {min(extra).decode()}")
-    return found
+    missing, extra = used - there, there - used
+    return [*_named(missing, f"{directory}/segments: {len(missing)} recordings are not in wav.scp"),
+            *_named(extra, f"{directory}/wav.scp: holds {len(extra)} recordings that segments does not use")]
 
 
 def _check_spk2utt(directory: Path) -> list[str]:
