@@ -21,12 +21,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, durable: bool = True) -> Iterator[IO[Any]]:
-    """Open a file that replaces ``path`` only when the block ends without an error.
+    r"""Open a file that replaces ``path`` only when the block ends without an error.
 
     Unless ``durable`` is false, file and directory entry are on the disk by then, whatever happens to the machine's
     power; it costs some 10 ms (ext4 on an SSD: 5 for the file, 4 for the entry).
 
-    Text is UTF-8 with ``\\n`` line ends on every platform. The temporary file lies beside
+    Text is UTF-8 with ``\n`` line ends on every platform. The temporary file lies beside
     ``path``, so that the final rename stays on one file system.
     """
     target = Path(path)
@@ -34,13 +34,13 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, durable: bool
     temporary = target.with_name(f".{target.name}.tmp{os.getpid()}")
     text = "b" not in mode
     try:
-        with _naming(target), open(temporary, mode, encoding="utf-8" if text else None,
-                                   newline="\n" if text else None) as handle:
+        with _naming(target), temporary.open(mode, encoding="utf-8" if text else None,
+                                             newline="\n" if text else None) as handle:
             yield handle
             handle.flush()
             if durable:
                 os.fsync(handle.fileno())
-        os.replace(temporary, target)
+        temporary.replace(target)
         if durable:
             with _naming(target):
                 _fsync(target.parent)
@@ -97,7 +97,7 @@ def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.partial")
     old = target.with_name(f".{target.name}.old")
     if old.exists() and not target.exists():
-        os.replace(old, target)  # killed between the two renames below
+        old.replace(target)  # killed between the two renames below
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
     temporary.mkdir()
@@ -105,8 +105,8 @@ def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         _sync_tree(temporary)
         if target.exists():
-            os.replace(target, old)
-        os.replace(temporary, target)
+            target.replace(old)
+        temporary.replace(target)
         with _naming(target):
             _fsync(target.parent)
         shutil.rmtree(old, ignore_errors=True)
@@ -122,7 +122,7 @@ def locked(directory: str | os.PathLike[str]) -> Iterator[None]:
         StxferError: another process has it.
     """
     Path(directory).mkdir(parents=True, exist_ok=True)
-    with open(Path(directory) / ".lock", "a") as handle:
+    with (Path(directory) / ".lock").open("a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -153,7 +153,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 
 def sha256(path: str | os.PathLike[str]) -> str:
     """Return the hexadecimal SHA-256 of a file's bytes."""
-    with open(path, "rb") as handle:
+    with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest() \
             if hasattr(hashlib, "file_digest") else _sha256(handle)
 

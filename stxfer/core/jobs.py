@@ -185,11 +185,11 @@ class Process:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         env = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads),
                PARENT: str(os.getpid()), **({VISIBLE: ",".join(devices)} if devices else {})}
-        with open(self.path, "ab") as handle:
+        with self.path.open("ab") as handle:
             self.start = handle.tell()
             self.process = subprocess.Popen(job.command, stdout=handle, stderr=subprocess.STDOUT,
                                             stdin=subprocess.DEVNULL, env=env)
-        self.tail: IO[str] = open(self.path, encoding="utf-8", errors="replace")  # noqa: SIM115 (see stop)
+        self.tail: IO[str] = self.path.open(encoding="utf-8", errors="replace")  # noqa: SIM115 (see stop)
         self.tail.seek(self.start)
         self.rest = ""
         log.info("%s: started, %d thread%s%s, log in %s", job.name, threads, "s" * (threads > 1),

@@ -69,6 +69,7 @@ class Stage:
 
     @property
     def marker(self) -> Path:
+        """The file that says that the stage is finished."""
         return Path(self.out) / MARKER
 
     def _current(self, pending: Collection[Path] = ()) -> dict[str, str]:

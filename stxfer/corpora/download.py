@@ -107,7 +107,7 @@ def _complete(url: str, part: Path, target: Path, expected: str | None) -> None:
         raise DataError(f"{url}: the file that came has the SHA-256 {found}, not {expected}; it was removed. "
                         "Try again; if it stays so, the file on the server has changed")
     _record(target, found)
-    os.replace(part, target)
+    part.replace(target)
     state.unlink(missing_ok=True)
     log.info("%s: whole, %.1f MB, SHA-256 %s", target, target.stat().st_size / 1e6, found)
 
@@ -159,8 +159,8 @@ def _transfer(url: str, part: Path) -> str | None:
         headers |= {"Range": f"bytes={start}-", "If-Range": known["validator"]}
     redirects = _Redirects()
     try:
-        response = urllib.request.build_opener(redirects).open(urllib.request.Request(url, headers=headers),
-                                                              timeout=TIMEOUT)
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310 (http or https: see file_name)
+        response = urllib.request.build_opener(redirects).open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         redirects.note(error.headers)
         if error.code == 416 and error.headers.get("Content-Range") == f"bytes */{start}":
@@ -196,7 +196,7 @@ def _receive(url: str, response: HTTPResponse, part: Path, start: int) -> None:
     of = "" if total is None else f" of {total / 1e6:.1f}"
     progress = Progress(url, total, "MB", done=start)
     try:
-        with open(part, "ab" if start else "wb") as handle:
+        with part.open("ab" if start else "wb") as handle:
             while block := response.read(_BLOCK):
                 handle.write(block)
                 progress.add(len(block))

@@ -125,7 +125,7 @@ def atomic_saves() -> Iterator[None]:
         temporary = Path(f"{target}.tmp{os.getpid()}")
         try:
             plain(value, temporary, *args, **kwargs)
-            os.replace(temporary, target)
+            temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
 
