@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ SETTINGS = {
 }
 EPILOG = """Options go before the experiment's 'prepare' key, which has the same names; their defaults are those where
 neither says anything. The experiment's 'normalise' key changes how text is normalised. Writes OUT/<set> with
-dropped.tsv and audio.json, OUT/bitext, held_out.tsv, leaks.json and stats.json."""
+dropped.tsv, audio.json and survey.json, OUT/bitext, held_out.tsv, leaks.json and stats.json."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -81,6 +82,10 @@ def _set_line(figures: Mapping[str, Any]) -> str:
             f"{text['words']} words, {text['characters']} characters")
     if text["oov"] is not None:
         line += f", {100 * text['oov']:.1f} % of words not in training text"
+    for file, kinds in figures["annotation"].items():
+        line += f"; annotation removed from {file}: " + ", ".join(f"{kind} {n}" for kind, n in kinds.items())
+    for file, rules in figures["advice"].items():
+        line += f"; no profile for the language of {file}; its text suggests {json.dumps(rules, ensure_ascii=False)}"
     for what in ("dropped", "warnings"):
         if figures[what]:
             line += f"; {what}: " + ", ".join(f"{kind} {n}" for kind, n in figures[what].items())

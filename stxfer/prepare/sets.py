@@ -33,9 +33,9 @@ from stxfer.kaldi.dropped import check_share, kind, read_dropped
 from stxfer.kaldi.stats import datadir_stats
 from stxfer.kaldi.subset import subset
 from stxfer.kaldi.table import read_table
-from stxfer.prepare.utterance_checks import audio_summary, check_audio, text_problem
+from stxfer.prepare.utterance_checks import audio_summary, check_audio, text_problem, text_summary
 from stxfer.text.leaks import find_leaks, leak_report, stop_at_leaks, write_held_out
-from stxfer.text.normalise import normalise
+from stxfer.text.normalise import normalise, written
 from stxfer.text.profiles import PROFILES, Profile, profile
 
 _STAGE = "prepare"  # begins the names of this stage's markers
@@ -206,6 +206,8 @@ def _prepare_set(stage: Stage, raw: Path, rules: _Rules, pool: Pool) -> None:
     n_raw = len(data) + len(dropped)
     longest = max(options.max_seconds, MAX_TEST_SECONDS) if _is(name, "test") else options.max_seconds
     audio = check_audio(data, Limits(MIN_SECONDS, longest, options.min_rate), pool)
+    surveys = text_summary({file: (table, rules.profile(name, file)) for file, table in
+                            {"text": data.text, **data.texts}.items()})
     dropped |= _check(data, audio, rules, name)
     _check_share(raw, stage.out.parent, n_raw, dropped, options)
     figures: dict[str, Any] = {"n_raw": n_raw}
@@ -229,10 +231,15 @@ def _prepare_set(stage: Stage, raw: Path, rules: _Rules, pool: Pool) -> None:
     write_datadir(stage.out, data, dropped=dropped)
     summary = audio_summary(audio)
     write_json(stage.out / "audio.json", summary)
+    write_json(stage.out / "survey.json", surveys)
     figures |= {"n_dropped": len(dropped), "dropped": dict(Counter(map(kind, dropped.values())).most_common()),
                 "warnings": {of: problem["n"] for of, problem in summary["problems"].items() if not problem["dropped"]},
+                "annotation": {file: {of: found["n"] for of, found in survey["annotation"].items()}
+                               for file, survey in surveys.items() if survey["annotation"]},
+                "advice": {file: survey["advice"] for file, survey in surveys.items() if survey["advice"]},
                 "n_utts": len(data), "hours": round(data.hours, 4)}
-    stage.finish([*table_files(stage.out), stage.out / "dropped.tsv", stage.out / "audio.json"], figures=figures)
+    stage.finish([*table_files(stage.out), stage.out / "dropped.tsv", stage.out / "audio.json",
+                  stage.out / "survey.json"], figures=figures)
 
 
 def _check_share(raw: Path, out: Path, n_raw: int, dropped: Mapping[str, str], options: PrepareOptions) -> None:
@@ -248,7 +255,7 @@ def _check(data: DataDir, audio: Mapping[str, AudioReport], rules: _Rules, name:
              for file, table in raw.items()}
     data.text, data.texts = clean["text"], {file: clean[file] for file in data.texts}
     if name.startswith("src_"):  # pretrained translators want case and punctuation
-        data.texts[raw_text(rules.options.source_lang)] = {utt: " ".join(text.split())
+        data.texts[raw_text(rules.options.source_lang)] = {utt: written(text, rules.profile(name, "text"))
                                                            for utt, text in raw["text"].items()}
     data.utt2dur = {}
     dropped = {}
@@ -259,7 +266,8 @@ def _check(data: DataDir, audio: Mapping[str, AudioReport], rules: _Rules, name:
             data.utt2dur[utt] = report.seconds / data.utt2speed.get(utt, 1.0)
             reason = text_problem({file: table[utt] for file, table in raw.items()},
                                   {file: table[utt] for file, table in clean.items()}, data.utt2dur[utt],
-                                  rules.options.max_chars_per_second)
+                                  rules.options.max_chars_per_second,
+                                  {file: rules.profile(name, file) for file in raw})
         if reason:
             dropped[utt] = f"{_STAGE}\t{' '.join(reason.split())}"
     return dropped

@@ -54,12 +54,12 @@ def normalise(text: str, profile: Profile) -> str:
             return text
 
 
-def visible(text: str) -> str:
-    """Return text in form NFC without characters that are never seen, white space collapsed."""
+def written(text: str, profile: Profile) -> str:
+    """Return what is spoken of ``text`` with its case and punctuation, single-spaced, without invisible characters."""
     if not (text.isascii() and text.isprintable()):
         text = without_zero_width_space(unicodedata.normalize("NFC", text.translate(_SEEN)))
         text = unicodedata.normalize("NFC", without_needless_joiners(text))
-    return " ".join(text.split())
+    return " ".join(spoken(text, profile).split())
 
 
 def _once(text: str, profile: Profile, rules: _Rules) -> str:

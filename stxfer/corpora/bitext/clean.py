@@ -17,7 +17,7 @@ from stxfer.corpora.bitext.directory import PARTS, bitext_files, iter_pairs, raw
 from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.bitext.rules import CleanOptions, Seen, pair_hash, problem, raw_problem, scripts_of
 from stxfer.text.leaks import leak_report, stop_at_leaks
-from stxfer.text.normalise import normalise
+from stxfer.text.normalise import normalise, written
 from stxfer.text.profiles import PROFILES, Profile, profile
 
 CHUNK = 20000  # pairs looked at together
@@ -71,7 +71,8 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
                 report[part] = _report(len(pairs), write_pairs(directory, part, languages, parts[part]),
                                        {"empty": len(pairs) - len(parts[part])}, raw, part)
                 with atomic_write(raw_side(directory, part, languages[0])) as handle:
-                    handle.writelines(f"{a}\n" for (a, _), pair in zip(as_it_is, pairs, strict=True) if all(pair))
+                    handle.writelines(f"{written(a, rules[0])}\n"
+                                      for (a, _), pair in zip(as_it_is, pairs, strict=True) if all(pair))
             scripts = [scripts_of(pair[side] for pairs in parts.values() for pair in pairs) for side in (0, 1)]
             cleaner = _Cleaner(rules, clean, scripts, forbidden, keep_leaks=leaks == "report")
             n_pairs = write_pairs(directory, "train", languages, cleaner.kept(iter_pairs(raw, "train", languages)))
@@ -124,7 +125,9 @@ class _Cleaner:
 
     def _problem(self, raw: Pair, pair: Pair) -> str | None:
         if not (pair[0] and pair[1]):
-            return "empty"
+            # What is empty now though words stood there was annotation.
+            return "annotation" if any(not side and any(map(str.isalnum, text))
+                                       for side, text in zip(pair, raw, strict=True)) else "empty"
         held = next((side for side in pair if side in self.held_out), None)
         if held is not None:
             self.leaks.append((held, self.held_out[held]))
