@@ -36,7 +36,7 @@ def train_pieces(path: Path, kind: str, **options: Any) -> spm.SentencePieceProc
     return spm.SentencePieceProcessor(model_file=str(path))
 
 
-def learn(model: Any, batches: Callable[[], dict[str, torch.Tensor]], steps: int = 200) -> None:
+def learn(model: Any, batches: Callable[[], dict[str, torch.Tensor]], steps: int = 400) -> None:
     """Train until outputs end by themselves."""
     torch.manual_seed(1)
     model.train()
