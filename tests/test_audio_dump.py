@@ -25,6 +25,7 @@ from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.core.pool import THREADS, worker_pool
 from stxfer.kaldi.datadir import Audio, DataDir, Segment, write_datadir
 from stxfer.kaldi.table import read_table
+from stxfer.model.espnet_patches import fast_imports
 
 
 def tone(seconds: float, rate: int = 16000, hertz: float = 440.0, seed: int = 0) -> np.ndarray:
@@ -221,9 +222,8 @@ def test_reader_gives_what_load_audio_gives(talk: DataDir) -> None:
 
 
 def test_espnet_reads_the_dump(data: DataDir, tmp_path: Path) -> None:
-    import stxfer.model.espnet  # noqa: F401  (before espnet)
-
-    from espnet2.train.dataset import ESPnetDataset  # isort: skip
+    with fast_imports():
+        from espnet2.train.dataset import ESPnetDataset
 
     out = tmp_path / "fbank" / "src_train"
     dump_fbank(data.path, out)

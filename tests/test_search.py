@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import stxfer.model.espnet  # noqa: F401  (before espnet)
-
-# isort: split
 import itertools
 import math
 from types import SimpleNamespace
 
 import pytest
 import torch
-from espnet.nets.batch_beam_search import BatchBeamSearch
-from espnet.nets.beam_search import BeamSearch
-from espnet.nets.e2e_asr_common import end_detect
-from espnet.nets.pytorch_backend.transformer.embedding import ScaledPositionalEncoding
-from espnet.nets.scorers.ctc import CTCPrefixScorer
-from espnet.nets.scorers.length_bonus import LengthBonus
-from espnet2.asr.ctc import CTC
-from espnet2.asr.decoder.rnn_decoder import RNNDecoder
-from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +16,17 @@ from stxfer.decoding.search import Hypothesis, beam_search
 from stxfer.decoding.search.beam import _Utterance
 from stxfer.decoding.search.ctc import CtcPrefixScorer
 from stxfer.model.berard import BerardDecoder
+from stxfer.model.espnet import ScaledPositionalEncoding, TransformerDecoder
+from stxfer.model.espnet_patches import fast_imports
+
+with fast_imports():
+    from espnet.nets.batch_beam_search import BatchBeamSearch
+    from espnet.nets.beam_search import BeamSearch
+    from espnet.nets.e2e_asr_common import end_detect
+    from espnet.nets.scorers.ctc import CTCPrefixScorer
+    from espnet.nets.scorers.length_bonus import LengthBonus
+    from espnet2.asr.ctc import CTC
+    from espnet2.asr.decoder.rnn_decoder import RNNDecoder
 
 VOCAB, SIZE = 17, 16
 EOS = VOCAB - 1

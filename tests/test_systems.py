@@ -1,7 +1,8 @@
-"""Systems beyond plain ASR and ST: several texts in one training, language tags, the control that hears nothing."""
+"""Systems beyond plain ASR and ST: several texts in one training, language tags, the text-only control."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from stxfer.decoding.search import beam_search
 from stxfer.experiment.config import Decoding, Experiment
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.model.load import load_model
+from stxfer.model.text_only import TextOnlyModel
 from stxfer.model.transfer import load_state
 from stxfer.prepare.vocab import make_vocabs
 from stxfer.report.report import through_st
@@ -67,11 +69,20 @@ def test_the_control_learns_text_and_keeps_the_encoder(world: tuple[Path, Experi
     assert epochs[-1]["train_loss"] < epochs[0]["train_loss"]
 
 
-def test_the_control_hears_nothing(world: tuple[Path, Experiment]) -> None:
+def test_the_control_is_given_no_speech(world: tuple[Path, Experiment]) -> None:
     model = load_model(world[0] / "exp/text_only/seed1").model
     text, words = torch.tensor([[3, 4, 5]]), torch.tensor([3])
     losses = [float(model(torch.randn(1, n, 80), torch.tensor([n]), text, words)[0]) for n in (40, 90)]
     assert losses[0] == losses[1] > 0
+
+
+def test_a_control_of_an_earlier_version_opens(world: tuple[Path, Experiment], tmp_path: Path) -> None:
+    old = tmp_path / "seed1"
+    shutil.copytree(world[0] / "exp/text_only/seed1", old)
+    config = (old / "config.yaml").read_text(encoding="utf-8")
+    assert "\nmodel: text_only\n" in config
+    (old / "config.yaml").write_text(config.replace("\nmodel: text_only\n", "\nmodel: deaf\n"), encoding="utf-8")
+    assert isinstance(load_model(old).model, TextOnlyModel)
 
 
 def test_what_starts_from_the_control_is_an_ordinary_recogniser(world: tuple[Path, Experiment]) -> None:

@@ -202,7 +202,7 @@ def interrupt(experiment: Experiment, monkeypatch: pytest.MonkeyPatch, **options
     return len(work.read_text().splitlines())
 
 
-def test_half_trained_work_is_gone_on_with(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_trained_work_is_resumed(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment, _ = toy.make_experiment(world)
     assert [interrupt(experiment, monkeypatch) for _ in range(3)] == [1, 2, 3]
 

@@ -15,7 +15,7 @@ from stxfer.training.launch import train_systems
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse arguments and train."""
     parser = make_parser("train", "Train systems: source ASR, speech translation (ST) or target ASR. Systems that do "
-                         "not depend on each other train side by side. A killed training goes on at its last epoch.")
+                         "not depend on each other train side by side. A killed training is resumed at its last epoch.")
     parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
     parser.add_argument("--kind", choices=KINDS, required=True, help="which kind of system")
     parser.add_argument("--dump", type=Path, default=DUMP, help="directory of features and vocabularies")

@@ -14,7 +14,7 @@ from stxfer.mt.train import train_translator, train_translators
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse arguments and train."""
     parser = make_parser("train_mt", "Train a Transformer translator on the bitext for each label source of the "
-                         "experiment. A killed training goes on at its last epoch.")
+                         "experiment. A killed training is resumed at its last epoch.")
     parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
     parser.add_argument("--dump", type=Path, default=DUMP, help="directory of prepared data")
     parser.add_argument("--exp", type=Path, default=EXP, help="directory of experiments")

@@ -52,12 +52,13 @@ class Job:
 
 def decode_job(job: Job) -> dict[str, Any]:
     """Decode one system's test set in this process; return the content of ``decode.json``."""
+    from stxfer.model.device import device
     from stxfer.model.load import load_model  # espnet: seconds to import
 
     stage = job.stage
     stage.begin()
     log.info("%s: loading the model", job.name)
-    loaded = load_model(job.model)
+    loaded = load_model(job.model, device())
     stage.marker.unlink(missing_ok=True)
     report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, job.data / FEATS, stage.out,
                             job.options, name=job.name, tag=job.system.tag)

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, exp: Path, *, force: bool = False,
                allow_stale: bool = False, leader: Leader | None = None) -> None:
-    """Train a system unless it is finished; a killed training goes on where it stopped."""
+    """Train a system unless it is finished; a killed training is resumed."""
     stage = system_stage(experiment, system, seed, dump, exp)
     if not stage.needed(force=force, allow_stale=allow_stale, expensive=True):
         return

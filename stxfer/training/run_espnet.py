@@ -31,7 +31,7 @@ class SpeechTask(ASRTask):
 
 def train_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Phase, leader: Leader,
                 tag: str = "") -> Path:
-    """Train a phase, or go on where a killed run stopped; return the averaged parameters' file.
+    """Train a phase, or resume where a killed run stopped; return the averaged parameters' file.
 
     Args:
         task: ``asr``, ``st``, ``lm`` or ``mt``.
