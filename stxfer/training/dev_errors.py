@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from stxfer.decoding.decode import UNKNOWN
 from stxfer.decoding.search import beam_search
 from stxfer.score.asr import word_errors
 from stxfer.text.words import spread
@@ -70,7 +71,8 @@ class DevErrors:
                                 prefix=prefix)
             for row, nbest, ids in zip(rows, found, batch["text"][rows].tolist(), strict=True):
                 refs[utts[row]] = self._words([i for i in ids if i >= 0], prefix)
-                hyps[utts[row]] = self._words(nbest[0].tokens if nbest else (), prefix)
+                written = [i for i in nbest[0].tokens if self.tokens[i] != UNKNOWN] if nbest else []
+                hyps[utts[row]] = self._words(written, prefix)
         return refs, hyps
 
     def _words(self, ids: Sequence[int], prefix: Sequence[int]) -> str:
