@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -22,8 +23,10 @@ def devices() -> list[str]:
         names = [name.strip() for name in visible.split(",")]
         ends = [i for i, name in enumerate(names) if name in ("", "-1")]  # what follows is hidden, as CUDA does
         return names[:ends[0]] if ends else names
+    if (program := shutil.which("nvidia-smi")) is None:
+        return []
     try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
+        listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return []
     found: list[str] = []

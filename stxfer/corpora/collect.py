@@ -166,7 +166,8 @@ def _name_recordings(data: DataDir) -> None:
 
 def _measure(name: str, paths: set[str], nj: int) -> dict[str, float | str]:
     """Return each file's duration in seconds, or why it cannot be used."""
-    ordered, found = sorted(paths), {}
+    ordered = sorted(paths)
+    found: dict[str, float | str] = {}
     progress = Progress(f"headers of {name}", len(ordered), "files")
     blocks = [ordered[k:k + _BLOCK] for k in range(0, len(ordered), _BLOCK)]
     with ThreadPoolExecutor(nj) as pool:  # libsndfile runs without Python's lock

@@ -1,1 +1,1 @@
-"""Decoding: the batched beam search, a data set, all systems of an experiment."""
+"""Stage 10: the systems of an experiment decode their test sets. ``search`` holds the beam search."""

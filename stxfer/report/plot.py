@@ -25,7 +25,7 @@ def plot_report(path: Path, results: dict[str, Any], through_st: Collection[str]
     The rate is that of words, or of characters where the language is written without spaces.
 
     Args:
-        results: see :func:`stxfer.report.results.results`; it must have target systems.
+        results: see :func:`stxfer.report.results.collect_results`; it must have target systems.
         through_st: systems that start from speech translation, shown in the accent colour.
     """
     cells = [cell for cell in results["summary"] if cell["set"] == "tgt_test"]
@@ -34,8 +34,8 @@ def plot_report(path: Path, results: dict[str, Any], through_st: Collection[str]
     pairs = [cell for cell in results["comparisons"] if cell["metric"] == metric and cell["set"] == "tgt_test"
              and cell["relative_reduction"] is not None]
     rows = max(len(bars), len(pairs))
-    figure = Figure(figsize=(9.6, 1.15 + 0.42 * rows), dpi=160, layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(w_pad=0.12, wspace=0.06)  # type: ignore[union-attr]
+    figure = Figure(figsize=(9.6, 1.15 + 0.42 * rows), dpi=160, facecolor="white")
+    figure.set_layout_engine("constrained", w_pad=0.12, wspace=0.06)
     if pairs:
         left, right = figure.subplots(1, 2)
         _forest(right, pairs, rows, metric)

@@ -12,9 +12,9 @@ from stxfer.core.fileio import atomic_write, read_json, write_json
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import mt_scores, report_dir
-from stxfer.report import markdown as table
-from stxfer.report import plot
-from stxfer.report import results as collect
+from stxfer.report.markdown import markdown
+from stxfer.report.plot import plot_report
+from stxfer.report.results import Run, collect_results, headline_metric, read_runs, unscorable
 
 FILES = ("RESULTS.md", "results.json", "report.png")
 N_SAMPLES = 5
@@ -42,8 +42,8 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
         DataError: a requested system is not scored, or no target system is.
         StaleError: scores were made from something that has changed since.
     """
-    unscored = collect.unscorable(experiment, dump)
-    runs = collect.read_runs(experiment, expdir, systems=systems, seeds=seeds, unscored=unscored,
+    unscored = unscorable(experiment, dump)
+    runs = read_runs(experiment, expdir, systems=systems, seeds=seeds, unscored=unscored,
                              allow_stale=allow_stale)
     targets = {name: of_system for name, of_system in runs.items() if of_system[0].system.kind == "target"}
     if not targets:
@@ -57,24 +57,24 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
     whole = all((out / name).exists() for name in FILES)
     if not stage.needed(force=force or not whole, allow_stale=allow_stale):
         return Report(out, read_json(out / "results.json"))
-    results = collect.results(experiment, expdir, runs, unscored)
+    results = collect_results(experiment, expdir, runs, unscored)
     how = [("command", command), ("config", config),
            ("seeds", " ".join(map(str, sorted({seed for of_system in used.values() for seed in of_system}))))]
-    plot.plot_report(out / "report.png", results, through_st=through_st(experiment) & targets.keys())
+    plot_report(out / "report.png", results, through_st=through_st(experiment) & targets.keys())
     with atomic_write(out / "RESULTS.md") as handle:
-        handle.write(table.markdown(experiment, results, samples(targets), how))
+        handle.write(markdown(experiment, results, samples(targets), how))
     write_json(out / "results.json", results)
     stage.finish([out / name for name in FILES])
     return Report(out, results)
 
 
-def samples(runs: dict[str, list[collect.Run]], count: int = N_SAMPLES) -> list[list[tuple[str, str]]]:
+def samples(runs: dict[str, list[Run]], count: int = N_SAMPLES) -> list[list[tuple[str, str]]]:
     """Return utterances at even distances, each as its (name, reference) and (system, errors and hypothesis).
 
     Of several seeds the first is shown.
     """
     first = [of_system[0] for of_system in runs.values()]
-    n, metric = len(first[0].utts), collect.headline_metric(first[0].score["metrics"])
+    n, metric = len(first[0].utts), headline_metric(first[0].score["metrics"])
     chosen = sorted({round(i * (n - 1) / max(1, count - 1)) for i in range(count)})
     return [[(first[0].utts[i]["utt"], ""), ("  REF", first[0].utts[i]["ref"]),
              *((f"  {run.system.name}", f"{run.utts[i]['hyp']}{_errors(run.utts[i][metric])}") for run in first)]

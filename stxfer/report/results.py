@@ -115,7 +115,7 @@ def read_runs(experiment: Experiment, expdir: Path, *, systems: Sequence[str] = 
     return runs
 
 
-def results(experiment: Experiment, expdir: Path, runs: dict[str, list[Run]],
+def collect_results(experiment: Experiment, expdir: Path, runs: dict[str, list[Run]],
             unscored: Mapping[str, str]) -> dict[str, Any]:
     """Return the content of ``results.json``.
 
@@ -134,7 +134,7 @@ def results(experiment: Experiment, expdir: Path, runs: dict[str, list[Run]],
              "n_ref": value["n_ref"]} for run in everything for metric, value in run.score["metrics"].items()]
     signatures = {f"{metric} {run.score['set']}": value["signature"]
                   for run in everything for metric, value in run.score["metrics"].items()} | _mt_signatures(expdir)
-    pooled = {(name, metric): sum(run.statistics(metric) for run in of_system)
+    pooled = {(name, metric): _summed(run.statistics(metric) for run in of_system)
               for name, of_system in runs.items() for metric in of_system[0].score["metrics"]}
     comparisons = []
     for name, baseline in experiment.compare:
@@ -180,6 +180,13 @@ def _mt_signatures(expdir: Path) -> dict[str, str]:
 
 def _differ(one: str, other: str) -> str:
     return f"one is {one}, the other {other}"
+
+
+def _summed(statistics: Iterable[np.ndarray]) -> np.ndarray:
+    first, *others = statistics
+    for other in others:
+        first = first + other
+    return first
 
 
 def _summary(of_system: list[Run], metric: str, stats: np.ndarray) -> dict[str, Any]:

@@ -63,7 +63,8 @@ def score_system(experiment: Experiment, system: System, seed: int, *, dump: Pat
                   options={"norm": norm.identity, "metrics": list(st.METRICS if is_st else asr.metrics(norm.spaced)),
                            **({"bleu": st.usable_tokeniser(norm.bleu)} if is_st else {})})
     if not stage.needed(force=force, allow_stale=allow_stale):
-        return read_json(out / SCORE)
+        done: dict[str, Any] = read_json(out / SCORE)
+        return done
     refs = _read_references(ref_path, norm)
     hyps = read_table(hyp_dir / "text")
     try:

@@ -78,7 +78,8 @@ class Comparison:
 def error_rate(sums: np.ndarray) -> np.ndarray:
     """Return error rates in percent of summed ``[errors, reference length]``, (n, 2) -> (n,)."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return 100.0 * sums[:, 0] / sums[:, 1]
+        rates: np.ndarray = 100.0 * sums[:, 0] / sums[:, 1]
+    return rates
 
 
 def resampled_sums(stats: np.ndarray, resamples: int, seed: int = SEED) -> np.ndarray:
@@ -151,7 +152,8 @@ def _needed(value: float, draws: np.ndarray, n_utts: int) -> int | None:
 
 def _relative(system: np.ndarray, baseline: np.ndarray, higher_is_better: bool) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (system - baseline if higher_is_better else baseline - system) / baseline
+        gains: np.ndarray = (system - baseline if higher_is_better else baseline - system) / baseline
+    return gains
 
 
 def _percentiles(values: np.ndarray, level: float) -> tuple[float, float]:

@@ -97,7 +97,7 @@ def synthesise(text: str, voice: str, rate: int = 175, pitch: int = 50, pitch_ra
     """
     chunks: list[np.ndarray] = []
 
-    def collect(samples: ctypes._Pointer, count: int, _events: int | None) -> int:
+    def collect(samples: ctypes._Pointer[ctypes.c_short], count: int, _events: int | None) -> int:
         if samples and count > 0:  # the buffer is reused after the call: copy
             chunks.append(np.ctypeslib.as_array(samples, shape=(count,)).copy())
         return 0

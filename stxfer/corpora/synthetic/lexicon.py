@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -106,9 +107,9 @@ def lexicon() -> Lexicon:
     return Lexicon(
         nouns=nouns,
         adjectives=[Adjective(en, sw, frozenset(kinds)) for en, sw, kinds in raw["adjectives"]],
-        intransitive=[Verb(*row[:6], frozenset(row[6])) for row in raw["intransitive"]],
-        transitive=[Verb(*row[:6], frozenset(row[6]), frozenset(row[7]), row[8]) for row in raw["transitive"]],
-        ditransitive=[Verb(*row[:6], frozenset("h"), frozenset(row[6])) for row in raw["ditransitive"]],
+        intransitive=[_verb(row[:6], row[6]) for row in raw["intransitive"]],
+        transitive=[_verb(row[:6], row[6], row[7], row[8]) for row in raw["transitive"]],
+        ditransitive=[_verb(row[:6], "h", row[6]) for row in raw["ditransitive"]],
         places=[tuple(row) for row in raw["places"]],
         surfaces=[tuple(row) for row in raw["surfaces"]],
         prepositions=[tuple(row) for row in raw["prepositions"]],
@@ -119,3 +120,8 @@ def lexicon() -> Lexicon:
         sets={name: frozenset(raw[name].split())
               for name in _SETS},
     )
+
+
+def _verb(forms: Sequence[str], subjects: str, objects: str = "", passive: str = "") -> Verb:
+    base, third, past, participle, ing, stem = forms
+    return Verb(base, third, past, participle, ing, stem, frozenset(subjects), frozenset(objects), passive)

@@ -12,9 +12,9 @@ from stxfer.corpora.synthetic.lexicon import Adjective, Noun, Verb, lexicon
 
 T = TypeVar("T")
 # English subject, object, Swahili person, English verb agreement, Swahili independent pronoun
-PRONOUNS = [("I", "me", "1s", "first", "mimi"), ("you", "you", "2s", "other", "wewe"),
-            ("he", "him", 1, english.THIRD, "yeye"), ("she", "her", 1, english.THIRD, "yeye"),
-            ("we", "us", "1p", "other", "sisi"), ("they", "them", 2, "other", "wao")]
+PRONOUNS: list[tuple[str, str, morphology.Agreement, str, str]] = [
+    ("I", "me", "1s", "first", "mimi"), ("you", "you", "2s", "other", "wewe"), ("he", "him", 1, english.THIRD, "yeye"),
+    ("she", "her", 1, english.THIRD, "yeye"), ("we", "us", "1p", "other", "sisi"), ("they", "them", 2, "other", "wao")]
 HUMAN = frozenset("h")
 _OWNERS = ["my", "your", "his", "her", "our", "their", "your.pl"]
 _OWNER_WEIGHTS = [5, 3, 3, 3, 3, 2, 1]

@@ -79,7 +79,8 @@ def render(job: Job) -> np.ndarray:
     noise *= np.sqrt(power / np.mean(noise ** 2) / 10 ** (random.uniform(*room.snr) / 10))
     level = 10 ** ((speaker.level + random.uniform(-3, 3)) / 20)
     mixed = (speech + noise) * (level / np.sqrt(power))
-    return (mixed * min(1.0, 0.97 / np.abs(mixed).max())).astype(np.float32)
+    scaled: np.ndarray = (mixed * min(1.0, 0.97 / np.abs(mixed).max())).astype(np.float32)
+    return scaled
 
 
 def _record(jobs: Sequence[Job]) -> list[tuple[str, float]]:

@@ -100,7 +100,7 @@ def ditransitive(choose: Chooser) -> Pair:
     """The woman gave the child an orange: the receiver is the verb's object."""
     verb = choose.one(lexicon().ditransitive)
     subject = human(choose, simple=True)
-    receiver = object_phrase(choose, Verb(*([""] * 6), HUMAN, HUMAN), subject, simple=True)
+    receiver = object_phrase(choose, Verb("", "", "", "", "", "", HUMAN, HUMAN), subject, simple=True)
     thing = noun_phrase(choose, verb.objects)
     if choose.chance(0.5) or receiver.noun is None:
         en = f"{receiver.english} {thing.english}"
@@ -130,8 +130,9 @@ def modal(choose: Chooser) -> Pair:
     kind = choose.one(["want", "can", "like", "must"], [3, 3, 2, 2])
     if choose.chance(0.7):
         verb = choose.one([v for v in lexicon().transitive if v.base not in lexicon().sets["stative"]])
-        thing: Phrase | None = object_phrase(choose, verb, subject)
-        rest = (thing.english, thing.swahili)
+        found = object_phrase(choose, verb, subject)
+        thing: Phrase | None = found
+        rest = (found.english, found.swahili)
     else:
         verb = choose.one([v for v in lexicon().intransitive if v.subjects & HUMAN and v.base not in ("fall", "live")])
         thing, rest = None, _where(choose, verb) if verb.base not in lexicon().sets["nowhere"] else ("", "")

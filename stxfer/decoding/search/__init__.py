@@ -1,4 +1,4 @@
-"""Beam search batched over utterances and hypotheses for ESPnet's encoder-decoder models."""
+"""Beam search batched over utterances and hypotheses, for attention decoders and CTC."""
 
 from stxfer.decoding.search.beam import Hypothesis, beam_search
 
