@@ -95,7 +95,7 @@ def test_what_is_not_installed_is_named(toy_mode: Path, monkeypatch: pytest.Monk
     with pytest.raises(ConfigError, match=r"^mode 'abc-xy' is not installed; installed: abc-xyz; did you mean "
                                           r"abc-xyz\? \(Debian: apt-get install apertium apertium-abc-xy, or the"):
         ApertiumTranslator(Apertium("abc-xy"))
-    with pytest.raises(ConfigError, match=r"^unknown 'omit': must be one of keep mark drop"):
+    with pytest.raises(ConfigError, match=r"^unknown: 'omit' must be one of keep mark drop"):
         ApertiumTranslator(Apertium("abc-xyz", "omit"))
     (toy_mode / "modes/abc-uvw.mode").write_text("upper | cg-proc")
     monkeypatch.setenv("PATH", str(toy_mode / "bin"))

@@ -362,7 +362,7 @@ def test_the_experiment_says_what_is_dropped(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().out == "dump/data/bitext: train 1, dev 2, test 2 pairs; dropped of train: held_out 1\n"
     with pytest.raises(ConfigError, match="mt.clean: unknown key 'max_length'"):
         toy.make_experiment(tmp_path, mt={**mt, "clean": {"max_length": 3}})
-    with pytest.raises(ConfigError, match=r"clean: max_words -1 and max_chars 1000 must not be negative"):
+    with pytest.raises(ConfigError, match=r"mt.clean.max_words: -1 must be at least 0"):
         toy.make_experiment(tmp_path, mt={**mt, "clean": {"max_words": -1}})
 
 

@@ -47,26 +47,26 @@ def test_null_removes_an_included_system(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"sistems": {}}, "unknown key 'sistems'"),
-    ({"train": {"target": [{"epoch": 3}]}}, "train.target: unknown key 'epoch'"),
-    ({"train": {"target": [{"epochs": "many"}]}}, "train.target.epochs: 'many' must be int"),
-    ({"train": {"target": [{"lr": "fast"}]}}, "train.target.lr: 'fast' is not a number"),
-    ({"train": {"st": [{"epochs": 0}]}}, "train.st.epochs: 0 must be at least 1"),
-    ({"train": {"default": {"ctc_weight": 1.0}}}, "ctc_weight: 1.0 must be at least 0 and less than 1"),
+    ({"train": {"target": [{"epoch": 3}]}}, "train.target[0]: unknown key 'epoch'; known: accum amp"),
+    ({"train": {"target": [{"epochs": "many"}]}}, "train.target[0].epochs: 'many' must be a whole number"),
+    ({"train": {"target": [{"lr": "fast"}]}}, "train.target[0].lr: 'fast' must be a number"),
+    ({"train": {"st": [{"epochs": 0}]}}, "train.st[0].epochs: 0 must be at least 1"),
+    ({"train": {"default": {"ctc_weight": 1.0}}}, "train.default.ctc_weight: 1.0 must be less than 1"),
     ({"mt": {"train": [{"freeze": ["encoder"], "encode_once": True}]}},
      "mt.train.encode_once: it is for encoders of speech; leave it out"),
-    ({"train": {"st": [{"encode_once": True}]}}, "train.st.encode_once: an encoder that learns has other outputs at "
+    ({"train": {"st": [{"encode_once": True}]}}, "train.st[0].encode_once: an encoder that learns has other outputs at "
                                                  "each step; set freeze: [encoder]"),
     ({"systems": {"x": {"task": "tts", "data": "tgt_train", "text": "sw"}}}, "systems.x.task: 'tts'"),
     ({"systems": {"x": {"task": "asr", "data": "tgt_train", "text": "sw", "init": {"from": "y"}}}},
      "systems.x.init.from: unknown system 'y'"),
     ({"systems": {"x": {"task": "asr", "data": "tgt_train", "text": "sw",
-                        "init": {"from": "scratch", "parts": "head"}}}}, "systems.x.init.parts: 'head'"),
+                        "init": {"from": "scratch", "parts": "head"}}}}, "systems.x.init.parts[0]: 'head'"),
     ({"systems": {"x": {"task": "st", "data": "src_train", "text": "sw.nllb"}}}, "label 'nllb'"),
     ({"systems": {"x": {"task": "st", "data": "src_train", "text": "sw"}}}, "text: 'sw' must name a translation"),
     ({"systems": {"x": {"task": "asr", "data": "src_train", "text": "sw"}}}, "systems.x.text: 'sw' is not 'en'"),
-    ({"labels": {"mt": {"translator": "oracle"}}}, "labels.mt.translator: 'oracle' is unknown"),
+    ({"labels": {"mt": {"translator": "oracle"}}}, "labels.mt.translator: 'oracle' must be one of trained"),
     ({"vocab": {"target": {"type": "word"}}}, "vocab.target.type: 'word' must be one of unigram bpe char"),
-    ({"compare": [["direct", "nothing"]]}, "compare: unknown system 'nothing'"),
+    ({"compare": [["direct", "nothing"]]}, "compare[0]: unknown system 'nothing'"),
     ({"systems": {"direct": {"init": {"from": "direct"}}}}, "in a circle: direct <- direct"),
 ])
 def test_mistakes_are_named(tmp_path: Path, changes: dict[str, object], message: str) -> None:

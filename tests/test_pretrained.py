@@ -345,7 +345,7 @@ def test_a_missing_shard_of_the_weights_is_named(wav2vec2: Path, tmp_path: Path)
 @pytest.mark.parametrize(("features", "message"), [
     ({"kind": "mfcc"}, "features.kind: 'mfcc' must be one of fbank pretrained"),
     ({"kind": "pretrained"}, "features.model: kind pretrained needs the directory of an encoder"),
-    ({"kind": "pretrained", "model": "m", "stride": 0}, "layer 0 must not be negative and stride 0 at least 1"),
+    ({"kind": "pretrained", "model": "m", "stride": 0}, "features.stride: 0 must be at least 1"),
     ({"layer": 3}, "model, layer, stride and padded are for kind pretrained alone"),
     ({"kind": "pretrained", "layers": 3}, "unknown key 'layers'"),
 ])

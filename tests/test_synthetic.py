@@ -16,15 +16,17 @@ from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.stage import MARKER
 from stxfer.corpora.bitext.directory import PARTS, read_pairs
 from stxfer.corpora.synthetic import spoken_bitext
-from stxfer.corpora.synthetic.corpus import HELD, Options, prepare_synthetic, sample_sets
+from stxfer.corpora.synthetic.corpus import HELD, prepare_synthetic, sample_sets
 from stxfer.corpora.synthetic.espeak import SAMPLE_RATE, SynthesisError, synthesise
 from stxfer.corpora.synthetic.grammar import key
 from stxfer.corpora.synthetic.speakers import ACCENTS, VARIANTS, Speaker, speakers, split_speakers
 from stxfer.corpora.synthetic.speech import Job, Room, render
+from stxfer.experiment.data import SpokenBitextOptions, SyntheticOptions
 from stxfer.kaldi.datadir import read_datadir, validate
 
-TINY = Options(src_train=30, src_dev=3, src_test=4, tgt_train=5, tgt_dev=3, tgt_test=3, bitext_train=60, bitext_dev=5,
-               bitext_test=5, source_speakers=4, target_speakers=3, dev_speakers=2, test_speakers=2)
+TINY = SyntheticOptions(
+    src_train=30, src_dev=3, src_test=4, tgt_train=5, tgt_dev=3, tgt_test=3, bitext_train=60, bitext_dev=5,
+    bitext_test=5, source_speakers=4, target_speakers=3, dev_speakers=2, test_speakers=2)
 SETS = [f"{kind}_{part}" for kind in ("src", "tgt") for part in PARTS]
 
 
@@ -111,7 +113,7 @@ def test_too_many_speakers_held_out() -> None:
 
 
 def test_no_held_out_sentence_is_in_training_text() -> None:
-    options = Options(src_train=900, src_dev=80, src_test=80, tgt_train=900, tgt_dev=80, tgt_test=80,
+    options = SyntheticOptions(src_train=900, src_dev=80, src_test=80, tgt_train=900, tgt_dev=80, tgt_test=80,
                       bitext_train=3000, bitext_dev=100, bitext_test=100)
     sets = sample_sets(options)
     keys = {name: {key(side) for pair in pairs for side in pair} for name, pairs in sets.items()}
@@ -123,7 +125,7 @@ def test_no_held_out_sentence_is_in_training_text() -> None:
         seen |= keys[name]
     assert not keys["src_train"] & keys["bitext_train"]
     # Were nothing excluded, sentences would recur: the test above would see it.
-    free = sample_sets(Options(src_train=10, src_test=3000, bitext_train=10, tgt_train=10))
+    free = sample_sets(SyntheticOptions(src_train=10, src_test=3000, bitext_train=10, tgt_train=10))
     again = {key(side) for pair in free["src_test"] for side in pair}
     assert again & training
 
@@ -177,7 +179,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
                                                             "source_speakers", "target_speakers")]
     prepare_command.main(["--out", str(tmp_path / "data"), "--nj", "1", *options])
     assert "src_train: 2 utterances" in capsys.readouterr().out
-    with pytest.raises(ConfigError, match="src_train is 0; it must be at least 1"):
+    with pytest.raises(ConfigError, match="src_train: 0 must be at least 1"):
         prepare_command.main(["--out", str(tmp_path / "none"), "--src-train", "0"])
     assert not (tmp_path / "none").exists()
 
@@ -222,10 +224,10 @@ def test_speak_bitext(bitext: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_speak_bitext_refuses(bitext: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="min_words 20 is above max_words 14"):
-        spoken_bitext.speak_bitext(bitext, tmp_path / "data", ("en", "sw"), spoken_bitext.Options(min_words=20))
+    with pytest.raises(ConfigError, match="min_words: 20 is above max_words 14"):
+        spoken_bitext.speak_bitext(bitext, tmp_path / "data", ("en", "sw"), SpokenBitextOptions(min_words=20))
     with pytest.raises(DataError, match="no pair of .* is left after choosing sentences of 14 to 14 words"):
-        spoken_bitext.speak_bitext(bitext, tmp_path / "data", ("en", "sw"), spoken_bitext.Options(min_words=14))
+        spoken_bitext.speak_bitext(bitext, tmp_path / "data", ("en", "sw"), SpokenBitextOptions(min_words=14))
     with pytest.raises(DataError, match="train.fr: no such file"):
         spoken_bitext.speak_bitext(bitext, tmp_path / "data", ("en", "fr"))
     with pytest.raises(ConfigError, match="--lang and --target-lang are needed"):
@@ -240,14 +242,14 @@ def test_speak_bitext_refuses(bitext: Path, tmp_path: Path) -> None:
     ("The NATO teacher sang well.", False), ("1 2 3 4 5 6 7 a.", False), ("The teacher sang [video] well.", False),
     ("One two three four five six seven eight nine ten a b c d e.", False)])
 def test_what_is_speakable(source: str, good: bool) -> None:
-    assert spoken_bitext.is_speakable((source, "Mwalimu aliimba vizuri sana."), spoken_bitext.Options()) is good
+    assert spoken_bitext.is_speakable((source, "Mwalimu aliimba vizuri sana."), SpokenBitextOptions()) is good
 
 
 @pytest.mark.skipif("MAFAND_EN_SW" not in os.environ, reason="MAFAND_EN_SW does not name the English-Swahili bitext")
 def test_real_bitext() -> None:
     languages = ("en", "sw")
     parts = {part: read_pairs(os.environ["MAFAND_EN_SW"], part, languages) for part in PARTS}
-    spoken, rest = spoken_bitext.split_bitext(parts, languages, spoken_bitext.Options())
+    spoken, rest = spoken_bitext.split_bitext(parts, languages, SpokenBitextOptions())
     assert {part: len(pairs) for part, pairs in spoken.items()} == {"train": 5000, "dev": 150, "test": 150}
     assert len(rest) > 20000
     held = {key(side) for part in ("dev", "test") for pair in parts[part] for side in pair}

@@ -80,9 +80,9 @@ def test_command_reads_the_experiment(whole: Path, tmp_path: Path, capsys: pytes
     take("{hours: {src_train: 0.1}, seed: 3}")
     assert capsys.readouterr().out == (f"{tmp_path}/src_train: 10 utterances, 0.10 h\n"
                                        f"{tmp_path}/tgt_test: 40 utterances, 0.40 h\n")
-    with pytest.raises(ConfigError, match="data: unknown key 'hour'; known: hours seed"):
+    with pytest.raises(ConfigError, match="data: unknown key 'hour'; known: .* did you mean 'hours'"):
         take("{hour: {src_train: 0.1}}")
-    with pytest.raises(ConfigError, match="data.hours: must be a mapping, not 3"):
+    with pytest.raises(ConfigError, match="data.hours: 3 must be a mapping"):
         take("{hours: 3}")
     with pytest.raises(DataError, match="holds no data directory"):
         take("{}", tmp_path / "nowhere")

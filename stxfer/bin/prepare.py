@@ -9,26 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
+from stxfer.bin._options import add_options, read_options
 from stxfer.core.errors import ConfigError
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.layout import DATA, DUMP, prepared_dir
-from stxfer.experiment.prepare import LEAKS, PrepareOptions
+from stxfer.experiment.prepare import PrepareOptions
 from stxfer.prepare.sets import prepare
 from stxfer.text.profiles import PROFILES
 
-SETTINGS = {
-    "source_lang": (str, "LANG", "code of the source language"),
-    "target_lang": (str, "LANG", "code of the target language"),
-    "max_seconds": (float, "S", "drop longer utterances; from test sets only those over 10 minutes"),
-    "min_rate": (int, "HZ", "drop audio of a lower sampling rate"),
-    "max_chars_per_second": (float, "N", "drop utterances with more of transcript than this"),
-    "max_drop": (float, "SHARE", "of a set that stages 1 and 2 may drop before it is an error"),
-    "leaks": (str, "|".join(LEAKS), "what to do about sentences of dev and test sets in training text"),
-    "tgt_train_hours": (float, "H", "take a subset of this size of tgt_train; 0: all of it"),
-    "seed": (int, "N", "of the subset"),
-    "speed_perturb": (str, "FACTORS", "speed factors, in quotes, e.g. '0.9 1.0 1.1'; none: the audio as it is"),
-    "perturb_sets": (str, "SETS", "whose speed is perturbed, in quotes"),
-}
 EPILOG = """Options go before the experiment's 'prepare' key, which has the same names; their defaults are those where
 neither says anything. The experiment's 'normalise' key changes how text is normalised. Writes OUT/<set> with
 dropped.tsv, audio.json and survey.json, OUT/bitext, held_out.tsv, leaks.json and stats.json."""
@@ -43,27 +31,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=DATA, help="folder of raw data directories and bitext")
     parser.add_argument("--out", type=Path, default=prepared_dir(DUMP), help="folder to write")
     parser.add_argument("--nj", type=cores, default=2, help="processes that decode audio")
-    defaults = PrepareOptions.defaults()
-    for name, (kind, metavar, text) in SETTINGS.items():
-        default = defaults.get(name, "the experiment's")
-        if isinstance(default, tuple):
-            default = " ".join(default) or "none"
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=metavar, default=argparse.SUPPRESS,
-                            help=f"{text} (default: {default})")
+    add_options(parser, PrepareOptions)
     add_stage_options(parser)
     args = parser.parse_args(argv)
-    given = vars(args)
-    settings: dict[str, Any] = {}
-    where, profiles, clean = "options", PROFILES, None
-    if "config" in given:
+    configured, profiles, clean = PrepareOptions(), PROFILES, None
+    if "config" in args:
         experiment = load_experiment(args.config)
-        settings = {"source_lang": experiment.source_lang, "target_lang": experiment.target_lang, **experiment.prepare}
-        where, profiles, clean = f"{args.config}: prepare", experiment.profiles, experiment.mt.clean
-    settings |= {name: given[name] for name in SETTINGS if name in given}
+        configured, profiles, clean = experiment.prepare, experiment.profiles, experiment.mt.clean
+    options = read_options(args, configured)
     for name in ("source_lang", "target_lang"):
-        if name not in settings:
+        if not getattr(options, name):
             raise ConfigError(f"give --{name.replace('_', '-')}, or --config with an experiment that says it")
-    options = PrepareOptions.from_mapping(settings, where)
     figures = prepare(args.data, args.out, options, profiles=profiles, clean=clean, nj=args.nj, force=args.force,
                       allow_stale=args.allow_stale)
     for name, of in figures.items():

@@ -6,17 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, make_parser, run
-from stxfer.bin._dataclass_options import add_options, read_options
+from stxfer.bin._options import add_options, read_options
 from stxfer.core.errors import ConfigError
-from stxfer.corpora.synthetic.spoken_bitext import Options, speak_bitext
+from stxfer.corpora.synthetic.spoken_bitext import speak_bitext
+from stxfer.experiment.config import load_experiment
+from stxfer.experiment.data import SpokenBitextOptions
 from stxfer.experiment.layout import DATA, bitext_dir
 from stxfer.text.profiles import PROFILES
-
-HELP = {f"{part}_sentences": f"spoken sentences of {part}, at most" for part in ("train", "dev", "test")}
-HELP |= {"min_words": "words of a spoken sentence, at least", "max_words": "words of a spoken sentence, at most",
-         "max_chars": "characters of either side, at most", "rate": "words a minute, as espeak-ng counts them",
-         "speakers": "speakers of src_train", "dev_speakers": "speakers of src_dev",
-         "test_speakers": "speakers of src_test", "seed": "of sentences and voices"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -29,21 +25,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--lang", help="source language: the bitext's suffix and espeak-ng's voice (default: of the "
                                        "configuration)")
     parser.add_argument("--target-lang", help="target language: the bitext's suffix (default: of the configuration)")
-    add_options(parser, Options, HELP)
+    add_options(parser, SpokenBitextOptions)
     parser.add_argument("--nj", type=int, default=2, help="processes")
     add_stage_options(parser)
     args = parser.parse_args(argv)
-    configured, source, target, profiles = {}, args.lang, args.target_lang, PROFILES
+    configured, source, target, profiles = SpokenBitextOptions(), args.lang, args.target_lang, PROFILES
     if args.config:
-        from stxfer.experiment.config import load_experiment
-
         experiment = load_experiment(args.config)
-        configured = dict(experiment.data.get("speak_bitext") or {})
+        configured = experiment.data.speak_bitext
         source, target = source or experiment.source_lang, target or experiment.target_lang
         profiles = experiment.profiles
     if not source or not target:
         raise ConfigError("--lang and --target-lang are needed, or --config")
-    options = read_options(args, Options, configured, f"{args.config}: data.speak_bitext")
+    options = read_options(args, configured)
     counts = speak_bitext(args.bitext, args.out, (source, target), options, profiles=profiles, nj=args.nj,
                           force=args.force, allow_stale=args.allow_stale)
     print(f"spoken from {args.bitext}: " + ", ".join(f"src_{part} {counts[part]}" for part in ("train", "dev", "test"))

@@ -10,7 +10,6 @@ from stxfer.bin._corpus_options import print_counts
 from stxfer.corpora.take import take_sets
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.layout import DATA
-from stxfer.experiment.values import refuse_unknown
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -24,10 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_stage_options(parser)
     args = parser.parse_args(argv)
     data = load_experiment(args.config).data
-    refuse_unknown(data, ("hours", "seed"), f"{args.config}: data")
-    hours = data.get("hours", {})
-    refuse_unknown(hours, hours, f"{args.config}: data.hours")
-    print_counts(args.out, take_sets(args.whole, args.out, hours, seed=data.get("seed", 1),
+    print_counts(args.out, take_sets(args.whole, args.out, data.hours, seed=data.seed,
                                      force=args.force, allow_stale=args.allow_stale))
 
 

@@ -18,13 +18,13 @@ _TYPES = {"int": "a whole number", "float": "a number", "finite": "a finite numb
           "string": "a string", "tuple": "a list", "list": "a list", "dict": "a mapping", "dataclass": "a mapping"}
 
 
-def wrong(what: str, allowed: Iterable[str] = (), *, key: str = "") -> PydanticCustomError:
+def wrong(what: str, allowed: Iterable[str] = (), *, key: str | None = None) -> PydanticCustomError:
     """Return the error that a validator raises for a value.
 
     Args:
         what: the end of a sentence that begins with the value, ``must be ...``; with ``key`` a whole sentence.
         allowed: words among which the nearest one is looked for.
-        key: the one of several values checked together that the message is about.
+        key: of a mapping, the key that the message is about; empty: about more than one.
     """
     return PydanticCustomError("wrong", "wrong", {"what": what, "allowed": list(allowed), "key": key})
 
@@ -55,7 +55,7 @@ def dotted(place: Iterable[str | int]) -> str:
     for part in place:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif not _TAG.fullmatch(part):
+        elif part and not _TAG.fullmatch(part):
             text += f".{part}" if text else part
     return " ".join(text.split()) if text.isprintable() else shown(text)
 
@@ -87,7 +87,7 @@ def _line(detail: ErrorDetails, where: str, place: tuple[str | int, ...]) -> str
         return located(where, place, f"unknown key {shown(key)}; known: {' '.join(known)}{nearest(key, known)}")
     if kind == "missing":
         return located(where, place, "is missing")
-    if kind == "wrong" and context["key"]:
+    if kind == "wrong" and context["key"] is not None:
         return located(where, (*place, context["key"]), context["what"])
     if kind == "wrong":
         return located(where, place, f"{shown(value)} {context['what']}{nearest(value, context['allowed'])}")

@@ -8,7 +8,7 @@ there was such a field, its default.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -138,14 +138,15 @@ def differences(recorded: Any, current: Any, name: str = "") -> Iterator[str]:
     """
     was = identity(recorded)
     if isinstance(current, Spread) and isinstance(was, dict):
-        yield from differences({key: item for key, item in was.items() if key not in current.others},
-                               current.options, name)
-        yield from differences({key: was.get(key) for key in current.others}, current.others, name)
+        others = {key: item for key, item in was.items() if key in current.others}
+        fields = {key: item for key, item in was.items() if key not in current.others}
+        yield from differences(others, current.others, name)
+        yield from _fields_that_differ(fields, current.options, name, current.others.keys())
     elif isinstance(current, Options) and isinstance(was, dict):
         yield from _fields_that_differ(was, current, name)
-    elif isinstance(current, Mapping) and isinstance(was, dict) and was.keys() == current.keys():
-        for key, item in current.items():
-            yield from differences(was[key], item, f"{name}.{key}" if name else str(key))
+    elif isinstance(current, Mapping) and isinstance(was, dict):
+        for key in sorted({*was, *current}):
+            yield from differences(was.get(key), current.get(key), f"{name}.{key}" if name else key)
     elif isinstance(current, (list, tuple)) and isinstance(was, list) and len(was) == len(current):
         for number, item in enumerate(current):
             yield from differences(was[number], item, f"{name}[{number}]")
@@ -153,10 +154,11 @@ def differences(recorded: Any, current: Any, name: str = "") -> Iterator[str]:
         yield f"{name} ({was!r} -> {identity(current)!r})"
 
 
-def _fields_that_differ(was: Mapping[str, Any], current: Options, name: str) -> Iterator[str]:
+def _fields_that_differ(was: Mapping[str, Any], current: Options, name: str,
+                        apart: Collection[str] = ()) -> Iterator[str]:
     known = option_fields(type(current))
     prefix = f"{name}." if name else ""
-    for key in _effective(type(current)):
+    for key in (key for key in _effective(type(current)) if key not in apart):
         before = was[key] if key in was else known[key].get_default(call_default_factory=True)
         yield from differences(before, getattr(current, key), f"{prefix}{key}")
     for key in sorted(was.keys() - known.keys()):

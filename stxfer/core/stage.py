@@ -19,6 +19,7 @@ from typing import Any
 import stxfer
 from stxfer.core.errors import DataError, StaleError
 from stxfer.core.fileio import read_json, sha256, write_json
+from stxfer.core.options import Options, Spread, differences, identity
 
 MARKER = ".stage.json"
 log = logging.getLogger(__name__)
@@ -58,13 +59,14 @@ class Stage:
         name: how messages call it, e.g. ``features src_train``.
         out: the directory whose ``.stage.json`` marks completion.
         inputs: files, or directories that carry a marker of their own.
-        options: JSON-able options that change the result (not ``nj``).
+        options: what else decides the result (not ``nj``): values that JSON can hold, and options, of which the fields
+            that have an effect count.
     """
 
     name: str
     out: Path
     inputs: Iterable[str | os.PathLike[str]] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] | Options | Spread = field(default_factory=dict)
     _begun: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
@@ -84,13 +86,10 @@ class Stage:
         return self._changes(self._current(pending), pending) if self.marker.exists() else None
 
     def _changes(self, now: Mapping[str, str], pending: Collection[Path]) -> list[str]:
-        done, options = _read_marker(self.marker), json.loads(json.dumps(dict(self.options)))
+        done = _read_marker(self.marker)
         changed = [f"input {path}" for path in sorted({*now, *done["inputs"]} - set(map(str, pending)))
                    if now.get(path) != done["inputs"].get(path)]
-        changed += [f"option {key} ({done['options'].get(key)!r} -> {options.get(key)!r})"
-                    for key in sorted({*options, *done["options"]})
-                    if options.get(key) != done["options"].get(key)]
-        return changed
+        return changed + [f"option {difference}" for difference in differences(done["options"], self.options)]
 
     def needed(self, *, force: bool = False, allow_stale: bool = False, expensive: bool = False,
                pending: Collection[Path] = ()) -> bool:
@@ -145,7 +144,7 @@ class Stage:
         made = {str(Path(path).relative_to(self.out)): sha256(path) for path in sorted(map(Path, outputs))}
         total = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
         write_json(self.marker, {"stage": self.name, "stxfer": stxfer.__version__, "digest": total,
-                                 "options": dict(self.options), "inputs": begun,
+                                 "options": identity(self.options), "inputs": begun,
                                  "outputs": made, **extra})
 
 

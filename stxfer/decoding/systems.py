@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,8 @@ class Job:
 
     @property
     def stage(self) -> Stage:
-        options = {key: value for key, value in asdict(self.options).items() if key != "batch_frames"}
-        return Stage(self.name, decode_dir(self.exp, self.system, self.seed), [self.model, self.data], options)
+        return Stage(self.name, decode_dir(self.exp, self.system, self.seed), [self.model, self.data],
+                     self.options)
 
 
 def decode_job(job: Job) -> dict[str, Any]:

@@ -2,53 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from stxfer.core.errors import ConfigError
-from stxfer.experiment.values import make
+from pydantic import BeforeValidator, model_validator
+from typing_extensions import Self
 
-KINDS = ("fbank", "pretrained")
+from stxfer.core.mistakes import wrong
+from stxfer.core.options import Options, options
+from stxfer.experiment.types import Count, Flag, Whole, Words
 
 
-@dataclass(frozen=True)
-class FeatureOptions:
-    """The features of stage 3.
+def _renamed(kind: Any) -> Any:
+    return "pretrained" if kind == "ssl" else kind  # what it was called before there were other encoders
 
-    Attributes:
-        kind: ``fbank``, or ``pretrained`` (``ssl`` is read too): a layer of a pretrained encoder, see
-            :mod:`stxfer.audio.pretrained`.
-        model: the encoder's directory.
-        layer: the transformer layer whose output is taken, from 1; 0: Whisper's last, three quarters of the way up
-            of others.
-        stride: how many successive frames, 50 a second, are averaged into one.
-        padded: fill up Whisper's window of 30 s with silence, as it was trained: up to ten times as slow.
-    """
 
-    kind: str = "fbank"
-    model: str = ""
-    layer: int = 0
-    stride: int = 2
-    padded: bool = False
+@options
+class FeatureOptions(Options):
+    """The features of stage 3."""
 
-    @classmethod
-    def from_mapping(cls, value: Mapping[str, Any], where: str) -> FeatureOptions:
-        """Check the values and make the options of them.
+    kind: Annotated[Literal["fbank", "pretrained"], BeforeValidator(_renamed)] = "fbank"
+    """fbank, a filterbank; or pretrained, a layer of an encoder that has learnt from much speech."""
+    model: Words = ""
+    """The encoder's directory."""
+    layer: Whole = 0
+    """The transformer layer whose output is taken, from 1; 0: Whisper's last, three quarters of the way up of other
+    encoders."""
+    stride: Count = 2
+    """So many successive frames, 50 a second, are averaged into one."""
+    padded: Flag = False
+    """Fill up Whisper's window of 30 s with silence, as it was trained: up to ten times as slow."""
 
-        Raises:
-            ConfigError: an unknown key or a wrong value; names it and ``where`` it stands.
-        """
-        options = make(cls, value, where)
-        if options.kind == "ssl":
-            options = replace(options, kind="pretrained")
-        if options.kind not in KINDS:
-            raise ConfigError(f"{where}.kind: {options.kind!r} must be one of {' '.join(KINDS)}")
-        if options.kind == "fbank" and options != cls():
-            raise ConfigError(f"{where}: model, layer, stride and padded are for kind pretrained alone")
-        if options.kind == "pretrained" and not options.model:
-            raise ConfigError(f"{where}.model: kind pretrained needs the directory of an encoder")
-        if options.layer < 0 or options.stride < 1:
-            raise ConfigError(f"{where}: layer {options.layer} must not be negative and stride {options.stride} at "
-                              "least 1")
-        return options
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.kind == "fbank" and (self.model, self.layer, self.stride, self.padded) != ("", 0, 2, False):
+            raise wrong("model, layer, stride and padded are for kind pretrained alone", key="kind")
+        if self.kind == "pretrained" and not self.model:
+            raise wrong("kind pretrained needs the directory of an encoder", key="model")
+        return self

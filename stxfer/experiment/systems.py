@@ -3,40 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+from typing_extensions import Self
 
 from stxfer.core.errors import ConfigError
-from stxfer.experiment.values import refuse_unknown
+from stxfer.core.mistakes import located, nearest, wrong
+from stxfer.core.options import NoEffect, NotInFile, Options, options
+from stxfer.experiment.types import Flag, MaybeName, Portion, TextName, TrainingSet, Unequal, Words
 
-TASKS = ("asr", "st", "lm")
-PARTS = ("encoder", "decoder", "decoder_body", "ctc", "all")
-VOCABULARY_POLICIES = ("same", "map", "reinit")
 KINDS = ("source", "st", "target")
+Part = Literal["encoder", "decoder", "decoder_body", "ctc", "all"]
 
 
-@dataclass(frozen=True)
-class Init:
-    """Which parameters a system starts from: ``parts`` of the system named ``source``, or of a model elsewhere.
-
-    ``model`` is the directory of such a model: that of a system of another experiment, or an exported one.
-    ``vocabulary`` says what becomes of embedding, output and CTC rows when the source has another vocabulary:
-    ``same`` (that is an error), ``map`` (rows of shared pieces are copied) or ``reinit``.
-    """
-
-    source: str
-    parts: tuple[str, ...]
-    vocabulary: str = "same"
-    model: str = ""
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
-@dataclass(frozen=True)
-class Mix:
-    """Further training data of a system: ``share`` of the utterances of a set, with one of its texts."""
+@options
+class Init(Options):
+    """Which parameters a system starts from."""
 
-    data: str
-    text: str
-    share: float = 1.0
+    source: MaybeName = Field(default="", validation_alias="from")
+    """The system that they are taken from."""
+    parts: Annotated[tuple[Part, ...], BeforeValidator(_one_or_more), Field(min_length=1), Unequal] = ("all",)
+    """Which of its parts."""
+    vocabulary: Literal["same", "map", "reinit"] = "same"
+    """What becomes of embedding, output and CTC rows when the source has another vocabulary: ``same`` (that is an
+    error), ``map`` (rows of shared pieces are copied) or ``reinit``."""
+    model: Words = ""
+    """In place of a system: the directory of one of another experiment, or of an exported one."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if bool(self.source) == bool(self.model):
+            raise wrong("needs either 'from', a system to start from, or 'model', a model's directory", key="")
+        return self
+
+
+@options
+class Mix(Options):
+    """Further training data of a system."""
+
+    data: TrainingSet
+    """The set."""
+    text: TextName
+    """Which of its texts: a language, or <lang>.<label>."""
+    share: Portion = 1.0
+    """Of its utterances."""
 
     @property
     def label(self) -> str | None:
@@ -44,32 +59,31 @@ class Mix:
         return self.text.partition(".")[2] or None
 
 
-@dataclass(frozen=True)
-class System:
-    """One node of the experiment: a model trained on one task from one starting point.
+@options
+class System(Options):
+    """One node of the experiment: a model trained on one task from one starting point."""
 
-    ``data`` is a set of ``dump/fbank``; ``text`` says which text of that set it learns: a language,
-    for the set's own transcript, or ``<lang>.<label>`` for the translation in ``text.<lang>.<label>``.
-
-    Attributes:
-        task: ``asr``; ``st``; or ``lm``, the control that reads the text without hearing the speech: what the
-            decoder attends to is zero, and the encoder stays as it was.
-        init: what it starts from.
-        mix: data it is trained on beside its own.
-        vocabulary: name of its vocabulary, where it is not the usual one.
-        schedule: name of its phases under ``train``, where they are not those of its kind.
-        tags: each text begins with its language, ``<sw>``: one decoder can then write several languages.
-    """
-
-    name: str
-    task: str
-    data: str
-    text: str
+    task: Literal["asr", "st", "lm"]
+    """asr; st; or lm, the control that reads the text without hearing the speech: what the decoder attends to is zero,
+    and the encoder stays as it was."""
+    data: TrainingSet
+    """The set of ``dump/fbank`` it is trained on."""
+    text: TextName
+    """Which text of that set it learns: a language, for the set's own transcript, or <lang>.<label> for the translation
+    in ``text.<lang>.<label>``. "@source@" and "@target@" stand for the experiment's languages."""
     init: Init | None = None
+    """What it starts from."""
     mix: tuple[Mix, ...] = ()
-    vocabulary: str = ""
-    schedule: str = ""
-    tags: bool = False
+    """Data it is trained on beside its own."""
+    vocabulary: MaybeName = Field(default="", validation_alias="vocab")
+    """The name of its vocabulary, where it is not the usual one."""
+    # The name of a schedule says nothing of what is in it, which is recorded.
+    schedule: Annotated[MaybeName, NoEffect] = Field(default="", validation_alias="train")
+    """The name of its phases under ``train``, where they are not those of its kind."""
+    tags: Flag = False
+    """Each text begins with its language, ``<sw>``: one decoder can then write several languages."""
+    name: Annotated[MaybeName, NotInFile] = ""
+    """What it is called."""
 
     @property
     def kind(self) -> str:
@@ -105,79 +119,18 @@ class System:
 
     @property
     def dev_set(self) -> str:
+        """The development set of its kind."""
         return "tgt_dev" if self.kind == "target" else "src_dev"
 
     @property
     def test_set(self) -> str:
+        """The test set of its kind."""
         return "tgt_test" if self.kind == "target" else "src_test"
 
 
 def language_tag(text: str) -> str:
     """Return the tag of a text's language: ``<sw>`` of ``sw`` and of ``sw.mt``."""
     return f"<{text.partition('.')[0]}>"
-
-
-def read_system(name: str, value: Mapping[str, Any], languages: Mapping[str, str], where: str) -> System:
-    """Make a system of what the experiment file says.
-
-    Args:
-        name: its name.
-        value: its keys.
-        languages: marks that stand for languages (``@source@``), and the languages.
-        where: how messages call the place.
-
-    Raises:
-        ConfigError: an unknown key or a value that makes no sense.
-    """
-    refuse_unknown(value, {"task", "data", "text", "init", "mix", "vocab", "train", "tags"}, where)
-    if value.get("task") not in TASKS:
-        raise ConfigError(f"{where}.task: {value.get('task')!r} must be one of {' '.join(TASKS)}")
-    _check_data(value, where)
-    if not isinstance(value.get("tags", False), bool):
-        raise ConfigError(f"{where}.tags: {value['tags']!r} must be true or false")
-    mix = value.get("mix", [])
-    if not isinstance(mix, list):
-        raise ConfigError(f"{where}.mix: must be a list of {{data, text, share}}, not {mix!r}")
-    return System(name=name, task=value["task"], data=value["data"], text=_spelt(value["text"], languages),
-                  init=_read_init(value["init"], f"{where}.init") if "init" in value else None,
-                  mix=tuple(_read_mix(item, languages, f"{where}.mix[{i}]") for i, item in enumerate(mix)),
-                  vocabulary=value.get("vocab", ""), schedule=value.get("train", ""), tags=value.get("tags", False))
-
-
-def _check_data(value: Mapping[str, Any], where: str) -> None:
-    for key in ("data", "text"):
-        if not isinstance(value.get(key), str):
-            raise ConfigError(f"{where}.{key}: {value.get(key)!r} must be a name")
-
-
-def _spelt(text: str, languages: Mapping[str, str]) -> str:
-    for mark, language in languages.items():
-        text = text.replace(mark, language)
-    return text
-
-
-def _read_init(value: Mapping[str, Any], where: str) -> Init:
-    refuse_unknown(value, {"from", "model", "parts", "vocabulary"}, where)
-    parts = value.get("parts", "all")
-    parts = (parts,) if isinstance(parts, str) else tuple(parts)
-    for part in parts:
-        if part not in PARTS:
-            raise ConfigError(f"{where}.parts: {part!r} must be one of {' '.join(PARTS)}")
-    policy = value.get("vocabulary", "same")
-    if policy not in VOCABULARY_POLICIES:
-        raise ConfigError(f"{where}.vocabulary: {policy!r} must be one of {' '.join(VOCABULARY_POLICIES)}")
-    if ("from" in value) == ("model" in value):
-        raise ConfigError(f"{where}: needs either 'from', a system to start from, or 'model', a model's directory")
-    return Init(source=value.get("from", ""), parts=parts, vocabulary=policy, model=value.get("model", ""))
-
-
-def _read_mix(value: Mapping[str, Any], languages: Mapping[str, str], where: str) -> Mix:
-    refuse_unknown(value, {"data", "text", "share"}, where)
-    _check_data(value, where)
-    share = value.get("share", 1.0)
-    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
-        raise ConfigError(f"{where}.share: {share!r} must be more than 0 and at most 1")
-    return Mix(value["data"], _spelt(value["text"], languages), float(share))
 
 
 def check_systems(systems: Mapping[str, System], languages: tuple[str, str], labels: Collection[str],
@@ -190,30 +143,41 @@ def check_systems(systems: Mapping[str, System], languages: tuple[str, str], lab
         labels: label sources, ``human`` included.
         schedules: keys of ``train``.
         vocabularies: keys of ``vocab``.
-        where: how messages call the file.
+        where: the file, for messages.
 
     Raises:
         ConfigError: names the system and the key.
     """
-    source, target = languages
-    for system in systems.values():
-        here = f"{where}: systems.{system.name}"
+    for name, system in systems.items():
+        def complain(key: str, what: str, place: tuple[str, ...] = ("systems", name)) -> ConfigError:
+            return ConfigError(located(where, (*place, key), what))
+
         if system.parent is not None and system.parent not in systems:
-            raise ConfigError(f"{here}.init.from: unknown system {system.parent!r}")
-        spoken = source if system.data.startswith("src_") else target
-        if system.task == "asr" and system.text != spoken:
-            raise ConfigError(f"{here}.text: {system.text!r} is not {spoken!r}, what is spoken in {system.data}; "
-                              "a translation is learnt by task st")
-        if system.task == "st" and not system.label:
-            raise ConfigError(f"{here}.text: {system.text!r} must name a translation, '{target}.human' or "
-                              f"'{target}.<label>'")
-        for part in (system, *system.mix):
-            if part.label is not None and part.label not in labels:
-                raise ConfigError(f"{here}.text: label {part.label!r} is not under 'labels'")
-        if len({language_tag(part.text) for part in (system, *system.mix)}) > 1 and not system.tags:
-            raise ConfigError(f"{here}.mix: texts in several languages need 'tags: true', and a vocabulary with tags, "
-                              "or the decoder cannot know which to write")
+            raise complain("init.from", f"unknown system {system.parent!r}{nearest(system.parent, systems)}")
+        _check_texts(system, languages, labels, where)
         if system.phases not in schedules:
-            raise ConfigError(f"{here}.train: {system.schedule!r} is not under 'train'")
+            raise complain("train", f"{system.schedule!r} is not under 'train'{nearest(system.schedule, schedules)}")
         if system.vocab not in vocabularies:
-            raise ConfigError(f"{here}.vocab: {system.vocab!r} is not under 'vocab'")
+            raise complain("vocab", f"{system.vocab!r} is not under 'vocab'{nearest(system.vocab, vocabularies)}")
+
+
+def _check_texts(system: System, languages: tuple[str, str], labels: Collection[str], where: str) -> None:
+    source, target = languages
+    for number, part in enumerate((system, *system.mix)):
+        key = f"systems.{system.name}" + (f".mix[{number - 1}]" if number else "")
+        spoken = source if part.data.startswith("src_") else target
+        if part.label is None and part.text != spoken and (number or system.task != "st"):
+            raise ConfigError(f"{where}: {key}.text: {part.text!r} is not {spoken!r}, what is spoken in {part.data}; "
+                              f"a translation is {target}.<label>" + ("" if number else ", and learnt by task st"))
+        if part.label is not None and part.label not in labels:
+            raise ConfigError(f"{where}: {key}.text: label {part.label!r} is not under 'labels'"
+                              f"{nearest(part.label, labels)}")
+    key = f"{where}: systems.{system.name}"
+    if system.task == "asr" and system.label:
+        raise ConfigError(f"{key}.text: {system.text!r} is a translation, which is learnt by task st")
+    if system.task == "st" and not system.label:
+        raise ConfigError(f"{key}.text: {system.text!r} must name a translation, '{target}.human' or "
+                          f"'{target}.<label>'")
+    if len({language_tag(part.text) for part in (system, *system.mix)}) > 1 and not system.tags:
+        raise ConfigError(f"{key}.mix: texts in several languages need 'tags: true', and a vocabulary with tags, or "
+                          "the decoder cannot know which to write")

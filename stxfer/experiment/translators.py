@@ -1,69 +1,82 @@
-"""What an experiment file may say of a label source, by translator. Imports nothing, as the configuration reads it."""
+"""What an experiment file may say of a label source, by translator. Imports nothing that translates."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stxfer.core.options import Options, options
+from stxfer.experiment.types import Number, Whole, Words
+
+Reads = Literal["raw", "normalised"]
+Needed = Annotated[Words, Field(min_length=1)]
 
 
-@dataclass(frozen=True)
-class Trained:
-    """MT trained here on the first ``pairs`` pairs of the bitext; 0: all."""
+@options
+class Trained(Options):
+    """MT trained here on the bitext."""
 
-    pairs: int = 0
-
-
-@dataclass(frozen=True)
-class CTranslate2:
-    """A pretrained model that ``stxfer.bin.convert_mt`` has converted; the beam is that of ``decode.mt``.
-
-    ``source`` and ``target`` are the model's own language codes (``eng_Latn``, ``sw``), where it has any.
-    ``text`` is what it reads: ``raw``, the transcript as the corpus has it, with the case and punctuation that such
-    models are trained on; or ``normalised``. ``compute_type`` auto is int8 on a CPU and float16 on a GPU.
-    ``length_penalty`` divides scores by a power of the length.
-    """
-
-    model: str = ""
-    source: str = ""
-    target: str = ""
-    text: str = "raw"
-    compute_type: str = "auto"
-    device: str = "auto"
-    length_penalty: float = 1.0
+    pairs: Whole = 0
+    """On the first so many pairs of the bitext; 0: all."""
 
 
-@dataclass(frozen=True)
-class Apertium:
-    """The rule-based engine in one of its modes, e.g. ``spa-cat``.
+@options
+class CTranslate2(Options):
+    """A pretrained model that ``stxfer.bin.convert_mt`` has converted; the beam is that of ``decode.mt``."""
 
-    ``unknown`` says what becomes of a word it does not know: ``keep`` it as it is, ``mark`` it with ``*`` as
-    Apertium does, or ``drop`` it. ``text`` is as :class:`CTranslate2`'s.
-    """
+    model: Needed
+    """The converted model's directory."""
+    source: Words = ""
+    """The model's own code of the source language (``eng_Latn``, ``sw``), where it has any."""
+    target: Words = ""
+    """The model's own code of the target language."""
+    text: Reads = "raw"
+    """What it reads: ``raw``, the transcript as the corpus has it, with the case and punctuation that such models are
+    trained on; or ``normalised``."""
+    compute_type: Literal["auto", "default", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16",
+                          "float16", "bfloat16", "float32"] = "auto"
+    """auto is int8 on a CPU and float16 on a GPU."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto is a GPU where there is one."""
+    length_penalty: Number = 1.0
+    """Divides scores by this power of the length."""
 
-    mode: str = ""
-    unknown: str = "keep"
-    text: str = "raw"
+
+@options
+class Apertium(Options):
+    """The rule-based engine."""
+
+    mode: Needed
+    """One of its modes, e.g. ``spa-cat``."""
+    unknown: Literal["keep", "mark", "drop"] = "keep"
+    """What becomes of a word it does not know: ``keep`` it as it is, ``mark`` it with ``*`` as Apertium does, or
+    ``drop`` it."""
+    text: Reads = "raw"
+    """What it reads, as of :class:`CTranslate2`."""
 
 
-@dataclass(frozen=True)
-class Precomputed:
-    """Translations read from ``file``: ``utterance translation``, or ``source<TAB>target`` by sentence (.tsv)."""
+@options
+class Precomputed(Options):
+    """Translations from a file."""
 
-    file: str = ""
+    file: Needed
+    """``utterance translation``, or ``source<TAB>target`` by sentence (.tsv)."""
 
 
-@dataclass(frozen=True)
-class Human:
+@options
+class Human(Options):
     """The corpus's own translations, ``text.<target>.human``."""
 
 
-@dataclass(frozen=True)
-class Transliterate:
-    """The source transcript written in the target's script, by the rules of ``map``: a file, or a built-in's name."""
+@options
+class Transliterate(Options):
+    """The source transcript written in the target's script, by rules."""
 
-    map: str = ""
+    map: Needed
+    """The rules: a file, or a built-in's name."""
 
 
-OPTIONS = {"trained": Trained, "ctranslate2": CTranslate2, "apertium": Apertium, "precomputed": Precomputed,
-           "human": Human, "transliterate": Transliterate}
-TEXTS = ("raw", "normalised")
-REQUIRED = {"ctranslate2": ("model",), "apertium": ("mode",), "precomputed": ("file",), "transliterate": ("map",)}
+OPTIONS: dict[str, type[Options]] = {
+    "trained": Trained, "ctranslate2": CTranslate2, "apertium": Apertium, "precomputed": Precomputed, "human": Human,
+    "transliterate": Transliterate}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +33,7 @@ def mt_stage(experiment: Experiment, label: str, dump: Path, exp: Path) -> Stage
     inputs = [bitext / f"{part}.{lang}" for part in ("train", "dev") for lang in languages]
     mt = experiment.mt
     options = {"pairs": _options(experiment, label).pairs, "vocab": mt.vocab, "joint": mt.joint, "seed": SEED,
-               "model": dict(mt.model), "phases": [asdict(phase) for phase in mt.train]}
+               "model": dict(mt.model), "phases": mt.train}
     return Stage(f"training of MT for label {label}", mt_dir(exp, label), inputs, options)
 
 

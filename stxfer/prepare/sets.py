@@ -22,10 +22,11 @@ from stxfer.audio.io import files_digest
 from stxfer.audio.perturb import perturb_speed
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json, write_json
+from stxfer.core.options import Spread
 from stxfer.core.pool import Pool, worker_pool
 from stxfer.core.stage import MARKER, Stage
 from stxfer.corpora.bitext.clean import clean_bitext
-from stxfer.corpora.bitext.rules import CleanOptions
+from stxfer.experiment.clean import CleanOptions
 from stxfer.experiment.layout import bitext_dir
 from stxfer.experiment.prepare import MAX_TEST_SECONDS, MIN_SECONDS, PrepareOptions
 from stxfer.kaldi.datadir import DataDir, find_sets, raw_text, read_datadir, table_files, text_language, write_datadir
@@ -179,14 +180,13 @@ def _remove_vanished(out: Path, data: Path, kept: Sequence[str]) -> None:
 def _set_stage(data: Path, out: Path, name: str, rules: _Rules) -> Stage:
     options = rules.options
     audio = read_table(data / name / "wav.scp", empty_values=False).values()
-    used = dataclasses.asdict(options) | {
+    used: dict[str, Any] = {
         "profiles": {path.name: rules.profile(name, path.name).identity for path in _texts(data / name)},
         "audio": files_digest(audio)}
     if name not in options.perturb_sets:
         used |= {"speed_perturb": [], "perturb_sets": []}
     if name != "tgt_train":
         used |= {"tgt_train_hours": 0.0, "seed": 0}
-    del used["max_drop"]  # what was prepared is the same under another limit
     inputs = table_files(data / name)
     if (data / name / "dropped.tsv").exists():
         inputs.append(data / name / "dropped.tsv")
@@ -196,7 +196,7 @@ def _set_stage(data: Path, out: Path, name: str, rules: _Rules) -> Stage:
         used["held_out"] = hashlib.sha256("\n".join(sorted(rules.held)).encode()).hexdigest()
     else:
         used["leaks"] = ""
-    return Stage(f"{_STAGE} {name}", out / name, inputs, used)
+    return Stage(f"{_STAGE} {name}", out / name, inputs, Spread(options, used))
 
 
 def _prepare_set(stage: Stage, raw: Path, rules: _Rules, pool: Pool) -> None:

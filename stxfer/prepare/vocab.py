@@ -6,7 +6,6 @@ import logging
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from stxfer.core.errors import ConfigError
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import TEXT, clean_bitext_dir, features_dir, label_dir, vocab_dir
@@ -23,10 +22,10 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
 
     Texts are named ``<set>`` (its transcript), ``<set>/text.<lang>.<label>`` (a translation of it) or
     ``bitext.<lang>`` (a side of the MT training data; ``bitext`` is the source language's for the vocabulary
-    ``source``, else the target language's). Test and dev text never enters.
+    ``source``, else the target language's). An experiment file that
+    names test or dev text is refused when it is read.
 
     Raises:
-        ConfigError: a text named is of a test or dev set.
         DataError: a text is not there, or is empty.
     """
     sizes = {}
@@ -34,7 +33,7 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
         language = experiment.source_lang if name == "source" else experiment.target_lang
         paths = [_path(text, language, experiment.labels, dump) for text in vocab.text]
         out = vocab_dir(dump, name)
-        stage = Stage(f"vocab {name}", out, paths, {"size": vocab.size, "type": vocab.type, "tags": list(vocab.tags)})
+        stage = Stage(f"vocab {name}", out, paths, vocab)
         if stage.needed(force=force, allow_stale=allow_stale):
             out.mkdir(parents=True, exist_ok=True)
             train_vocab(_sentences(paths), vocab.size, vocab.type, out, [language_tag(tag) for tag in vocab.tags])
@@ -59,8 +58,6 @@ def _path(text: str, language: str, labels: Collection[str], dump: Path) -> Path
     if text.partition(".")[0] == "bitext":
         return clean_bitext_dir(dump) / f"train.{text.partition('.')[2] or language}"
     directory, _, name = text.partition("/")
-    if not directory.endswith("_train"):
-        raise ConfigError(f"vocab text {text!r}: only training sets may be used (src_train, tgt_train, bitext.<lang>)")
     label = name.rpartition(".")[2]
     if label in labels:
         return label_dir(dump, label, directory) / name

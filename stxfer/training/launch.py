@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from stxfer.core.commands import command_line
@@ -39,8 +38,8 @@ def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, 
     parts: list[System | Mix] = [system, *system.mix]
     for part in parts:
         inputs += [features_dir(dump, part.data) / CHECKSUMS, text_file(part, dump)]
-    options = {"system": asdict(system), "seed": seed, "model": dict(experiment.model),
-               "phases": [asdict(phase) for phase in experiment.train[system.phases]]}
+    options = {"system": system, "seed": seed, "model": dict(experiment.model),
+               "phases": experiment.train[system.phases]}
     if system.parent is not None:
         inputs.append(system_dir(exp, system.parent, seed))
     elif system.init is not None:

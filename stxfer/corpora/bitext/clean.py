@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from stxfer.core.fileio import atomic_dir, atomic_write, read_json, write_json
 from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.directory import PARTS, bitext_files, iter_pairs, raw_side, write_pairs
 from stxfer.corpora.bitext.lines import Pair
-from stxfer.corpora.bitext.rules import CleanOptions, Seen, pair_hash, problem, raw_problem, scripts_of
+from stxfer.corpora.bitext.rules import Seen, pair_hash, problem, raw_problem, scripts_of
+from stxfer.experiment.clean import CleanOptions
 from stxfer.text.leaks import leak_report, stop_at_leaks
 from stxfer.text.normalise import normalise, written
 from stxfer.text.profiles import PROFILES, Profile, profile
@@ -57,7 +57,7 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
     rules = [profile(lang, profiles) for lang in languages]
     stage = Stage("prepare bitext", out, [*bitext_files(raw, languages), *sources],
                   {"languages": list(languages), "profiles": [rule.identity for rule in rules], "leaks": leaks,
-                   "clean": asdict(clean)})
+                   "clean": clean})
     if stage.needed(force=force, allow_stale=allow_stale):
         report: dict[str, Any] = {}
         forbidden = dict(held_out)

@@ -13,7 +13,8 @@ from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.directory import PARTS, bitext_files, iter_pairs, write_pairs
 from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.bitext.parallel import find_sources
-from stxfer.corpora.bitext.rules import CleanOptions, pair_hash, problem, raw_problem
+from stxfer.corpora.bitext.rules import pair_hash, problem, raw_problem
+from stxfer.experiment.clean import CleanOptions
 
 N_HELD = 1000  # pairs split off for dev and for test
 

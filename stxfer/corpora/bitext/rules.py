@@ -12,49 +12,17 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from stxfer.core.errors import ConfigError
 from stxfer.corpora.bitext.lines import Pair
+from stxfer.experiment.clean import CleanOptions
 from stxfer.text.words import count_words
 
 SHORT = 8  # words: the ratio of shorter sides says nothing
 COMMON = 0.05  # share of letters from which on a script is one that a language is written in
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufffd\ufffe\uffff]")  # C0, C1, what decoding replaced
 _ADDRESS = re.compile(r"(?:(?:https?|ftp)://|www\.)\S+|\S+@\S+\.\S+", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class CleanOptions:
-    """What is dropped beside pairs with an empty side; 0 or false switches a rule off.
-
-    Attributes:
-        max_words: ``long``: a side has more words.
-        max_chars: ``long``: a side has more characters.
-        max_ratio: ``ratio``: a side of over 8 words has more than this times the other's words. Of a language written
-            without spaces, words are told by the number of characters, see :func:`stxfer.text.words.count_words`.
-        duplicates: ``duplicate``: the pair was there before.
-        identical: ``identical``: both sides are the same.
-        scripts: ``script``: most letters of a side are of scripts in which the side's dev and test text is not.
-        control: ``control``: control characters, or what stands for undecodable ones.
-        addresses: ``address``: a side is nothing but a link or a mail address.
-    """
-
-    max_words: int = 100
-    max_chars: int = 1000
-    max_ratio: float = 3.0
-    duplicates: bool = True
-    identical: bool = True
-    scripts: bool = True
-    control: bool = True
-    addresses: bool = True
-
-    def __post_init__(self) -> None:
-        if self.max_words < 0 or self.max_chars < 0 or (self.max_ratio and not self.max_ratio >= 1):
-            raise ConfigError(f"clean: max_words {self.max_words} and max_chars {self.max_chars} must not be negative, "
-                              f"max_ratio {self.max_ratio} must be at least 1, or 0")
 
 
 def raw_problem(pair: Pair, options: CleanOptions) -> str | None:

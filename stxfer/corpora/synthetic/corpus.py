@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from stxfer.core.errors import ConfigError
 from stxfer.core.fileio import atomic_dir
 from stxfer.core.pool import worker_pool
 from stxfer.core.stage import Stage
@@ -16,43 +15,19 @@ from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.synthetic.grammar import key, sample_pairs
 from stxfer.corpora.synthetic.speakers import split_speakers
 from stxfer.corpora.synthetic.speech import Room, speak_set
+from stxfer.experiment.data import SyntheticOptions
 from stxfer.experiment.layout import bitext_dir
 
 SOURCE, TARGET = "en", "sw"
+DEFAULTS = SyntheticOptions()
 HELD = ("src_test", "src_dev", "tgt_test", "tgt_dev", "bitext_test", "bitext_dev")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How much to make: utterances of each set, sentence pairs, speakers; words a minute; the seed.
-
-    The rates bring both languages to 12 or 13 characters a second: espeak-ng's English is half as fast again
-    as its Swahili, and a source model used to that would start the transfer at a disadvantage.
-    """
-
-    src_train: int = 1200
-    src_dev: int = 100
-    src_test: int = 200
-    tgt_train: int = 1000
-    tgt_dev: int = 100
-    tgt_test: int = 300
-    bitext_train: int = 7000
-    bitext_dev: int = 300
-    bitext_test: int = 300
-    source_speakers: int = 45
-    target_speakers: int = 40
-    dev_speakers: int = 5
-    test_speakers: int = 5
-    source_rate: int = 115
-    target_rate: int = 160
-    seed: int = 1
 
 
 def _keys(pairs: Collection[Pair]) -> set[str]:
     return {key(side) for pair in pairs for side in pair}
 
 
-def sample_sets(options: Options) -> dict[str, list[Pair]]:
+def sample_sets(options: SyntheticOptions) -> dict[str, list[Pair]]:
     """Sample all sets so that no sentence of a dev or test set, of either language, is in another set.
 
     The bitext for training MT has no sentence of ``src_train`` either: MT translates text that is new to it.
@@ -71,7 +46,7 @@ def sample_sets(options: Options) -> dict[str, list[Pair]]:
     return sets
 
 
-def prepare_synthetic(out: str | os.PathLike[str], options: Options = Options(), *, nj: int = 1,
+def prepare_synthetic(out: str | os.PathLike[str], options: SyntheticOptions = DEFAULTS, *, nj: int = 1,
                       force: bool = False, allow_stale: bool = False) -> list[Path]:
     """Make the Kaldi data directories ``src_*`` and ``tgt_*`` and the bitext under ``out``.
 
@@ -86,16 +61,13 @@ def prepare_synthetic(out: str | os.PathLike[str], options: Options = Options(),
         The directories.
 
     Raises:
-        ConfigError: a number is not positive, or too many speakers are held out.
+        ConfigError: too many speakers are held out.
         StxferError: the synthesiser fails.
     """
-    for name, value in asdict(options).items():
-        if value < 1:
-            raise ConfigError(f"synthetic corpus: {name} is {value}; it must be at least 1")
     out = Path(out)
     sets = sample_sets(options)
     made = [bitext_dir(out)]
-    stage = Stage("synthetic bitext", made[0], options=asdict(options))
+    stage = Stage("synthetic bitext", made[0], options=options)
     if stage.needed(force=force, allow_stale=allow_stale):
         with atomic_dir(made[0]) as folder:
             for part in PARTS:

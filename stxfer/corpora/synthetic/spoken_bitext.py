@@ -8,53 +8,29 @@ import random
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
+from stxfer.core.options import Spread
 from stxfer.core.pool import worker_pool
 from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.directory import PARTS, bitext_files, read_pairs, write_pairs
 from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.synthetic.speakers import split_speakers
 from stxfer.corpora.synthetic.speech import Room, speak_set
+from stxfer.experiment.data import SpokenBitextOptions
 from stxfer.experiment.layout import bitext_dir
 from stxfer.text.normalise import normalise
 from stxfer.text.profiles import PROFILES, Profile, profile
 
 log = logging.getLogger(__name__)
+DEFAULTS = SpokenBitextOptions()
 _NOT_PROSE = re.compile(r"https?:|www\.|\w\.(?:com|org|net)\b|[@#<>{}\[\]|\\_*=~^$%&+/]|\.\.\.|\u2026")
 _PUNCTUATION = frozenset(" .,;:!?'\"()-\u2010\u2011\u2012\u2013\u2014\u2018\u2019\u201c\u201d\u00ab\u00bb")
 
 
-@dataclass(frozen=True)
-class Options:
-    """Which sentences are spoken, how many, by whom.
-
-    Attributes:
-        train_sentences, dev_sentences, test_sentences: at most this many of each part.
-        min_words, max_words: of the source side.
-        max_chars: of either side.
-        rate: words a minute of an average speaker.
-        speakers, dev_speakers, test_speakers: of each set.
-        seed: of the choice of sentences and voices.
-    """
-
-    train_sentences: int = 5000
-    dev_sentences: int = 150
-    test_sentences: int = 150
-    min_words: int = 4
-    max_words: int = 14
-    max_chars: int = 90
-    rate: int = 120
-    speakers: int = 45
-    dev_speakers: int = 5
-    test_speakers: int = 5
-    seed: int = 1
-
-
-def is_speakable(pair: Pair, options: Options) -> bool:
+def is_speakable(pair: Pair, options: SpokenBitextOptions) -> bool:
     """Tell whether a pair is a short, clean sentence that a synthesiser reads as it is written.
 
     Letters are Latin; there are no addresses, signs or symbols but plain punctuation, no words in capitals
@@ -81,7 +57,7 @@ def _is_prose(text: str) -> bool:
     return all(c.isalnum() or c in _PUNCTUATION for c in text)
 
 
-def split_bitext(parts: dict[str, list[Pair]], languages: Sequence[str], options: Options,
+def split_bitext(parts: dict[str, list[Pair]], languages: Sequence[str], options: SpokenBitextOptions,
                  profiles: Mapping[str, Profile] = PROFILES) -> tuple[dict[str, list[Pair]], list[Pair]]:
     """Choose the pairs to be spoken, and those that are left to train MT on.
 
@@ -129,7 +105,7 @@ def _new_sentences(pairs: Iterable[Pair], sides: Callable[[Pair], Pair], taken: 
 
 
 def speak_bitext(bitext: str | os.PathLike[str], out: str | os.PathLike[str], languages: tuple[str, str],
-                 options: Options = Options(), *, profiles: Mapping[str, Profile] = PROFILES, nj: int = 1,
+                 options: SpokenBitextOptions = DEFAULTS, *, profiles: Mapping[str, Profile] = PROFILES, nj: int = 1,
                  force: bool = False, allow_stale: bool = False) -> dict[str, int]:
     """Make ``out/src_{train,dev,test}`` with ``text.<target>.human``, and ``out/bitext`` of the other pairs.
 
@@ -147,15 +123,9 @@ def speak_bitext(bitext: str | os.PathLike[str], out: str | os.PathLike[str], la
         The number of spoken utterances by part, and of pairs left for MT (``bitext``).
 
     Raises:
-        ConfigError: an option is not positive, or the limits exclude each other.
         DataError: the bitext is absent or malformed, or has no short, clean sentence.
         StxferError: the synthesiser fails.
     """
-    for name, value in asdict(options).items():
-        if value < 1:
-            raise ConfigError(f"speak_bitext: {name} is {value}; it must be at least 1")
-    if options.min_words > options.max_words:
-        raise ConfigError(f"speak_bitext: min_words {options.min_words} is above max_words {options.max_words}")
     files = bitext_files(bitext, languages)
     parts = {part: read_pairs(bitext, part, languages) for part in PARTS}
     spoken, rest = split_bitext(parts, languages, options, profiles)
@@ -164,9 +134,8 @@ def speak_bitext(bitext: str | os.PathLike[str], out: str | os.PathLike[str], la
             raise DataError(f"{bitext}: no pair of {part} is left after choosing sentences of {options.min_words} to "
                             f"{options.max_words} words and {options.max_chars} characters; widen these limits")
     out = Path(out)
-    stage = Stage("rest of the spoken bitext", bitext_dir(out), files, {
-        "languages": list(languages), "profiles": [profile(lang, profiles).identity for lang in languages],
-        **asdict(options)})
+    stage = Stage("rest of the spoken bitext", bitext_dir(out), files, Spread(options, {
+        "languages": list(languages), "profiles": [profile(lang, profiles).identity for lang in languages]}))
     if stage.needed(force=force, allow_stale=allow_stale):
         with atomic_dir(bitext_dir(out)) as folder:
             for part in PARTS:

@@ -1,0 +1,69 @@
+"""Which models an experiment file may ask for: the keys of ``model`` and ``mt.model``, in ESPnet's words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from stxfer.core.options import Options, options
+from stxfer.experiment.types import OneOf
+
+# The encoders of ESPnet that take features, and this project's; those that take waveforms stand before training, see
+# 'features'. The test of this module compares the names with ESPnet's.
+ENCODERS = ("berard", "branchformer", "conformer", "contextual_block_conformer", "contextual_block_transformer",
+            "e_branchformer", "longformer", "multiconv_conformer", "rnn", "s2t_conformer", "s2t_e_branchformer",
+            "s2t_transformer", "transformer", "vgg_rnn")
+DECODERS = ("berard", "transformer")  # those that the beam search knows
+MT_ENCODERS = ("branchformer", "conformer", "contextual_block_transformer", "e_branchformer", "rnn", "transformer",
+               "vgg_rnn")
+MT_DECODERS = ("transformer",)
+INITS = ("chainer", "kaiming_normal", "kaiming_uniform", "normal", "xavier_normal", "xavier_uniform")
+PREENCODERS = ("linear", "sinc")
+POSTENCODERS = ("hugging_face_transformers", "length_adaptor")
+FRONTENDS = ("embed", "patch")
+Conf = dict[str, Any]
+
+
+@options
+class _Model(Options):
+    encoder_conf: Conf | None = None
+    """Options of the encoder's class; an included file's go where another encoder is named."""
+    decoder_conf: Conf | None = None
+    """Options of the decoder's class."""
+    preencoder: Annotated[str, OneOf(PREENCODERS)] | None = None
+    """What stands before the encoder."""
+    preencoder_conf: Conf | None = None
+    """Its options."""
+    postencoder: Annotated[str, OneOf(POSTENCODERS)] | None = None
+    """What stands behind the encoder."""
+    postencoder_conf: Conf | None = None
+    """Its options."""
+    init: Annotated[str, OneOf(INITS)] | None = None
+    """How parameters that are not transferred begin: xavier_uniform unless it says so."""
+
+
+@options
+class SpeechModel(_Model):
+    """One definition for ASR and ST."""
+
+    encoder: Annotated[str, OneOf(ENCODERS)] | None = None
+    """The encoder's class."""
+    decoder: Annotated[str, OneOf(DECODERS)] | None = None
+    """The decoder's class."""
+    ctc_conf: Conf | None = None
+    """Options of the CTC head."""
+
+
+@options
+class MtModel(_Model):
+    """The translators that are trained here."""
+
+    encoder: Annotated[str, OneOf(MT_ENCODERS)] | None = None
+    """The encoder's class."""
+    decoder: Annotated[str, OneOf(MT_DECODERS)] | None = None
+    """The decoder's class."""
+    frontend: Annotated[str, OneOf(FRONTENDS)] | None = None
+    """What makes vectors of tokens."""
+    frontend_conf: Conf | None = None
+    """Its options."""
+    model_conf: Conf | None = None
+    """Options of the model as a whole, e.g. embeddings that are shared."""

@@ -1,0 +1,80 @@
+"""How models are trained and decoded, as an experiment file says it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from stxfer.core.options import NoEffect, Options, options
+from stxfer.experiment.types import Amount, BelowOne, Count, Flag, Number, Positive, Unit, Whole, Words
+
+
+@options
+class Phase(Options):
+    """One training run of a system; a system is one or more phases, each starting from the last one's result."""
+
+    epochs: Count = 10
+    """Times that the result is held against the development set."""
+    steps: Count = 100
+    """Optimiser steps of an epoch."""
+    batch_frames: Count = 8000
+    """About so many input frames make a batch (MT: source tokens)."""
+    lr: Positive = 1.5e-3
+    """The highest learning rate: it rises over ``warmup`` of all steps and then falls to 0 along a cosine."""
+    warmup: BelowOne = 0.15
+    """Share of all steps over which the learning rate rises."""
+    clip: Positive = 5.0
+    """The largest norm of a gradient."""
+    weight_decay: Amount = 1e-6
+    """AdamW's."""
+    label_smoothing: BelowOne = 0.1
+    """Of the attention decoder's loss."""
+    dropout: BelowOne = 0.1
+    """In encoder and decoder, unless their own options say otherwise."""
+    ctc_weight: BelowOne = 0.3
+    """w gives the loss w CTC + (1 - w) attention. It is below 1: attention alone decides which epochs are averaged."""
+    specaug: Flag = False
+    """SpecAugment: bands of frames and of features are masked."""
+    freeze: tuple[Words, ...] = ()
+    """Parts held fixed, e.g. encoder."""
+    encode_once: Flag = False
+    """The frozen encoder runs once over the data, before the first step, without dropout and SpecAugment, and the rest
+    learns from what it gave."""
+    average: Count = 3
+    """So many best epochs, by accuracy on the development set, make the phase's result."""
+    accum: Count = 1
+    """Batches that make a step."""
+    patience: Whole = 0
+    """The phase ends when accuracy on the development set has not risen for so many epochs; 0: never early."""
+    amp: Flag = False
+    """Compute in bfloat16 where a GPU can."""
+    dev_wer: Annotated[Whole, NoEffect] = 0
+    """Utterances of the development set that are decoded after each epoch, for the log."""
+    tensorboard: Annotated[Flag, NoEffect] = False
+    """Write TensorBoard's files beside the checkpoints."""
+
+
+@options
+class Decoding(Options):
+    """Beam search options, with ESPnet's meanings."""
+
+    beam_size: Count = 5
+    """Hypotheses kept at each token."""
+    ctc_weight: Unit = 0.3
+    """w gives the score w CTC + (1 - w) attention."""
+    length_bonus: Number = 0.0
+    """Added to the score for each token."""
+    maxlenratio: Number = 0.0
+    """The longest hypothesis, in tokens a frame of the encoder's output; 0: as many as frames; negative: so many."""
+    minlenratio: Number = 0.0
+    """The shortest hypothesis, likewise."""
+    # Each utterance is encoded alone and scored by itself: the batch decides the speed.
+    batch_frames: Annotated[Count, NoEffect] = 20000
+    """About so many frames are searched together."""
+
+
+@options
+class MtDecoding(Decoding):
+    """Beam search of translators; each batch is encoded as one, so that its size may move the last bits of a score."""
+
+    batch_frames: Count = 20000
+    """About so many source tokens are searched together."""
