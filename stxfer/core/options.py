@@ -75,12 +75,14 @@ class Options:
 def options(cls: type[T]) -> type[T]:
     """Make a frozen dataclass of a subclass of :class:`Options`; wrong values raise ConfigError."""
     made: Any = pydantic.dataclasses.dataclass(frozen=True, config=CONFIG)(cls)
-    validate = made.__init__
+    validate, names = made.__init__, list(option_fields(made))
 
     @functools.wraps(validate)
     def init(self: Any, *args: Any, **values: Any) -> None:
+        if len(args) > len(names):
+            raise TypeError(f"{made.__name__} has {len(names)} options, not {len(args)}")
         try:
-            validate(self, *args, **values)
+            validate(self, **dict(zip(names, args, strict=False)), **values)
         except ValidationError as error:
             raise ConfigError(first_mistake(error, "")) from None
 

@@ -19,7 +19,8 @@ class CleanOptions(Options):
     max_chars: Whole = 1000
     """``long``: a side has more characters."""
     max_ratio: Amount = 3.0
-    """``ratio``: a side of over 8 words has more than this times the other's words."""
+    """``ratio``: a side of over 8 words has more than this times the other's words. Of a language written without
+    spaces, words are told by the number of characters, see :func:`stxfer.text.words.count_words`."""
     duplicates: Flag = True
     """``duplicate``: the pair was there before."""
     identical: Flag = True
