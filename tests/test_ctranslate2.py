@@ -15,7 +15,7 @@ import toy
 
 from stxfer.bin import convert_mt
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.experiment.config import Decoding
+from stxfer.experiment.training import Decoding
 from stxfer.experiment.translators import CTranslate2
 from stxfer.mt.translators.convert import convert_model
 from stxfer.mt.translators.ctranslate2 import CTranslate2Translator

@@ -20,7 +20,8 @@ from stxfer.core.fileio import read_json, write_json
 from stxfer.core.stage import Stage
 from stxfer.decoding.decode import batches, decode_batch, decode_dataset
 from stxfer.decoding.systems import Job, decode_job
-from stxfer.experiment.config import Decoding, load_experiment
+from stxfer.experiment.config import load_experiment
+from stxfer.experiment.training import Decoding
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.model.build import ASRTask, build_model
 from stxfer.model.load import load_model

@@ -15,7 +15,8 @@ from stxfer.bin import export_model as cli
 from stxfer.core.errors import DataError, StaleError, TransferError
 from stxfer.core.fileio import read_json
 from stxfer.decoding.decode import decode_batch
-from stxfer.experiment.config import Decoding, Experiment
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.training import Decoding
 from stxfer.kaldi.table import read_table
 from stxfer.model.load import load_model
 from stxfer.model.transfer import load_state

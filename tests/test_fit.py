@@ -19,7 +19,8 @@ import toy
 from stxfer.core.errors import ConfigError, DataError, StxferError, TransferError
 from stxfer.core.fileio import read_json
 from stxfer.decoding.decode import decode_batch
-from stxfer.experiment.config import Decoding, Experiment, Phase
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.training import Decoding, Phase
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.model.load import load_model
 from stxfer.model.transfer import load_state

@@ -12,7 +12,8 @@ import toy
 from stxfer.bin import train_mt as train_mt_cli
 from stxfer.core.errors import ConfigError, DataError, StaleError
 from stxfer.core.fileio import read_json
-from stxfer.experiment.config import Decoding, Experiment
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.training import Decoding
 from stxfer.kaldi.table import read_table
 from stxfer.model.load import load_model
 from stxfer.model.smoothing import SmoothedLoss

@@ -14,7 +14,8 @@ from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json
 from stxfer.decoding.decode import decode_dataset
 from stxfer.decoding.search import beam_search
-from stxfer.experiment.config import Decoding, Experiment
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.training import Decoding
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.model.load import load_model
 from stxfer.model.text_only import TextOnlyModel

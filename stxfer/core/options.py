@@ -97,7 +97,6 @@ def option_fields(cls: type[Any]) -> dict[str, FieldInfo]:
     return found
 
 
-@functools.cache
 def file_keys(cls: type[Any]) -> dict[str, str]:
     """Return what a file calls the fields of an options class, and their names."""
     return {str(field.validation_alias or name): name for name, field in option_fields(cls).items()

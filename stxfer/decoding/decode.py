@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import write_json
 from stxfer.core.progress import Progress
-from stxfer.experiment.config import Decoding
 from stxfer.experiment.layout import FRAMES
+from stxfer.experiment.training import Decoding
 from stxfer.kaldi.table import read_table, write_table
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from stxfer.core.jobs import Job as ProcessJob
 from stxfer.core.jobs import run_jobs
 from stxfer.core.stage import MARKER, Stage
 from stxfer.decoding.decode import OUTPUTS, decode_dataset
-from stxfer.experiment.config import Decoding, Experiment
+from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import DECODE_LOG, FEATS, decode_dir, features_dir, system_dir
 from stxfer.experiment.systems import System
+from stxfer.experiment.training import Decoding
 from stxfer.score.reference import scorable
 
 log = logging.getLogger(__name__)

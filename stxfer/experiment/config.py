@@ -16,7 +16,7 @@ from stxfer.experiment.declared import Declaration, Vocab
 from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.labels import HUMAN, Label, read_labels
 from stxfer.experiment.prepare import PrepareOptions
-from stxfer.experiment.systems import KINDS, System, check_systems, language_tag
+from stxfer.experiment.systems import KINDS, Mix, System, check_systems, language_tag
 from stxfer.experiment.training import Decoding, Phase
 from stxfer.experiment.yaml_file import read_file
 from stxfer.text.profiles import Profile, load_profiles, profile
@@ -193,7 +193,8 @@ def _check_phases(system: System, train: Mapping[str, tuple[Phase, ...]], vocab:
         raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has encode_once, but task lm runs "
                           "no encoder; leave it out")
     tags = {language_tag(language) for language in vocab[system.vocab].tags}
-    wanted = {language_tag(part.text) for part in (system, *system.mix)} if system.tags else set()
+    parts: tuple[System | Mix, ...] = (system, *system.mix)
+    wanted = {language_tag(part.text) for part in parts} if system.tags else set()
     if missing := sorted(wanted - tags):
         raise ConfigError(f"{path}: systems.{system.name}.tags: vocabulary {system.vocab!r} has no piece {missing[0]}; "
                           f"set vocab.{system.vocab}.tags")

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
 from stxfer.core.errors import ConfigError
-from stxfer.core.mistakes import located, nearest, wrong
+from stxfer.core.mistakes import nearest, wrong
 from stxfer.core.options import NoEffect, NotInFile, Options, options
 from stxfer.experiment.types import Flag, MaybeName, Portion, TextName, TrainingSet, Unequal, Words
 
@@ -149,21 +149,22 @@ def check_systems(systems: Mapping[str, System], languages: tuple[str, str], lab
         ConfigError: names the system and the key.
     """
     for name, system in systems.items():
-        def complain(key: str, what: str, place: tuple[str, ...] = ("systems", name)) -> ConfigError:
-            return ConfigError(located(where, (*place, key), what))
-
+        here = f"{where}: systems.{name}"
         if system.parent is not None and system.parent not in systems:
-            raise complain("init.from", f"unknown system {system.parent!r}{nearest(system.parent, systems)}")
+            raise ConfigError(f"{here}.init.from: unknown system {system.parent!r}{nearest(system.parent, systems)}")
         _check_texts(system, languages, labels, where)
         if system.phases not in schedules:
-            raise complain("train", f"{system.schedule!r} is not under 'train'{nearest(system.schedule, schedules)}")
+            raise ConfigError(f"{here}.train: {system.schedule!r} is not under 'train'"
+                              f"{nearest(system.schedule, schedules)}")
         if system.vocab not in vocabularies:
-            raise complain("vocab", f"{system.vocab!r} is not under 'vocab'{nearest(system.vocab, vocabularies)}")
+            raise ConfigError(f"{here}.vocab: {system.vocab!r} is not under 'vocab'"
+                              f"{nearest(system.vocab, vocabularies)}")
 
 
 def _check_texts(system: System, languages: tuple[str, str], labels: Collection[str], where: str) -> None:
     source, target = languages
-    for number, part in enumerate((system, *system.mix)):
+    parts: tuple[System | Mix, ...] = (system, *system.mix)
+    for number, part in enumerate(parts):
         key = f"systems.{system.name}" + (f".mix[{number - 1}]" if number else "")
         spoken = source if part.data.startswith("src_") else target
         if part.label is None and part.text != spoken and (number or system.task != "st"):
@@ -178,6 +179,6 @@ def _check_texts(system: System, languages: tuple[str, str], labels: Collection[
     if system.task == "st" and not system.label:
         raise ConfigError(f"{key}.text: {system.text!r} must name a translation, '{target}.human' or "
                           f"'{target}.<label>'")
-    if len({language_tag(part.text) for part in (system, *system.mix)}) > 1 and not system.tags:
+    if len({language_tag(part.text) for part in parts}) > 1 and not system.tags:
         raise ConfigError(f"{key}.mix: texts in several languages need 'tags: true', and a vocabulary with tags, or "
                           "the decoder cannot know which to write")

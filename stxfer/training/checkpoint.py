@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from stxfer.core.errors import StxferError
-from stxfer.experiment.config import Phase
+from stxfer.experiment.training import Phase
 from stxfer.model.espnet import Reporter, average_nbest_models
 from stxfer.model.espnet_patches import atomic_saves
 

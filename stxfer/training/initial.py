@@ -12,8 +12,8 @@ import yaml
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import write_json
 from stxfer.decoding.search.step import check_step
-from stxfer.experiment.config import Phase
 from stxfer.experiment.layout import CONFIG, TRANSFER, parameters
+from stxfer.experiment.training import Phase
 from stxfer.model.build import build_model
 from stxfer.model.espnet_patches import atomic_saves
 from stxfer.model.transfer import load_state, transfer

@@ -11,7 +11,7 @@ import sentencepiece as spm
 import yaml
 
 from stxfer.core.fileio import atomic_write
-from stxfer.experiment.config import Phase
+from stxfer.experiment.training import Phase
 from stxfer.kaldi.table import iter_table
 from stxfer.model.build import ASRTask, MTTask
 from stxfer.model.espnet_patches import atomic_saves, quiet_training

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stxfer.experiment.config import Phase
+from stxfer.experiment.training import Phase
 
 
 @dataclass(frozen=True)

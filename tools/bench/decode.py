@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from stxfer.decoding.decode import batches, decode_batch
-from stxfer.experiment.config import Decoding
+from stxfer.experiment.training import Decoding
 from stxfer.model.load import load_model
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-from stxfer.experiment.config import Decoding
+from stxfer.experiment.training import Decoding
 from stxfer.experiment.translators import CTranslate2
 from stxfer.mt.translator import Translation
 from stxfer.mt.translators.convert import convert_model

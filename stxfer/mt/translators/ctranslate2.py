@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.experiment.config import Decoding
+from stxfer.experiment.training import Decoding
 from stxfer.experiment.translators import CTranslate2
 from stxfer.mt.translator import Closing, Pace, Translation, checked, too_long
 from stxfer.mt.translators.convert import read_model

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from stxfer.core.stage import digest
-from stxfer.experiment.config import Decoding
 from stxfer.experiment.labels import Label
+from stxfer.experiment.training import Decoding
 from stxfer.mt.translator import Translator
 
 

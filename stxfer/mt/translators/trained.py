@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stxfer.core.fileio import sha256
-from stxfer.experiment.config import Decoding
 from stxfer.experiment.layout import MODEL, mt_dir
+from stxfer.experiment.training import Decoding
 from stxfer.mt.translator import Closing, Pace, Translation, checked
 from stxfer.mt.translators.kind import Kind, LabelSource
 
