@@ -135,7 +135,7 @@ def test_goes_on_in_a_later_run(tmp_path: Path, site: Site) -> None:
         get(site, tmp_path, tries=1)
     assert str(caught.value) == (
         f"{site.url}/f.bin: the connection broke after 0.3 of 1.0 MB; given up after 1 tries. Run it again later: it "
-        "goes on after the 0.3 MB that are there")
+        "resumes after the 0.3 MB that are there")
     assert left(tmp_path) == {"f.bin.part", "f.bin.part.json"}
     assert get(site, tmp_path).read_bytes() == CONTENT
     assert site.seen == [None, "bytes=300000-"]
@@ -239,7 +239,7 @@ def test_full_disk(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(DataError) as caught:
         get(site, tmp_path)
     assert str(caught.value) == (f"{tmp_path}/f.bin.part: the disk is full (what has come is kept); make room and run "
-                                 "it again, it goes on where it stopped")
+                                 "it again, it is resumed")
     (tmp_path / "f.bin.part").unlink()
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)

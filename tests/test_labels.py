@@ -163,7 +163,7 @@ def test_a_translator_that_ends_half_way(fake: type[Fake], kill: bool, tmp_path:
     else:
         with pytest.raises(StxferError, match=r"labels mt src_train: after 15 of 24 sentences the translator failed: "
                                               r"the engine ended \(exit status 9\); what is translated is kept, "
-                                              "the same command goes on there"):
+                                              "the same command resumes there"):
             make_labels(whole, DUMP, EXP, shard=5)
     assert not (DUMP / "labels/mt/src_train").exists()
     fake.fatal = ""

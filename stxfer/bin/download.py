@@ -1,6 +1,6 @@
 """Download a public corpus; without arguments, list those known, with their licences.
 
-Nothing else in stxfer fetches anything. A transfer that stops goes on where it stopped when the command is run again.
+Nothing else in stxfer fetches anything. A transfer that stops is resumed when the command is run again.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def fetch(url: str, target: str | os.PathLike[str], *, digest: str | None = None
           pause: float = 1.0) -> Path:
     """Download a file, unless it is there.
 
-    A transfer that stopped goes on where it did if the server's file is the same (``If-Range``), and starts over
+    A transfer that stopped is resumed if the server's file is the same (``If-Range``), and starts over
     if not. A digest that a Hugging Face server announces (``X-Linked-Etag``) is checked.
 
     Args:
@@ -90,8 +90,8 @@ def fetch(url: str, target: str | os.PathLike[str], *, digest: str | None = None
             except _BrokenError as error:
                 failures = failures + 1 if _size(part) <= before else 1
                 if failures >= tries:
-                    raise StxferError(f"{url}: {error}; given up after {failures} tries. Run it again later: it goes "
-                                      f"on after the {_size(part) / 1e6:.1f} MB that are there") from None
+                    raise StxferError(f"{url}: {error}; given up after {failures} tries. Run it again later: it "
+                                      f"resumes after the {_size(part) / 1e6:.1f} MB that are there") from None
                 wait = pause * 2 ** (failures - 1)
                 log.info("%s: %s; trying again in %.0f s", url, error, wait)
                 time.sleep(wait)
@@ -213,7 +213,7 @@ def _receive(url: str, response: HTTPResponse, part: Path, start: int) -> None:
 
 
 def _disk_full(part: Path, detail: str) -> DataError:
-    return DataError(f"{part}: the disk is full ({detail}); make room and run it again, it goes on where it stopped")
+    return DataError(f"{part}: the disk is full ({detail}); make room and run it again, it is resumed")
 
 
 def _refusal(url: str, error: urllib.error.HTTPError) -> Exception:

@@ -13,9 +13,9 @@ from pathlib import Path
 from stxfer.core.errors import DataError
 from stxfer.kaldi.blocks import Block, Keys, iter_blocks
 from stxfer.kaldi.datadir import text_language
-from stxfer.kaldi.layout import Layout, read_layout, read_speakers, recordings, spk2utt
 from stxfer.kaldi.segments import parse_segment
 from stxfer.kaldi.table import is_id
+from stxfer.kaldi.tables import Tables, list_tables, read_speakers, recordings, spk2utt
 
 
 @dataclass
@@ -47,7 +47,7 @@ def check_datadir(path: str | os.PathLike[str]) -> Report:
     Raises:
         DataError: the directory, its ``wav.scp``, ``text`` or ``utt2spk`` is absent.
     """
-    layout = read_layout(path)
+    layout = list_tables(path)
     report = Report(layout.path)
     utts: list[bytes] = []
     keys = {name: found for name in sorted(layout.names, key=lambda name: (name != "utt2spk", name))
@@ -65,7 +65,7 @@ def check_datadir(path: str | os.PathLike[str]) -> Report:
     return report
 
 
-def _check_table(layout: Layout, name: str, report: Report, utts: list[bytes]) -> Keys | None:
+def _check_table(layout: Tables, name: str, report: Report, utts: list[bytes]) -> Keys | None:
     """Report a table's first error, and return its keys if it has none; ``utts`` become those of ``utt2spk``."""
     path, keys = layout.path / name, Keys()
     try:

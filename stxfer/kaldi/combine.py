@@ -12,7 +12,7 @@ from pathlib import Path
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_dir
 from stxfer.kaldi.blocks import Block, Keys, iter_blocks, merge, write_blocks
-from stxfer.kaldi.layout import Layout, check_out, read_layout, read_speakers, spk2utt
+from stxfer.kaldi.tables import Tables, check_out, list_tables, read_speakers, spk2utt
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def combine_datadirs(parts: Sequence[str | os.PathLike[str]], out: str | os.Path
         DataError: an utterance stands in two parts, a recording has two values, ``segments`` are only in some, or a
             table is malformed, unsorted or has other utterances than its directory's ``utt2spk``.
     """
-    layouts, out = [read_layout(part) for part in parts], Path(out)
+    layouts, out = [list_tables(part) for part in parts], Path(out)
     if len({layout.path.resolve() for layout in layouts}) < max(2, len(layouts)):
         raise ConfigError("combining takes two or more different directories")
     check_out(out, [layout.path for layout in layouts])
@@ -62,18 +62,18 @@ def combine_datadirs(parts: Sequence[str | os.PathLike[str]], out: str | os.Path
     return Combined(keys["utt2spk"].number, left_out)
 
 
-def _utterance_tables(layouts: Sequence[Layout]) -> set[str]:
+def _utterance_tables(layouts: Sequence[Tables]) -> set[str]:
     return {name for layout in layouts for name in layout.utterance}
 
 
-def _write(name: str, layouts: Sequence[Layout], out: Path, utts: Sequence[list[bytes]], *, fill: bool = False) -> Keys:
+def _write(name: str, layouts: Sequence[Tables], out: Path, utts: Sequence[list[bytes]], *, fill: bool = False) -> Keys:
     """Merge one table of the parts; ``utts`` are their utterances, noted down if they are to ``fill``."""
     streams = [_blocks(layout, name, of, fill) for layout, of in zip(layouts, utts, strict=True)]
     shared = name not in _utterance_tables(layouts)
     return write_blocks(out / name, (_unique(block, name, layouts, shared) for block in merge(streams)))
 
 
-def _blocks(layout: Layout, name: str, utts: list[bytes], fill: bool) -> Iterator[Block]:
+def _blocks(layout: Tables, name: str, utts: list[bytes], fill: bool) -> Iterator[Block]:
     if name not in layout.names:  # utt2speed
         yield Block(utts, [utt + b" 1" for utt in utts])
         return
@@ -83,7 +83,7 @@ def _blocks(layout: Layout, name: str, utts: list[bytes], fill: bool) -> Iterato
         yield block
 
 
-def _unique(block: Block, name: str, layouts: Sequence[Layout], shared: bool) -> Block:
+def _unique(block: Block, name: str, layouts: Sequence[Tables], shared: bool) -> Block:
     """Return a block without repetitions of one line, if it may be ``shared``; other repetitions are errors."""
     if all(map(operator.lt, block.keys, islice(block.keys, 1, None))):
         return block
@@ -98,7 +98,7 @@ def _unique(block: Block, name: str, layouts: Sequence[Layout], shared: bool) ->
     return block
 
 
-def _places(name: str, layouts: Sequence[Layout], key: bytes) -> list[str]:
+def _places(name: str, layouts: Sequence[Tables], key: bytes) -> list[str]:
     places = []
     for layout in layouts:
         number = 0
@@ -109,7 +109,7 @@ def _places(name: str, layouts: Sequence[Layout], key: bytes) -> list[str]:
     return places
 
 
-def _refuse_difference(name: str, layouts: Sequence[Layout]) -> None:
+def _refuse_difference(name: str, layouts: Sequence[Tables]) -> None:
     for layout in layouts:
         utts, others = Keys(), Keys()
         for block in iter_blocks(layout.path / "utt2spk"):

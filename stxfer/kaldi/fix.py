@@ -14,9 +14,9 @@ from stxfer.kaldi.blocks import Block, write_blocks
 from stxfer.kaldi.check import audio_problem, is_positive
 from stxfer.kaldi.datadir import text_language
 from stxfer.kaldi.dropped import check_share, read_dropped, write_dropped
-from stxfer.kaldi.layout import Layout, check_out, read_layout, read_speakers, recordings, spk2utt
 from stxfer.kaldi.segments import parse_segment
 from stxfer.kaldi.table import BOM, is_id
+from stxfer.kaldi.tables import Tables, check_out, list_tables, read_speakers, recordings, spk2utt
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def fix_datadir(source: str | os.PathLike[str], out: str | os.PathLike[str], *, 
         DataError: the directory or a table that it needs is absent, a text's name has another form, more would be
             dropped (the list is left as ``<out>.dropped.tsv``), or ``out`` is the source and holds other files.
     """
-    layout, out = read_layout(source), Path(out)
+    layout, out = list_tables(source), Path(out)
     check_out(out, [])
     for name in layout.utterance:
         if name.startswith("text."):
@@ -86,7 +86,7 @@ def fix_datadir(source: str | os.PathLike[str], out: str | os.PathLike[str], *, 
     return Fixed(len(kept), dropped, {name: counts for name, counts in mended.items() if counts}, layout.others)
 
 
-def _decide(layout: Layout, keys: dict[str, set[bytes]],
+def _decide(layout: Tables, keys: dict[str, set[bytes]],
             bad: dict[str, dict[bytes, str]]) -> tuple[dict[str, str], set[bytes]]:
     """Return the utterances to drop, with the first reason, and those to keep."""
     reasons: dict[bytes, str] = {}
@@ -100,7 +100,7 @@ def _decide(layout: Layout, keys: dict[str, set[bytes]],
     return {utt.decode(errors="replace"): reason for utt, reason in reasons.items()}, known - reasons.keys()
 
 
-def _write(layout: Layout, out: Path, utts: set[bytes]) -> None:
+def _write(layout: Tables, out: Path, utts: set[bytes]) -> None:
     def write(name: str, wanted: set[bytes]) -> None:
         values = _load(layout.path / name).values
         if keys := sorted(values.keys() & wanted):  # a table of other recordings or speakers only is left out

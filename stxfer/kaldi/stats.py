@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stxfer.core.errors import DataError
-from stxfer.kaldi.layout import read_layout
 from stxfer.kaldi.segments import parse_segment
 from stxfer.kaldi.table import iter_table
+from stxfer.kaldi.tables import list_tables
 
 QUANTILES = {"min": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "max": 1.0}
 
@@ -68,10 +68,10 @@ def datadir_stats(path: str | os.PathLike[str], against: str | os.PathLike[str] 
     Raises:
         DataError: a table is absent or malformed.
     """
-    layout = read_layout(path)
+    layout = list_tables(path)
     seconds = sorted(_durations(layout.path, layout.names))
     names = [name for name in layout.utterance if name == "text" or name.startswith("text.")]
-    others = read_layout(against).path if against is not None else None
+    others = list_tables(against).path if against is not None else None
     texts = {}
     for name in names:
         known = _words(others / name) if others is not None and (others / name).is_file() else None

@@ -14,7 +14,7 @@ from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_dir
 from stxfer.kaldi.blocks import Block, iter_blocks, keep, write_blocks
 from stxfer.kaldi.datadir import DataDir
-from stxfer.kaldi.layout import Layout, check_out, read_layout, read_speakers, recordings, spk2utt
+from stxfer.kaldi.tables import Tables, check_out, list_tables, read_speakers, recordings, spk2utt
 
 
 def subset(data: DataDir, *, hours: float | None = None, n_utts: int | None = None, seed: int = 0) -> DataDir:
@@ -53,7 +53,7 @@ def subset_datadir(source: str | os.PathLike[str], out: str | os.PathLike[str], 
         ConfigError: see :func:`subset`.
         DataError: a table is malformed or unsorted, or has other utterances than ``utt2spk``; there are no durations.
     """
-    layout, out = read_layout(source), Path(out)
+    layout, out = list_tables(source), Path(out)
     check_out(out, [layout.path])
     utts, speakers = read_speakers(layout.path / "utt2spk")
     seconds = _durations(layout.path / "utt2dur", utts) if "utt2dur" in layout.names else []
@@ -96,7 +96,7 @@ def _take(path: Path, utts: Sequence[bytes], chosen: Sequence[int]) -> Iterator[
         yield Block(list(compress(block.keys, part)), list(compress(block.lines, part)))
 
 
-def _write_others(layout: Layout, out: Path, speakers: set[bytes]) -> None:
+def _write_others(layout: Tables, out: Path, speakers: set[bytes]) -> None:
     """Write the tables that are not about utterances."""
     used = recordings(out / "segments") if layout.recording else set()
     for name, wanted in (*((name, used) for name in layout.recording), *((name, speakers) for name in layout.speaker)):

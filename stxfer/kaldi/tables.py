@@ -16,7 +16,7 @@ DERIVED = {"spk2utt", "dropped.tsv"}  # made anew, or about the making
 
 
 @dataclass(frozen=True)
-class Layout:
+class Tables:
     """The files of one data directory.
 
     Attributes:
@@ -39,7 +39,7 @@ class Layout:
         return {*self.utterance, *self.recording, *self.speaker}
 
 
-def read_layout(path: str | os.PathLike[str]) -> Layout:
+def list_tables(path: str | os.PathLike[str]) -> Tables:
     """List a data directory's tables.
 
     Raises:
@@ -55,7 +55,7 @@ def read_layout(path: str | os.PathLike[str]) -> Layout:
     kinds: defaultdict[str, list[str]] = defaultdict(list)
     for name in files:
         kinds[_kind(name, "segments" in files)].append(name)
-    return Layout(directory, *(tuple(kinds[kind]) for kind in ("utterance", "recording", "speaker", "other")))
+    return Tables(directory, *(tuple(kinds[kind]) for kind in ("utterance", "recording", "speaker", "other")))
 
 
 def _kind(name: str, segmented: bool) -> str:

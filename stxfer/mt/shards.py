@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from stxfer.core.errors import DataError, StxferError
 from stxfer.core.fileio import atomic_write, locked, read_json, write_json
+from stxfer.core.progress import Progress
 from stxfer.mt.translator import Translation, Translator
 
 PLAN = "plan.json"
@@ -28,7 +28,7 @@ class Unit(NamedTuple):
 def translate_units(units: Sequence[Unit], translator: Callable[[], Translator], work: Path, *,
                     identity: Mapping[str, Any], nbest: int = 1, shard: int = 1000,
                     what: str = "labels") -> dict[Unit, list[Translation]]:
-    """Translate distinct units, the longest first, a shard at a time, and go on where a killed run stopped.
+    """Translate distinct units, the longest first, a shard at a time; a killed run is resumed.
 
     Args:
         units: what to translate, each once.
@@ -59,15 +59,14 @@ def translate_units(units: Sequence[Unit], translator: Callable[[], Translator],
             log.info("%s: %d of %d sentences were translated before", what, sum(u in done for u in units), len(units))
         left = sorted((unit for unit in units if unit not in done), key=lambda u: (-len(u.sentence), u))
         number = len(list(work.glob("*.jsonl")))
-        begun = time.monotonic()
+        progress = Progress(what, len(units), "sentences", done=len(units) - len(left))
         for start in range(0, len(left), shard):
             batch = left[start:start + shard]
             found = _translate(batch, translator(), nbest, f"{what}: after {len(done)} of {len(units)} sentences")
             done |= zip(batch, found, strict=True)
             write_translations(work / f"{number:06d}.jsonl", {unit: done[unit] for unit in batch})
             number += 1
-            log.info("%s: %d/%d sentences, %.0f a second", what, len(done), len(units),
-                     (start + len(batch)) / max(1e-9, time.monotonic() - begun))
+            progress.add(len(batch))
     return {unit: done[unit] for unit in units}
 
 
@@ -98,8 +97,8 @@ def _translate(batch: Sequence[Unit], translator: Translator, nbest: int, where:
         found = translator.translate([unit.sentence for unit in batch], nbest, keys if all(keys) else ())
     except (StxferError, OSError, RuntimeError) as error:  # RuntimeError: the libraries', out of memory say
         raise StxferError(f"{where} the translator failed: {' '.join(str(error).split())}; what is translated is "
-                          "kept, the same command goes on there") from error
+                          "kept, the same command resumes there") from error
     if len(found) != len(batch):
         raise DataError(f"{where} the translator gave {len(found)} translations of {len(batch)}; what is translated "
-                        "is kept, the same command goes on there")
+                        "is kept, the same command resumes there")
     return [list(best)[:nbest] for best in found]

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,7 +14,6 @@ from typing import Any, Protocol
 from stxfer.core.errors import DataError
 from stxfer.text.words import count_words
 
-log = logging.getLogger(__name__)
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")  # a tab is white space
 MAX_WORDS = 1000  # more is no sentence, but a file whose line ends are lost
 
@@ -70,22 +67,6 @@ class Closing:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         self.close()
-
-
-class Pace:
-    """Logs, now and then, how many of ``total`` sentences are translated, and how fast."""
-
-    def __init__(self, total: int, every: float = 10.0) -> None:
-        self.total, self.every, self.done = total, every, 0
-        self.begun = self.shown = time.monotonic()
-
-    def add(self, count: int = 1) -> None:
-        """Count ``count`` more sentences."""
-        self.done += count
-        now = time.monotonic()
-        if now - self.shown >= self.every:
-            self.shown = now
-            log.info("translated %d/%d sentences, %.0f/s", self.done, self.total, self.done / (now - self.begun))
 
 
 def checked(sentences: Sequence[str], keys: Sequence[str] = ()) -> list[int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import sentencepiece as spm
 
 from stxfer.core.errors import DataError
-from stxfer.core.fileio import atomic_write, sha256
+from stxfer.core.fileio import atomic_write
 
 MODEL, TOKENS = "bpe.model", "tokens.txt"
 _SPACE = "\u2581"  # SentencePiece's sign for a space
@@ -96,15 +96,3 @@ def unknown_characters(sentences: Iterable[str], directory: Path) -> Counter[str
     for sentence in sentences:
         found.update(char for char in sentence if char not in known)
     return found
-
-
-def fingerprint(directory: Path) -> str:
-    """Return what identifies a vocabulary: a digest of its token list and its SentencePiece model.
-
-    Raises:
-        DataError: the directory holds no vocabulary.
-    """
-    for name in (MODEL, TOKENS):
-        if not (directory / name).exists():
-            raise DataError(f"{directory / name}: no such file; make the vocabularies first (stage 'vocab')")
-    return f"{sha256(directory / TOKENS)[:16]}-{sha256(directory / MODEL)[:16]}"

@@ -23,8 +23,9 @@ from queue import Empty, Queue
 from typing import Any
 
 from stxfer.core.errors import ConfigError, StxferError
+from stxfer.core.progress import Progress
 from stxfer.experiment.translators import Apertium
-from stxfer.mt.translator import Closing, Pace, Translation, checked
+from stxfer.mt.translator import Closing, Translation, checked
 from stxfer.mt.translators.kind import Kind, LabelSource
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class ApertiumTranslator(Closing):
         """
         results: list[list[Translation]] = [[] for _ in sentences]
         filled = checked(sentences, keys)
-        pace = Pace(len(filled))
+        progress = Progress("translating", len(filled), "sentences", end=False)
         sent = done = 0
         died_at = -1
         while done < len(filled):
@@ -94,7 +95,7 @@ class ApertiumTranslator(Closing):
             if text:
                 results[filled[done]] = [Translation(text, 0.0)]
             done += 1
-            pace.add()
+            progress.add()
         return results
 
     def close(self) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.progress import Progress
 from stxfer.experiment.training import Decoding
 from stxfer.experiment.translators import CTranslate2
-from stxfer.mt.translator import Closing, Pace, Translation, checked, too_long
+from stxfer.mt.translator import Closing, Translation, checked, too_long
 from stxfer.mt.translators.convert import read_model
 from stxfer.mt.translators.families import Pieces
 from stxfer.mt.translators.kind import Kind, LabelSource
@@ -67,7 +68,7 @@ class CTranslate2Translator(Closing):
         for i in filled:
             if len(tokens[i]) > self._positions:
                 raise too_long(i, keys, len(tokens[i]), self._positions)
-        pace = Pace(len(filled))
+        progress = Progress("translating", len(filled), "sentences", end=False)
         bounds = [*(bound for bound in CLASSES if bound < self._positions), self._positions]
         order = sorted(filled, key=lambda i: len(tokens[i]))
         for bound, group in itertools.groupby(order, key=lambda i: next(b for b in bounds if len(tokens[i]) <= b)):
@@ -76,7 +77,7 @@ class CTranslate2Translator(Closing):
             for i, result in zip(positions, found, strict=True):
                 texts = self.pieces.decode(result.hypotheses)
                 results[i] = [Translation(*pair) for pair in zip(texts, result.scores, strict=True)]
-                pace.add()
+                progress.add()
         return results
 
     def _search(self, tokens: list[list[str]], bound: int, nbest: int) -> Iterator[Any]:

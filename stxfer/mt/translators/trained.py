@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stxfer.core.fileio import sha256
+from stxfer.core.progress import Progress
 from stxfer.experiment.layout import MODEL, mt_dir
 from stxfer.experiment.training import Decoding
-from stxfer.mt.translator import Closing, Pace, Translation, checked
+from stxfer.mt.translator import Closing, Translation, checked
 from stxfer.mt.translators.kind import Kind, LabelSource
 
 if TYPE_CHECKING:
@@ -53,11 +54,11 @@ class TrainedTranslator(Closing):
                for s in sentences]
         results: list[list[Translation]] = [[] for _ in sentences]
         filled = checked(sentences, keys)
-        pace = Pace(len(filled))
+        progress = Progress("translating", len(filled), "sentences", end=False)
         for batch in batches(ids, self.options.batch_frames):
             for position, found in zip(batch, self._batch([ids[i] for i in batch], nbest), strict=True):
                 results[position] = found
-            pace.add(len(batch))
+            progress.add(len(batch))
         return results
 
     def _batch(self, batch: Sequence[list[int]], nbest: int) -> list[list[Translation]]:
