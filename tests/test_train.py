@@ -228,7 +228,8 @@ def test_finished_work_is_refused_forced_or_left(world: Path) -> None:
     before = (out / "model.pth").stat().st_mtime_ns
     train(experiment, "source_asr")
     changed, _ = toy.make_experiment(world, train={**toy.CONFIG["train"], "source": [{"epochs": 1}]})
-    with pytest.raises(StaleError, match=r"seed1: finished with other settings: option phases.0..epochs .2 -> 1.*--force"):
+    message = r"seed1: finished with other settings: option phases.0..epochs .2 -> 1.*--force"
+    with pytest.raises(StaleError, match=message):
         train(changed, "source_asr")
     train(changed, "source_asr", allow_stale=True)
     assert (out / "model.pth").stat().st_mtime_ns == before
