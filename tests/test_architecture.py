@@ -62,3 +62,8 @@ def test_way_of_the_data_has_the_drivers_stages_and_the_layouts_paths(drawing: M
     layout = (ROOT / "stxfer" / "experiment" / "layout.py").read_text(encoding="utf-8")
     for path in [word.removeprefix("…") for word in words if word.endswith("/")]:
         assert path in layout, path
+
+
+def test_modules_are_short() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "stxfer").rglob("*.py")}
+    assert {str(path.relative_to(ROOT)): n for path, n in lengths.items() if n > 300} == {}
