@@ -35,18 +35,22 @@ class Job:
 
     @property
     def name(self) -> str:
+        """What messages call the job."""
         return f"decode {self.system.name} seed {self.seed} {self.system.test_set}"
 
     @property
     def model(self) -> Path:
+        """The trained system's directory."""
         return system_dir(self.exp, self.system.name, self.seed)
 
     @property
     def data(self) -> Path:
+        """The test set's features."""
         return features_dir(self.dump, self.system.test_set)
 
     @property
     def stage(self) -> Stage:
+        """The hypotheses, and what decides them."""
         return Stage(self.name, decode_dir(self.exp, self.system, self.seed), [self.model, self.data],
                      self.options)
 

@@ -67,7 +67,7 @@ def _path(text: str, language: str, labels: Collection[str], dump: Path) -> Path
 def _sentences(paths: list[Path]) -> Iterator[str]:
     for path in paths:
         if path.parent.name == "bitext":
-            with open(path, encoding="utf-8") as handle:
+            with path.open(encoding="utf-8") as handle:
                 yield from (line.rstrip("\n") for line in handle)
         else:
             yield from (value for _, value in iter_table(path))
