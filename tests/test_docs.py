@@ -178,6 +178,8 @@ def test_paths_in_the_text_are_there(document: Document) -> None:
     for code in document.code:
         if " " in code or code in MADE:
             continue
+        if re.fullmatch(r"\w+\.py", code):
+            assert any(ROOT.glob(f"stxfer/*/{code}")) or any(ROOT.glob(f"tools/*/{code}")), f"{document.name}: `{code}`"
         if "/" in code and code.partition("/")[0] in TOPS or FILES.fullmatch(code):
             made = code.partition("/")[0] in ("data", "dump", "exp")
             models = ROOT / "conf" / "models" / code
