@@ -56,8 +56,9 @@ def dotted(place: Iterable[str | int]) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         elif part and not _TAG.fullmatch(part):
+            part = part if part.isprintable() else repr(part)[1:-1]
             text += f".{part}" if text else part
-    return " ".join(text.split()) if text.isprintable() else shown(text)
+    return text
 
 
 def located(where: str, place: Sequence[str | int], what: str) -> str:
@@ -97,7 +98,7 @@ def _line(detail: ErrorDetails, where: str, place: tuple[str | int, ...]) -> str
 def _expected(kind: str, value: Any, context: dict[str, Any], message: str) -> str:
     if kind in _NUMBERS:
         words, key = _NUMBERS[kind]
-        return f"must be {words} {context[key]:g}"
+        return f"must be {words} {context[key]}"
     if kind == "literal_error":
         allowed = re.findall(r"'([^']*)'", context["expected"])
         return f"must be one of {' '.join(allowed)}{nearest(value, allowed)}"

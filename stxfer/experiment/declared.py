@@ -25,6 +25,12 @@ SEEDS = 2 ** 32  # torch and numpy take no larger ones
 NonEmpty = Field(min_length=1)
 
 
+def _two(pair: Any) -> Any:
+    if isinstance(pair, list) and len(pair) != 2:
+        raise wrong("must be a pair, [system, baseline]")
+    return pair
+
+
 def _differ(pair: tuple[str, str]) -> tuple[str, str]:
     if pair[0] == pair[1]:
         raise wrong("compares a system with itself")
@@ -133,7 +139,7 @@ class Declaration(Options):
     """Beam search."""
     systems: dict[Name, System]
     """The systems: those with "@label@" in their names are there once for each label of label_systems."""
-    compare: tuple[Annotated[tuple[Name, Name], AfterValidator(_differ)], ...]
+    compare: tuple[Annotated[tuple[Name, Name], AfterValidator(_differ), BeforeValidator(_two)], ...]
     """Pairs of a system and the baseline it is held against."""
     seeds: Annotated[tuple[Annotated[int, Strict(), Field(ge=0, lt=SEEDS)], ...], NonEmpty, Unequal]
     """Each system is trained once with each."""
