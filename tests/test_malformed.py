@@ -236,7 +236,8 @@ def test_files_that_include_each_other(tmp_path: Path) -> None:
 VALUES = [None, True, False, 0, -1, 1, 7, 2.5, -0.5, 1e300, float("nan"), float("inf"), 10 ** 30, "", "x", "tgt_test",
           "../x", "a\nb", "1e-3", "12", "@label@", [], [[]], ["x"], [None], [1, 1], {}, {"x": 1}, {"from": "x"},
           {"a": {"b": []}}]
-PLACE = re.compile(rf"(({'|'.join(file_keys(Declaration))}|include)(\.[^:]*|\[.*\])*: )|unknown key '.*'; known: |key \w+ must be a ")
+PLACE = re.compile(rf"(({'|'.join(file_keys(Declaration))}|include)(\.[^:]*|\[.*\])*: )|unknown key '.*'; known: "
+                   r"|key \w+ must be a ")
 
 
 @functools.cache
@@ -296,4 +297,4 @@ def test_files_with_random_bytes(content: bytes, place: int, tmp_path_factory: p
     good = f"include: [{ROOT}/conf/base.yaml]\nname: t\nlanguages: {{source: en, target: sw}}\nseeds: [1, 2]\n".encode()
     path.write_bytes(good[:place] + content + good[place:])
     message = message_of(path)
-    assert message is None or (message.isprintable() and message.startswith(str(path.parent)))
+    assert message is None or (message.isprintable() and ": " in message)

@@ -207,6 +207,14 @@ def test_half_trained_work_is_resumed(world: Path, monkeypatch: pytest.MonkeyPat
     assert [interrupt(experiment, monkeypatch) for _ in range(3)] == [1, 2, 3]
 
 
+def test_half_trained_work_is_resumed_with_another_log(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changes no parameter costs no phase."""
+    plain, _ = toy.make_experiment(world)
+    watched, _ = toy.make_experiment(world, train={
+        **toy.CONFIG["train"], "default": {**toy.PHASE, "tensorboard": True, "dev_wer": 2}})
+    assert [interrupt(experiment, monkeypatch) for experiment in (plain, watched, plain)] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("what", ["option", "input"])
 def test_half_trained_work_of_another_configuration_is_not(world: Path, monkeypatch: pytest.MonkeyPatch,
                                                            caplog: pytest.LogCaptureFixture, what: str) -> None:

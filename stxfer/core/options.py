@@ -87,6 +87,10 @@ def options(cls: type[T]) -> type[T]:
             raise ConfigError(first_mistake(error, "")) from None
 
     made.__init__ = init
+    for base in made.__mro__[1:]:  # pydantic takes descriptions from the class's own lines alone
+        for name, field in option_fields(base).items() if "__pydantic_fields__" in vars(base) else ():
+            inherited = option_fields(made)[name]
+            inherited.description = inherited.description or field.description
     checked: type[T] = made
     return checked
 
@@ -152,7 +156,11 @@ def differences(recorded: Any, current: Any, name: str = "") -> Iterator[str]:
         for number, item in enumerate(current):
             yield from differences(was[number], item, f"{name}[{number}]")
     elif was != identity(current):
-        yield f"{name} ({was!r} -> {identity(current)!r})"
+        yield f"{name} ({_brief(was)} -> {_brief(identity(current))})"
+
+
+def _brief(value: Any) -> str:
+    return f"{len(value)} items" if isinstance(value, list) and value and isinstance(value[0], dict) else repr(value)
 
 
 def _fields_that_differ(was: Mapping[str, Any], current: Options, name: str,

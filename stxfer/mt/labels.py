@@ -111,7 +111,7 @@ def _make(experiment: Experiment, label: str, name: str, dump: Path, tests: Mapp
     bitext = clean_bitext_dir(dump)
     languages = (experiment.source_lang, target)
     learnt_from = [bitext / f"train.{lang}" for lang in languages] if declared.filters.language else []
-    options = {"filters": asdict(declared.filters), "mix": dict(declared.mix), "seed": declared.seed,
+    options = {"filters": declared.filters, "mix": dict(declared.mix), "seed": declared.seed,
                "normalisation": experiment.profile(target).identity, "max_words": MAX_WORDS,
                "tests": hashlib.sha256("\n".join(sorted(tests)).encode()).hexdigest()}
     spoken = spoken_text(experiment, label, dump, name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.directory import raw_side, read_pairs
 from stxfer.corpora.bitext.lines import iter_lines, open_binary
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.labels import Filters
 from stxfer.experiment.layout import SCORE, clean_bitext_dir, mt_dir, mt_score_dir
 from stxfer.mt.filters import Candidate, counts, dropped_labels
 from stxfer.mt.language import bitext_identifier
@@ -56,8 +56,7 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
     learnt_from = [bitext / f"train.{lang}" for lang in languages] if any(f.language for f in used) else []
     stage = Stage(f"score of MT {label}", mt_score_dir(exp, label),
                   [directory, given, *(bitext / f"{PART}.{lang}" for lang in languages), *learnt_from],
-                  {"filters": [asdict(filters) for filters in used], "normalisation": norm.identity,
-                   "bleu": norm.bleu})
+                  {"filters": used, "normalisation": norm.identity, "bleu": norm.bleu})
     if stage.needed(force=force, allow_stale=allow_stale):
         pairs = read_pairs(bitext, PART, languages)
         if not pairs:
@@ -71,7 +70,7 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
                                         best.score if translations.scored else None))
         dropped: dict[str, str] = {}
         for filters in used:
-            if any(asdict(filters).values()):
+            if filters != Filters():
                 identifier = bitext_identifier(bitext, languages) if filters.language else None
                 left = [candidate for candidate in candidates if candidate.utt not in dropped]
                 dropped |= dropped_labels(left, filters, identifier=identifier, where=f"labels.{label}")

@@ -39,8 +39,10 @@ def make_translations(what: str, text: Path, read: Callable[[Path], Mapping[str,
         StxferError: the translator failed; what it had finished is kept.
     """
     label, identity = opener.label, opener.identity
+    declared = {key: options for key, options in (("options", label.options), ("decode", opener.source.decoding))
+                if key in identity}
     stage = Stage(f"translations of {what}", out, [text, *opener.inputs],
-                  {"translator": identity, "nbest": label.nbest, "max_words": MAX_WORDS})
+                  {"translator": {**identity, **declared}, "nbest": label.nbest, "max_words": MAX_WORDS})
     if not stage.needed(force=force, allow_stale=allow_stale):
         return
     units = list(dict.fromkeys(unit(opener.kind, utt, sentence) for utt, sentence in read(text).items()
