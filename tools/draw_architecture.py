@@ -73,7 +73,7 @@ def purpose(package: str) -> str:
     """Return the first sentence of a package's docstring."""
     source = (ROOT / "stxfer" / package / "__init__.py").read_text(encoding="utf-8")
     docstring = ast.get_docstring(ast.parse(source)) or ""
-    return " ".join(docstring.partition("\n\n")[0].split()).removesuffix(".")
+    return " ".join(docstring.partition("\n\n")[0].split()).removesuffix(".").replace("``", "")
 
 
 def packages() -> str:
