@@ -89,21 +89,6 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
         load_experiment(tmp_path / "bad.yaml")
 
 
-@pytest.mark.parametrize(("size", "millions"), [("tiny", 2.0), ("small", 13.3), ("paper", 52.6), ("large", 107.2)])
-def test_the_models_by_data_size_are_what_they_say(tmp_path: Path, size: str, millions: float) -> None:
-    from stxfer.model.build import build_model
-    from stxfer.training.espnet_config import model_config
-    from stxfer.training.spec import Text
-
-    models = BASE.parent / "models"
-    experiment = load_experiment(write(tmp_path, include=[str(BASE), str(models / f"{size}.yaml")]))
-    tokens = ["<blank>", "<unk>", *map(str, range(experiment.vocab["target"].size)), "<sos/eos>"]
-    (tmp_path / "tokens.txt").write_text("\n".join(tokens))
-    (phase,) = experiment.train["target"]
-    model = build_model("asr", model_config("asr", experiment.model, phase, 80, Text(tmp_path)))
-    assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(millions, abs=0.1)
-
-
 def test_another_class_brings_its_own_options(tmp_path: Path) -> None:
     other = load_experiment(write(tmp_path, model={"encoder": "berard", "decoder": "transformer"})).model
     assert "encoder_conf" not in other and other["decoder_conf"]["num_blocks"] == 3

@@ -101,6 +101,8 @@ class Label(Options):
 
 @options
 class _Declared(Options):
+    """What every label source may say."""
+
     filters: Filters = Filters()
     """What is dropped."""
 
@@ -111,6 +113,8 @@ class _Declared(Options):
 
 @options
 class _Translated(_Declared):
+    """What every translator's label source may say."""
+
     nbest: Count = 1
     """Translations kept of each utterance, in ``nbest.jsonl``; the label is the best one."""
 
@@ -122,42 +126,56 @@ class _Translated(_Declared):
 
 @options
 class _Trained(_Translated, Trained):
+    """Labels of MT trained here."""
+
     translator: Literal["trained"] = "trained"
     """MT trained here."""
 
 
 @options
 class _CTranslate2(_Translated, CTranslate2):
+    """Labels of a pretrained model."""
+
     translator: Literal["ctranslate2"] = "ctranslate2"
     """A pretrained model."""
 
 
 @options
 class _Apertium(_Translated, Apertium):
+    """Labels of the rule-based engine."""
+
     translator: Literal["apertium"] = "apertium"
     """The rule-based engine."""
 
 
 @options
 class _Precomputed(_Translated, Precomputed):
+    """Labels from a file."""
+
     translator: Literal["precomputed"] = "precomputed"
     """Translations from a file."""
 
 
 @options
 class _Human(_Translated, Human):
+    """The corpus's own translations as labels."""
+
     translator: Literal["human"] = "human"
     """The corpus's own translations."""
 
 
 @options
 class _Transliterated(_Translated, Transliterate):
+    """Labels that are the transcript in the target's script."""
+
     translator: Literal["transliterate"] = "transliterate"
     """The transcript in the target's script."""
 
 
 @options
 class _From(_Declared):
+    """Another label's translations, filtered otherwise."""
+
     source: LabelName = Field(default="", validation_alias="from")
     """The label whose translations are taken."""
 
@@ -167,6 +185,8 @@ class _From(_Declared):
 
 @options
 class _Mix(_Declared):
+    """A mixture of other labels."""
+
     mix: Annotated[dict[LabelName, Portion], Field(min_length=1)] = Field(default_factory=dict)
     """Labels and the share of utterances that each gives, e.g. {human: 0.5, mt: 0.5}."""
     seed: Count = 1

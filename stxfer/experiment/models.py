@@ -25,6 +25,8 @@ Conf = dict[str, Any]
 
 @options
 class _Model(Options):
+    """What every model may say."""
+
     encoder_conf: Conf | None = None
     """Options of the encoder's class; an included file's go where another encoder is named."""
     decoder_conf: Conf | None = None
