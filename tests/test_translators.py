@@ -100,7 +100,8 @@ def test_rules_that_are_built_in_are_known_by_what_they_say(world: Path) -> None
 def test_which_transcripts_are_read(kind: str) -> None:
     """Kinds with the option ``text`` read what it says, others normalised text."""
     has_option = "text" in {field.name for field in fields(OPTIONS[kind])}
-    raw = {text: reads_raw(Label(kind, OPTIONS[kind](**({"text": text} if has_option else {}))))
+    options = SOURCES[kind][0]
+    raw = {text: reads_raw(Label(kind, OPTIONS[kind](**{**options, **({"text": text} if has_option else {})})))
            for text in ("raw", "normalised")}
     assert raw == {"raw": has_option, "normalised": False}
     assert not reads_raw(Label("", None, source=kind))
