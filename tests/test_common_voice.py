@@ -10,7 +10,8 @@ from corpora_layouts import RELEASES, client_id, common_voice, read_tsv, write_t
 
 from stxfer.bin import prepare_common_voice as cli
 from stxfer.core.errors import DataError
-from stxfer.corpora.common_voice import prepare_common_voice, read_durations, sentence_key, speaker_id
+from stxfer.corpora.apart import sentence_key
+from stxfer.corpora.common_voice import prepare_common_voice, read_durations, speaker_id
 from stxfer.kaldi.datadir import read_datadir
 
 ROWS = {"train": [("ada", "Bugün hava güzel."), ("ada", '"Evet, dedi'), ("can", "Ağaç yeşil.")],
@@ -168,11 +169,36 @@ def test_train_from_validated(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     assert counts["tgt_train"].n_utts == 5  # one more is held out, another comes back
 
 
-def test_sentences_are_compared_by_their_letters() -> None:
-    assert sentence_key("“IŞIK”, İstanbul'da!") == sentence_key("ışık istanbulda")
-    assert sentence_key("Straße 1") == sentence_key("STRASSE\u00a01.")
-    assert sentence_key("e\u0301te\u0301") == sentence_key("Été")
-    assert sentence_key("राम") != sentence_key("रम")
+DEV = [("ece", "Kapı açık mı?"), ("ece", "Kapı kapalı."), ("ece", "Bir iki."), ("nur", "Deniz mavi."),
+       ("nur", "Üç dört."), ("ali", "KAPI kapalı!"), ("can", "Beş altı."), ("can", "Yedi sekiz.")]
+
+
+def test_a_test_set_from_dev_where_there_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    folder = common_voice(tmp_path, "tr", {"train": ROWS["train"], "dev": DEV, "validated": [("ece", "Yeni.")]})
+    (folder / "test.tsv").unlink()
+    with pytest.raises(DataError, match="test.tsv: no such file; .* or take the test set from another one with "
+                                        "--test-from"):
+        prepare_common_voice(folder, tmp_path / "data", "src")
+    counts = prepare_common_voice(folder, tmp_path / "data", "src", test_from="dev")
+    assert {name: count.n_utts for name, count in counts.items()} == {"src_train": 3, "src_dev": 4, "src_test": 4}
+    dev, test = (read_datadir(tmp_path / "data" / f"src_{part}") for part in ("dev", "test"))
+    assert sorted([*dev.text.values(), *test.text.values()]) == sorted(sentence for _, sentence in DEV)
+    assert set(dev.utt2spk.values()).isdisjoint(test.utt2spk.values())
+    assert {sentence_key(text) for text in dev.text.values()}.isdisjoint(map(sentence_key, test.text.values()))
+    assert "4 of its 8 rows make the test set, for there is no test.tsv" in caplog.text
+    counts = prepare_common_voice(folder, tmp_path / "large", "src", train_from="validated", test_from="dev")
+    assert counts["src_train"].n_utts == 2  # what "can" has said is held out
+
+
+def test_a_test_set_that_is_there_is_taken(tmp_path: Path) -> None:
+    folder = common_voice(tmp_path, "tr", ROWS)
+    prepare_common_voice(folder, tmp_path / "data", "src")
+    marker = tmp_path / "data" / "src_dev" / ".stage.json"
+    before = marker.stat().st_mtime_ns
+    cli.main(["--corpus", str(folder), "--prefix", "src", "--out", str(tmp_path / "data"), "--test-from", "dev"])
+    assert marker.stat().st_mtime_ns == before
+    assert list(read_datadir(tmp_path / "data" / "src_test").text.values()) == ["Kitap masada."]
 
 
 def test_speaker_ids_stay_apart() -> None:

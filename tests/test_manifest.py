@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stxfer.bin import prepare_manifest as cli
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.corpora.manifest import prepare_manifest
+from stxfer.corpora.manifest import HeldOut, prepare_manifest
 from stxfer.kaldi.datadir import Audio, read_datadir
 from stxfer.kaldi.segments import Segment
 
@@ -42,7 +42,7 @@ def table(folder: Path, content: str | bytes, name: str = "m.tsv") -> Path:
 def test_audio_and_text_are_enough(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     manifest = table(folder, "audio\tnote\ttext\nclips/a.flac\tx\tHabari  \"yako\"\nclips/b.flac\ty\tPili\n")
-    counts = prepare_manifest(manifest, folder / "data", "tgt_train")
+    counts = prepare_manifest(manifest, folder / "data", "tgt_train")["tgt_train"]
     data = read_datadir(folder / "data" / "tgt_train")
     assert (counts.n_utts, counts.n_dropped) == (2, 0)
     assert data.text == {"clips_a": 'Habari "yako"', "clips_b": "Pili"}
@@ -217,7 +217,7 @@ def test_lists_what_it_leaves_out(folder: Path) -> None:
     assert "which lasts 4.00 s" in reasons["long-00001000-00009000"]
     assert "no such audio file" in reasons["clips_gone"]
     assert "(0 bytes)" in reasons["clips_empty"]
-    assert prepare_manifest(manifest, folder / "data", "tgt_train", max_drop=0.8).n_dropped == 3
+    assert prepare_manifest(manifest, folder / "data", "tgt_train", max_drop=0.8)["tgt_train"].n_dropped == 3
     assert not listing.exists()
     assert (folder / "data" / "tgt_train" / "dropped.tsv").read_text().count("\n") == 3
 
@@ -259,3 +259,37 @@ def test_text_arrives_whatever_it_holds(tmp_path_factory: pytest.TempPathFactory
     manifest.write_text(json.dumps({"audio": "a.wav", "text": text}) + "\n")
     prepare_manifest(manifest, folder / "data", "tgt_train")
     assert read_datadir(folder / "data" / "tgt_train").text == {"a": " ".join(text.split())}
+
+
+SHARED = [("a", 0.0, "Moja", "Un"), ("a", 0.1, "MOJA!", "Une"), ("a", 0.2, "Mbili", "une."),
+          ("b", 0.0, "Tatu", "Trois"), ("b", 0.1, "Nne", "Quatre"), ("b", 0.2, "Tano", "Cinq")]
+
+
+def test_a_part_is_held_out_as_a_set_of_its_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = (f"clips/{clip}.flac\t{start}\t{start + 0.01:.2f}\tada\t{text}\t{french}\n"
+            for clip, start, text, french in SHARED)
+    manifest = table(folder, "audio\tstart\tend\tspeaker\ttext\ttext.fr.human\n" + "".join(rows))
+    arguments = ["--manifest", str(manifest), "--set", "tgt_train", "--hold-out", "tgt_dev", "--hold-out-share", "0.5",
+                 "--apart", "text text.fr.human", "--out", str(folder / "data")]
+    cli.main(arguments)
+    train, dev = (read_datadir(folder / "data" / name) for name in ("tgt_train", "tgt_dev"))
+    assert len(train) == len(dev) == 3
+    assert sorted(map(sorted, (train.text.values(), dev.text.values()))) == [
+        ["MOJA!", "Mbili", "Moja"], ["Nne", "Tano", "Tatu"]]  # "MOJA!" is "Moja", and "une." translates two sentences
+    printed = capsys.readouterr().out
+    assert "tgt_train: 3 utterances" in printed and "tgt_dev: 3 utterances" in printed
+    before = (folder / "data/tgt_dev/.stage.json").stat().st_mtime_ns
+    cli.main(arguments)
+    assert (folder / "data/tgt_dev/.stage.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(("held_out", "message"), [
+    (HeldOut("tgt_train"), "tgt_train: the set held out needs another name"),
+    (HeldOut("tgt_dev", 1.5), "held-out share 1.5: must be above 0 and below 1"),
+    (HeldOut("tgt_dev", 0.1, ("text.fr.human",)), "sets cannot be apart in 'text.fr.human'; it must be one of speaker "
+                                                  "text"),
+])
+def test_refuses_parts(folder: Path, held_out: HeldOut, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        prepare_manifest(table(folder, f"{HEADER}clips/a.flac\tMoja\nclips/b.flac\tPili\n"), folder / "data",
+                         "tgt_train", held_out=held_out)

@@ -11,7 +11,7 @@ from stxfer.bin._corpus_options import add_corpus_options
 
 def add_set_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--set`` and the options of every corpus."""
-    parser.add_argument("--set", type=_set_name, required=True, metavar="NAME",
+    parser.add_argument("--set", type=set_name, required=True, metavar="NAME",
                         help="the set to write: src_ or tgt_, then train, dev or test")
     add_corpus_options(parser, prefix=False)
 
@@ -36,7 +36,12 @@ def names(text: str) -> dict[str, str]:
     return found
 
 
-def _set_name(text: str) -> str:
+def set_name(text: str) -> str:
+    """Return the name of a set, an argparse type.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
     if not re.fullmatch(r"(src|tgt)_[A-Za-z0-9_-]+", text):
         raise argparse.ArgumentTypeError(f"{text!r}: a name as src_train or tgt_dev is needed")
     return text

@@ -19,11 +19,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--train-from", metavar="TABLE",
                         help="take the training set from this table (validated), without the speakers and sentences "
                              "of dev and test")
+    parser.add_argument("--test-from", metavar="TABLE",
+                        help="where there is no test.tsv, take the test set from this table (dev): half of its rows, "
+                             "whose speakers and sentences the other half lacks")
     add_corpus_options(parser)
     args = parser.parse_args(argv)
     print_counts(args.out, prepare_common_voice(
-        args.corpus, args.out, args.prefix, args.splits.split(), train_from=args.train_from, max_drop=args.max_drop,
-        force=args.force, allow_stale=args.allow_stale, nj=args.nj))
+        args.corpus, args.out, args.prefix, args.splits.split(), train_from=args.train_from,
+        test_from=args.test_from, max_drop=args.max_drop, force=args.force, allow_stale=args.allow_stale, nj=args.nj))
 
 
 if __name__ == "__main__":

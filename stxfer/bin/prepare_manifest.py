@@ -11,8 +11,8 @@ from pathlib import Path
 
 from stxfer.bin._cli import make_parser, run
 from stxfer.bin._corpus_options import print_counts
-from stxfer.bin._set_options import add_set_options, names
-from stxfer.corpora.manifest import prepare_manifest
+from stxfer.bin._set_options import add_set_options, names, set_name
+from stxfer.corpora.manifest import HeldOut, prepare_manifest
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -25,12 +25,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--audio-dir", type=Path,
                         help="folder that audio paths are relative to; None: the manifest's")
     parser.add_argument("--allow-outside", action="store_true", help="take absolute audio paths, and paths with ..")
+    parser.add_argument("--hold-out", type=set_name, metavar="NAME",
+                        help="make a part of the table another set, tgt_dev; None: the table is one set")
+    parser.add_argument("--hold-out-share", type=float, default=HeldOut.share, metavar="SHARE",
+                        help="how much of the table that part is, at most")
+    parser.add_argument("--apart", type=str.split, default=" ".join(HeldOut.apart), metavar="'OURS ...'",
+                        help="columns in which the two sets share no value: speaker, text, text.<language>.<label>")
     add_set_options(parser)
     args = parser.parse_args(argv)
-    print_counts(args.out, {args.set: prepare_manifest(
+    held_out = HeldOut(args.hold_out, args.hold_out_share, tuple(args.apart)) if args.hold_out else None
+    print_counts(args.out, prepare_manifest(
         args.manifest, args.out, args.set, columns=args.columns, audio_dir=args.audio_dir,
-        allow_outside=args.allow_outside, max_drop=args.max_drop, force=args.force, allow_stale=args.allow_stale,
-        nj=args.nj)})
+        allow_outside=args.allow_outside, held_out=held_out, max_drop=args.max_drop, force=args.force,
+        allow_stale=args.allow_stale, nj=args.nj))
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ import logging
 import math
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from stxfer.core.errors import DataError
+from stxfer.corpora.apart import hold_out, sentence_key
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, list_folder, write_set
 from stxfer.corpora.rows import inside, read_rows, sanitise
 
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 SPLITS = ("train", "dev", "test")
 COLUMNS = ("client_id", "path", "sentence")
 SPEAKER_CHARS = 16  # of Common Voice's client ids, which are digests of 128 digits
+TEST_SHARE = 0.5  # of a table that gives the test set too
 DURATIONS = ("clip_durations.tsv", "times.txt")
 _DIGEST = re.compile(r"[0-9a-f]{64,}")
 _TIME = re.compile(r"`?(?P<path>[^`]+)`? = (?P<milliseconds>\d+)")
@@ -43,8 +44,8 @@ class Clip(NamedTuple):
 
 def prepare_common_voice(corpus: str | os.PathLike[str], out: str | os.PathLike[str], prefix: str,
                          splits: Sequence[str] = SPLITS, *, train_from: str | None = None,
-                         max_drop: float = MAX_DROP, force: bool = False, allow_stale: bool = False,
-                         nj: int = 1) -> dict[str, Counts]:
+                         test_from: str | None = None, max_drop: float = MAX_DROP, force: bool = False,
+                         allow_stale: bool = False, nj: int = 1) -> dict[str, Counts]:
     """Write a Kaldi data directory ``<out>/<prefix>_<split>`` for each split.
 
     Clips that are absent or have no readable header are left out and listed in ``dropped.tsv``. Headers are not
@@ -57,7 +58,10 @@ def prepare_common_voice(corpus: str | os.PathLike[str], out: str | os.PathLike[
         prefix: ``src`` or ``tgt``.
         splits: names of the tables.
         train_from: a table, such as ``validated``, to take ``train`` from in place of ``train.tsv``: all its rows
-            that share no speaker and no sentence with ``dev.tsv`` and ``test.tsv``, see :func:`sentence_key`.
+            that share no speaker and no sentence with ``dev.tsv`` and ``test.tsv``, see
+            :func:`stxfer.corpora.apart.sentence_key`.
+        test_from: a table, such as ``dev``, that gives the test set where there is no ``test.tsv``: half of its rows,
+            whose speakers and sentences the other half lacks. That half stays what the table gives.
         max_drop: see :func:`stxfer.corpora.collect.write_set`.
         force: do it again although it is finished.
         allow_stale: see :class:`stxfer.core.stage.Stage`.
@@ -68,9 +72,10 @@ def prepare_common_voice(corpus: str | os.PathLike[str], out: str | os.PathLike[
 
     Raises:
         DataError: the folder, a table or a column is absent, a row is malformed, a path leaves ``clips/``, two
-            rows give one utterance id, or too few clips of a split can be used.
+            rows give one utterance id, too few clips of a split can be used, or the rows of ``test_from`` cannot be
+            parted.
     """
-    release = Release(corpus)
+    release = Release(corpus, test_from)
     tables = {split: [split] if split != "train" or train_from is None else [train_from, "dev", "test"]
               for split in splits}
     for names in tables.values():
@@ -82,7 +87,8 @@ def prepare_common_voice(corpus: str | os.PathLike[str], out: str | os.PathLike[
         rows = release.rows(split) if len(names) == 1 else release.rows_apart(names[0], names[1:])
         counts[f"{prefix}_{split}"] = write_set(
             out, f"{prefix}_{split}", release.entries(rows, dropped), dropped=dropped,
-            inputs=[*map(release.table, names), *release.duration_files], options={"clips": release.digest},
+            inputs=[*map(release.table, names), *release.duration_files],
+            options={"clips": release.digest, **release.parted(names)},
             max_drop=max_drop, force=force, allow_stale=allow_stale, nj=nj)
     return counts
 
@@ -92,33 +98,41 @@ class Release:
 
     Args:
         corpus: see :func:`prepare_common_voice`.
+        test_from: see :func:`prepare_common_voice`.
 
     Attributes:
         folder: that of the tables and of ``clips/``.
         digest: stands for the names of the clips.
         duration_files: the table of durations, if there is one.
+        test_from: the table that gives the test set too; None: there is ``test.tsv``, or nothing else was asked for.
 
     Raises:
         DataError: there is no such folder, or not exactly one that holds clips.
     """
 
-    def __init__(self, corpus: str | os.PathLike[str]) -> None:
+    def __init__(self, corpus: str | os.PathLike[str], test_from: str | None = None) -> None:
         self.folder = _find(Path(os.path.abspath(corpus)))
+        self.test_from = None if (self.folder / "test.tsv").is_file() else test_from
         self._clips, self.digest = list_folder(self.folder / "clips")
         found = [self.folder / name for name in DURATIONS]
         self.duration_files = [path for path in found if path.is_file()][:1]
 
     def table(self, name: str) -> Path:
-        """Return the path of a table.
+        """Return the path of a table, of ``test`` that of the one it is taken from.
 
         Raises:
             DataError: there is none of this name.
         """
-        path = self.folder / f"{name}.tsv"
+        path = self.folder / f"{self.test_from if self.test_from and name == 'test' else name}.tsv"
         if not path.is_file():
             tables = " ".join(sorted(other.stem for other in self.folder.glob("*.tsv")))
-            raise DataError(f"{path}: no such file; name the tables that there are with --splits ({tables})")
+            advice = ", or take the test set from another one with --test-from" if name == "test" else ""
+            raise DataError(f"{path}: no such file; name the tables that there are with --splits ({tables}){advice}")
         return path
+
+    def parted(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the option that the rows of these tables depend on: which table gives the test set too."""
+        return {"test_from": self.test_from} if self.test_from and {"test", self.test_from} & {*names} else {}
 
     def rows(self, name: str) -> Iterator[Clip]:
         """Yield the rows of a table; quotation marks are text.
@@ -126,6 +140,21 @@ class Release:
         Raises:
             DataError: see :func:`prepare_common_voice`; names the file and the line.
         """
+        for clip in self._all_rows(name):
+            if not self.parted([name]) or (name == "test") == (clip.line in self._test_lines):
+                yield clip
+
+    @functools.cached_property
+    def _test_lines(self) -> frozenset[int]:
+        """The lines that make the test set, of a table that gives another set too."""
+        clips = list(self._all_rows("test"))
+        keys = [(f"speaker {clip.client}", f"sentence {sentence_key(clip.sentence)}") for clip in clips]
+        chosen = hold_out(keys, TEST_SHARE, str(self.table("test")))
+        log.info("%s: %d of its %d rows make the test set, for there is no test.tsv; they share no speaker and no "
+                 "sentence with the others", self.table("test"), len(chosen), len(clips))
+        return frozenset(clips[k].line for k in chosen)
+
+    def _all_rows(self, name: str) -> Iterator[Clip]:
         path = str(self.table(name))
         for line, row in read_rows(path, COLUMNS):
             if not row["client_id"] or not row["path"]:
@@ -228,23 +257,3 @@ def read_durations(path: Path) -> dict[str, float]:
 def speaker_id(client: str) -> str:
     """Return a speaker's id: the first 16 characters of a digest, any other client id whole."""
     return client[:SPEAKER_CHARS] if _DIGEST.fullmatch(client) else sanitise(client)
-
-
-class _Letters(dict[int, int | None]):
-    """A table for str.translate, filled as characters come, that deletes punctuation, symbols, spaces and controls."""
-
-    def __missing__(self, code: int) -> int | None:
-        self[code] = None if unicodedata.category(chr(code))[0] in "PSZC" else code
-        return self[code]
-
-
-_LETTERS = _Letters()
-
-
-def sentence_key(sentence: str) -> str:
-    """Return what sentences are compared by: no case, punctuation, symbols or white space.
-
-    The Turkish letters i and ı, which case folding cannot tell apart without knowing the language, count as one.
-    """
-    folded = unicodedata.normalize("NFKC", sentence).casefold().replace("i\u0307", "i").replace("ı", "i")
-    return folded.translate(_LETTERS)

@@ -10,11 +10,14 @@ import logging
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from stxfer.audio.io import files_digest
 from stxfer.core.errors import ConfigError, DataError
+from stxfer.corpora.apart import hold_out, sentence_key
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
 from stxfer.corpora.rows import Row, column_names, inside, read_rows, sanitise
 from stxfer.kaldi.datadir import text_language
@@ -24,11 +27,27 @@ OPTIONAL = ("utt", "speaker", "start", "end")
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """A part of a manifest that makes a set of its own.
+
+    Attributes:
+        name: the set, e.g. ``tgt_dev``.
+        share: of the manifest's rows, above 0 and below 1.
+        apart: columns of ours in which the two sets share no value: ``speaker``, ``text``, ``text.<lang>.<label>``;
+            texts are compared by :func:`stxfer.corpora.apart.sentence_key`.
+    """
+
+    name: str
+    share: float = 0.1
+    apart: tuple[str, ...] = ("text",)
+
+
 def prepare_manifest(manifest: str | os.PathLike[str], out: str | os.PathLike[str], name: str, *,
                      columns: Mapping[str, str] | None = None, audio_dir: str | os.PathLike[str] | None = None,
-                     allow_outside: bool = False, max_drop: float = MAX_DROP, force: bool = False,
-                     allow_stale: bool = False, nj: int = 1) -> Counts:
-    """Write the Kaldi data directory ``<out>/<name>`` of one manifest.
+                     allow_outside: bool = False, held_out: HeldOut | None = None, max_drop: float = MAX_DROP,
+                     force: bool = False, allow_stale: bool = False, nj: int = 1) -> dict[str, Counts]:
+    """Write the Kaldi data directory ``<out>/<name>`` of one manifest, and that of the part held out.
 
     Args:
         manifest: a file that :func:`stxfer.corpora.rows.read_rows` reads.
@@ -37,25 +56,56 @@ def prepare_manifest(manifest: str | os.PathLike[str], out: str | os.PathLike[st
         columns: the manifest's names for ours, e.g. ``{"text": "sentence", "text.fr.human": "sentence_fr"}``.
         audio_dir: folder that audio paths are relative to; None: the manifest's.
         allow_outside: take absolute paths and paths with ``..``.
+        held_out: a part that makes another set; None: there is one set.
         max_drop: the largest share of utterances that may be left out.
         force: do it again although it is finished.
         allow_stale: see :class:`stxfer.core.stage.Stage`.
         nj: threads that read the headers of audio files.
 
+    Returns:
+        Counts by set name.
+
     Raises:
-        ConfigError: ``columns`` names something that is not ours, or one column twice.
-        DataError: see :func:`read_manifest` and :func:`stxfer.corpora.collect.write_set`.
+        ConfigError: ``columns`` names something that is not ours, or one column twice; ``held_out`` is the set itself,
+            its share is not one, or it names a column that the manifest does not have.
+        DataError: see :func:`read_manifest`, :func:`stxfer.corpora.apart.hold_out` and
+            :func:`stxfer.corpora.collect.write_set`.
     """
     manifest = Path(os.path.abspath(manifest))
     folder = os.path.abspath(audio_dir or manifest.parent)
     if not os.path.isdir(folder):
         raise DataError(f"{folder}: no such folder; audio paths would be relative to it")
     entries = list(read_manifest(manifest, folder, columns or {}, allow_outside=allow_outside))
-    return write_set(out, name, entries, dropped={}, inputs=[manifest], max_drop=max_drop,
-                     options={"columns": dict(columns or {}), "audio_dir": folder,
-                              "audio": files_digest(sorted({entry.audio for entry in entries}))},
-                     hint=f"Audio paths are relative to {folder} (--audio-dir)",
-                     force=force, allow_stale=allow_stale, nj=nj)
+    sets: dict[str, Sequence[Entry]] = {name: entries}
+    options: dict[str, Any] = {"columns": dict(columns or {}), "audio_dir": folder,
+                               "audio": files_digest(sorted({entry.audio for entry in entries}))}
+    if held_out is not None:
+        sets = _parted(manifest, entries, name, held_out)
+        options["held_out"] = [held_out.name, held_out.share, *held_out.apart]
+    return {part: write_set(out, part, some, dropped={}, inputs=[manifest], max_drop=max_drop, options=options,
+                            hint=f"Audio paths are relative to {folder} (--audio-dir)", force=force,
+                            allow_stale=allow_stale, nj=nj)
+            for part, some in sets.items()}
+
+
+def _parted(manifest: Path, entries: Sequence[Entry], name: str, held_out: HeldOut) -> dict[str, Sequence[Entry]]:
+    if held_out.name == name:
+        raise ConfigError(f"{name}: the set held out needs another name than the set it is taken from")
+    if not 0 < held_out.share < 1:
+        raise ConfigError(f"held-out share {held_out.share:g}: must be above 0 and below 1")
+    keys = []
+    for entry in entries:
+        values = {"speaker": entry.speaker, "text": entry.text, **entry.texts}
+        if unknown := [column for column in held_out.apart if column not in values]:
+            raise ConfigError(f"{manifest}: sets cannot be apart in {unknown[0]!r}; it must be one of "
+                              f"{' '.join(values)}")
+        keys.append([f"{column} {values[column] if column == 'speaker' else sentence_key(values[column])}"
+                     for column in held_out.apart])
+    chosen = hold_out(keys, held_out.share, str(manifest))
+    log.info("%s: %d of its %d rows make %s; they share no %s with %s", manifest, len(chosen), len(entries),
+             held_out.name, " and no ".join(held_out.apart), name)
+    return {name: [entry for k, entry in enumerate(entries) if k not in chosen],
+            held_out.name: [entry for k, entry in enumerate(entries) if k in chosen]}
 
 
 def read_manifest(path: Path, folder: str, columns: Mapping[str, str], *, allow_outside: bool = False
