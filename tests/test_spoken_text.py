@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stxfer.text import numbers
 from stxfer.text.annotation import Marker, spoken
+from stxfer.text.characters import folded, is_simple, is_tone, seen, without_lone_modifiers
 from stxfer.text.normalise import normalise
+from stxfer.text.numbers import NUMBER
 from stxfer.text.profiles import PROFILES, load_profiles, profile
 
 ANNOTATION = [
@@ -127,3 +130,18 @@ def test_properties_of_any_text(text: str, lang: str) -> None:
     for word in once.split():
         assert any(unicodedata.category(char)[0] in "LN" or char in PROFILES[lang].letters for char in word)
     assert not [char for char in once if unicodedata.category(char)[0] == "C" and char not in "\u200c\u200d"]
+
+
+def test_simple_characters_are_left_alone_by_what_is_spared_them() -> None:
+    """A mark, a tone or another form among them would go unseen."""
+    simple = [char for char in map(chr, range(0x110000)) if is_simple(char)]
+    assert len(simple) > 700
+    for char in simple:
+        assert (seen(char), folded(char, everything=True), without_lone_modifiers(char)) == (char, char, char)
+        assert unicodedata.category(char)[0] in "LNPSZ" and not is_tone(char)
+        assert unicodedata.normalize("NFC", char) == char and not unicodedata.combining(char)
+
+
+@given(st.text(st.one_of(st.sampled_from("a1٣5.,:-−%$€'’°/ \u00a0٫٬"), st.characters())))
+def test_numbers_are_found_where_the_pattern_finds_them(text: str) -> None:
+    assert [match.span() for match in numbers.find(text)] == [match.span() for match in NUMBER.finditer(text)]

@@ -20,8 +20,8 @@ import yaml
 from stxfer.text.profiles import Profile, has_profile
 
 LONGEST = 6  # words: what is longer in brackets is text
-_SUSPECT = re.compile(r"[\[\](){}<>&@*+%#_=~|\\^▁￭⁇♩♪♫♬（）［］｛｝＜＞【】〔〕〈〉﹙﹚]|"
-                      r"-[LR][RSC]B-|!SIL|[:;][-']?[DPpOo]\b")
+_SUSPECT = re.compile(r"[\[\](){}<>&@*+%#_=~|\\^▁￭⁇♩♪♫♬（）［］｛｝＜＞【】〔〕〈〉﹙﹚]")
+_SUSPECT_WORD = re.compile(r"-[LR][RSC]B-|!SIL|[:;][-']?[DPpOo]\b")
 _PLACEHOLDER = 60  # characters; longer lines are not looked up
 _WHOLE = re.compile(r"(?:\d\d:)?\d\d:\d\d[,.]\d{3} --> (?:\d\d:)?\d\d:\d\d[,.]\d{3}")  # subtitles' timing
 _ENTITY = re.compile(r"&\s?(#\s?\d{1,7}|#\s?[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31})\s?;")
@@ -32,10 +32,13 @@ _SUBWORD = re.compile(r"(?<=\w)@@(?:\s+|$)|▁|⁇")
 _TAG = re.compile(r"<(?:(?=[^\W\d_]|[/!?~@%2])[^<>]{0,200}|[\d:.,]+)>|＜[^＜＞]{1,60}＞")
 _INLINE = re.compile(r"</?\s?(?:b|i|u|em|strong|font|span|sub|sup|small|mark|big|abbr|s)(?:\s[^<>]*)?>", re.IGNORECASE)
 _TARGET = re.compile(r">>(\w{2,3}(?:_\w{4})?)<<|__(\w{2,3})__(?!\w)|<2(\w{2,3})>")
-_BRACKETED = {"round": re.compile(r"[(（﹙]([^()（）﹙﹚]*)[)）﹚]|[【〔〈]([^【】〔〕〈〉]*)[】〕〉]"),
+# What begins with a set of characters is found ten times as fast as what begins with alternatives.
+_BRACKETED = {"round": re.compile(r"[(（﹙【〔〈](?:(?<=[(（﹙])([^()（）﹙﹚]*)[)）﹚]|"
+                                  r"(?<=[【〔〈])([^【】〔〕〈〉]*)[】〕〉])"),
               "square": re.compile(r"[\[［]([^\[\]［］]*)[\]］]"), "curly": re.compile(r"[{｛]([^{}｛｝]*)[}｝]")}
 _FILLER = re.compile(r"(?<!\w)\+\+([^\W\d][\w-]*)\+\+(?!\w)")
 _PAIRED = re.compile(r"(?<![\w*+#=_~|/^])([*+#=_~|/^]{1,3})\s?([^\W\d_][\w' -]{0,40}?)\s?\1(?![\w*+#=_~|/^])")
+_SIGN = re.compile("[*+#=_~|/^]")
 _SIGNED = re.compile(r"(?<!\w)(?:%([^\W\d_][\w-]*)|&=([^\W\d_][\w:]*)|!(SIL|sil|NULL)\b)")
 _NOTES = re.compile(r"[♩♪♫♬]+")
 _SMILEY = re.compile(r"(?<!\S)(?:[:;=][-o^']?(?:[DPpOo]|[()\[\]/\\|*]+)|<3|[xX]D)(?!\w)")
@@ -58,11 +61,11 @@ def spoken(text: str, profile: Profile, found: list[Marker] | None = None) -> st
         found: receives what was removed. Kinds: ``event``, ``language``, ``tag``, ``entity``, ``tokeniser``,
             ``escape``, ``music``, ``emoticon``, ``placeholder``.
     """
-    line = text.strip() if len(text) < _PLACEHOLDER else ""
-    if line in profile.placeholders or "-->" in text and _WHOLE.match(text.strip()):
-        _note(found, "placeholder", line or text)
+    if len(text) < _PLACEHOLDER and text.strip() in profile.placeholders or \
+            "-->" in text and _WHOLE.match(text.strip()):
+        _note(found, "placeholder", text)
         return ""
-    if not _SUSPECT.search(text):
+    if not _SUSPECT.search(text) and not _has_suspect_word(text):
         return text
     while True:
         before = text
@@ -75,6 +78,10 @@ def spoken(text: str, profile: Profile, found: list[Marker] | None = None) -> st
                 text = brackets.sub(functools.partial(_bracketed, policy, profile, found), text)
         if text == before:
             return "" if text.strip() in profile.placeholders else text
+
+
+def _has_suspect_word(text: str) -> bool:
+    return (":" in text or ";" in text or "B-" in text or "!" in text) and _SUSPECT_WORD.search(text) is not None
 
 
 def is_event(content: str, profile: Profile) -> bool:
@@ -103,16 +110,28 @@ def _note(found: list[Marker] | None, kind: str, text: str) -> None:
 
 
 def _without_markup(text: str, profile: Profile, found: list[Marker] | None) -> str:
-    text = _each(_ENTITY, text, found, "entity", _entity)
-    text = _each(_ESCAPE, text, found, "escape", _escape)
-    text = _each(_MOSES, text, found, "tokeniser", _moses)
-    text = _each(_SUBWORD, text, found, "tokeniser", lambda match: "" if match[0][0] == "@" else " ")
-    text = _each(_TARGET, text, found, "language", lambda match: " ")
-    text = _each(_FILLER, text, found, "event", lambda match: " ")
-    text = _each(_PAIRED, text, found, "event", lambda match: " " if is_event(match[2], profile) else match[0])
-    text = _each(_SIGNED, text, found, "event", lambda match: match[0] if match[1] and not is_event(match[1], profile)
-                 else " ")
-    text = _each(_SMILEY, text, found, "emoticon", lambda match: " ")
+    def in_text(*needed: str) -> bool:  # to look for the rest of a pattern takes longer
+        return any(part in text for part in needed)
+
+    if in_text("&"):
+        text = _each(_ENTITY, text, found, "entity", _entity)
+    if in_text("\\"):
+        text = _each(_ESCAPE, text, found, "escape", _escape)
+    if in_text("-@", "/@", ",@", ".@", "￭", "B-"):
+        text = _each(_MOSES, text, found, "tokeniser", _moses)
+    if in_text("@@", "▁", "⁇"):
+        text = _each(_SUBWORD, text, found, "tokeniser", lambda match: "" if match[0][0] == "@" else " ")
+    if in_text("<<", "__", "<2"):
+        text = _each(_TARGET, text, found, "language", lambda match: " ")
+    if in_text("++"):
+        text = _each(_FILLER, text, found, "event", lambda match: " ")
+    if _SIGN.search(text):
+        text = _each(_PAIRED, text, found, "event", lambda match: " " if is_event(match[2], profile) else match[0])
+    if in_text("%", "&=", "!"):
+        text = _each(_SIGNED, text, found, "event", lambda match: match[0]
+                     if match[1] and not is_event(match[1], profile) else " ")
+    if in_text(":", ";", "=", "<3", "xD", "XD"):
+        text = _each(_SMILEY, text, found, "emoticon", lambda match: " ")
     return _each(_NOTES, text, found, "music", lambda match: " ")
 
 

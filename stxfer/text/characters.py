@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import regex
@@ -26,6 +27,16 @@ _VIRAMA = frozenset("\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dc
 _INDIC_LETTER = regex.compile(rf"(?=\p{{L}})[{_INDIC}]")
 _FOLDED = ("<font>", "<wide>", "<narrow>", "<initial>", "<medial>", "<final>", "<isolated>")
 _RAISED = ("<super>", "<sub>", "<fraction>")
+
+_NOT_SIMPLE = re.compile("[^ -~À-ÖØ-öø-ıĴ-ľŁ-ňŊ-žƀ-ǃǍ-ǰǴ-ɏЀ-ҁҊ-ԯ‘’“”–—]")
+
+
+def is_simple(text: str) -> bool:
+    """Whether a text surely has no character that is unseen, a form of another, a mark, a sign of tone or a modifier.
+
+    It is then in the form NFC, and :func:`seen`, :func:`folded` and :func:`without_lone_modifiers` change nothing.
+    """
+    return text.isascii() and text.isprintable() or _NOT_SIMPLE.search(text) is None
 
 
 def is_tone(char: str) -> bool:

@@ -22,6 +22,7 @@ from stxfer.text.characters import (
     ZWNJ,
     ZWSP,
     folded,
+    is_simple,
     is_tone,
     seen,
     without_lone_modifiers,
@@ -56,23 +57,22 @@ def normalise(text: str, profile: Profile) -> str:
 
 def written(text: str, profile: Profile) -> str:
     """Return what is spoken of ``text`` with its case and punctuation, single-spaced, without invisible characters."""
-    if not (text.isascii() and text.isprintable()):
+    if not is_simple(text):
         text = without_zero_width_space(unicodedata.normalize("NFC", text.translate(_SEEN)))
         text = unicodedata.normalize("NFC", without_needless_joiners(text))
     return " ".join(spoken(text, profile).split())
 
 
 def _once(text: str, profile: Profile, rules: _Rules) -> str:
-    plain = text.isascii()
-    if not (plain and text.isprintable()):
+    if not is_simple(text):
         text = unicodedata.normalize("NFC", text.translate(_SEEN))
         if ZWSP in text:
             text = without_zero_width_space(text)
     text = spoken(text, profile)
-    if not (plain := text.isascii()):
+    if not is_simple(text):
         text = unicodedata.normalize("NFC", text.translate(rules.forms))
     text = _cased(text, profile)
-    if not plain:
+    if not (plain := text.isascii()):
         text = unicodedata.normalize("NFC", text)
     if profile.replace:
         text = text.translate(rules.replace)
@@ -83,7 +83,7 @@ def _once(text: str, profile: Profile, rules: _Rules) -> str:
     if not plain:
         text = unicodedata.normalize("NFC", text)
     text = _without_punctuation(text, profile, rules)
-    if not plain:
+    if not (plain := is_simple(text)):
         text = _well_formed(text, rules)
     if profile.punctuation == "remove" and rules.inside.search(text):
         text = rules.only_inside(text)
@@ -92,7 +92,7 @@ def _once(text: str, profile: Profile, rules: _Rules) -> str:
             text = _SIGMA.sub("ς", text)
         text = unicodedata.normalize("NFC", without_lone_modifiers(text))
     text = " ".join(text.split())
-    return text if text not in profile.placeholders else ""
+    return text if text not in rules.placeholders else ""
 
 
 def _cased(text: str, profile: Profile) -> str:
@@ -104,9 +104,9 @@ def _cased(text: str, profile: Profile) -> str:
 def _without_punctuation(text: str, profile: Profile, rules: _Rules) -> str:
     if profile.punctuation == "remove" and rules.stops is not None:
         text = rules.stops.sub(" ", text)
-    if profile.punctuation == "remove" and rules.digit.search(text):
+    if profile.punctuation == "remove" and numbers.has_digit(text):
         pieces, last = [], 0
-        for match in numbers.NUMBER.finditer(text):
+        for match in numbers.find(text):
             pieces += [text[last:match.start()].translate(rules.outcomes), numbers.in_form(match, profile)]
             last = match.end()
         text = "".join(pieces) + text[last:].translate(rules.outcomes)
@@ -141,10 +141,9 @@ _SEEN = _Table(seen)
 class _Rules:
     """What a profile says, made ready for speed."""
 
-    digit = re.compile(r"\d")
-
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
+        self.placeholders = frozenset(profile.placeholders)
         self.forms = _Table(self._form)
         self.outcomes = _Table(self._outcome)
         self.replace = {ord(char): _cased(meant, profile) for char, meant in profile.replace}
@@ -173,10 +172,10 @@ class _Rules:
             if text == before:
                 return text
 
-    def _outcome(self, char: str) -> str:
+    def _outcome(self, char: str) -> str | None:
         if char in self.profile.apostrophes:
             return APOSTROPHE
-        return char if char in self.profile.inner else self._outside(char)
+        return char if char in self.profile.inner else self._outside(char) or None  # translate is slow with ""
 
     def _outside(self, char: str) -> str:
         """Return what becomes of a character that is no apostrophe and not between letters."""
@@ -206,9 +205,9 @@ class _Rules:
         def in_word(char: str) -> bool:
             return bool(char) and (unicodedata.category(char)[0] in "LMN" or char in profile.letters or is_tone(char))
 
-        def kept(match: regex.Match[str]) -> str:
+        def kept(match: regex.Match[str] | re.Match[str]) -> str:
             char: str = match[0]
-            if match["core"]:
+            if match.lastgroup:  # a number
                 return char
             before, after = text[match.start() - 1:match.start()], text[match.end():match.end() + 1]
             if in_word(before) and in_word(after):
@@ -219,7 +218,7 @@ class _Rules:
             last = not in_word(after) and before in tuple(profile.apostrophe_after)
             return char if first or last else ""
 
-        return str(self.number_or_inside.sub(kept, text))
+        return str((self.number_or_inside if numbers.has_digit(text) else self.inside).sub(kept, text))
 
 
 @functools.cache

@@ -6,7 +6,9 @@ comma groups thousands; ``1,2,3`` and ``10-15`` are several.
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Iterator
 
 import regex
 
@@ -22,6 +24,23 @@ _MINUS = str.maketrans("−–﹣－＋٪％﹪", "----+%%%")
 _SPACED = regex.compile(r"\d{1,3}(?:([\u00a0\u2009\u202f'’٬])\d{3})(?:\1\d{3})*")
 _GROUPED = {".": regex.compile(r"\d{1,3}(?:,\d{2,3})*,\d{3}(?=\.|$)"),
             ",": regex.compile(r"\d{1,3}(?:\.\d{3})+(?=,|$)")}
+_DIGIT, _ASCII_DIGIT = regex.compile(r"\d"), re.compile("[0-9]")
+_BEFORE = 4  # characters of a number's group 'before', at most
+
+
+def has_digit(text: str) -> bool:
+    """Whether a text holds a decimal digit of any script."""
+    return (_ASCII_DIGIT if text.isascii() else _DIGIT).search(text) is not None
+
+
+def find(text: str) -> Iterator[regex.Match[str]]:
+    """Yield what ``NUMBER.finditer`` does, in less time: few characters of a number stand before its first digit."""
+    digit, last = _ASCII_DIGIT if text.isascii() else _DIGIT, 0
+    while (first := digit.search(text, last)) is not None:
+        match = NUMBER.search(text, max(last, first.start() - _BEFORE))
+        assert match is not None
+        yield match
+        last = match.end()
 
 
 def in_form(match: regex.Match[str], profile: Profile) -> str:
