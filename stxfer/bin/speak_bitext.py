@@ -16,7 +16,7 @@ from stxfer.text.profiles import PROFILES
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write ``<out>/src_{train,dev,test}``, ``<out>/audio`` and ``<out>/bitext``."""
+    """Write ``<out>/<prefix>_{train,dev,test}``, ``<out>/audio`` and ``<out>/bitext``."""
     parser = make_parser("speak_bitext", __doc__ or "")
     parser.add_argument("--bitext", type=Path, required=True, help="folder of {train,dev,test}.<language>, aligned")
     parser.add_argument("--out", type=Path, default=DATA, help="folder of data directories")
@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--lang", help="source language: the bitext's suffix and espeak-ng's voice (default: of the "
                                        "configuration)")
     parser.add_argument("--target-lang", help="target language: the bitext's suffix (default: of the configuration)")
+    parser.add_argument("--prefix", default="src", help="beginning of the sets' names, e.g. src_tts beside real speech")
     add_options(parser, SpokenBitextOptions)
     parser.add_argument("--nj", type=int, default=2, help="processes")
     add_stage_options(parser)
@@ -38,9 +39,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not source or not target:
         raise ConfigError("--lang and --target-lang are needed, or --config")
     options = read_options(args, configured)
-    counts = speak_bitext(args.bitext, args.out, (source, target), options, profiles=profiles, nj=args.nj,
-                          force=args.force, allow_stale=args.allow_stale)
-    print(f"spoken from {args.bitext}: " + ", ".join(f"src_{part} {counts[part]}" for part in ("train", "dev", "test"))
+    counts = speak_bitext(args.bitext, args.out, (source, target), options, prefix=args.prefix,
+                          profiles=profiles, nj=args.nj, force=args.force, allow_stale=args.allow_stale)
+    print(f"spoken from {args.bitext}: " + ", ".join(f"{args.prefix}_{part} {counts[part]}" for part in ("train", "dev", "test"))
           + f" utterances; {counts['bitext']} pairs left for MT in {bitext_dir(args.out)}")
 
 

@@ -7,7 +7,7 @@ from typing_extensions import Self
 
 from stxfer.core.mistakes import wrong
 from stxfer.core.options import Options, option_fields, options
-from stxfer.experiment.types import Count, Positive, SetName
+from stxfer.experiment.types import Count, Flag, Positive, SetName
 
 
 @options
@@ -78,6 +78,8 @@ class SpokenBitextOptions(Options):
     """Speakers of src_test."""
     seed: Count = 1
     """Of the choice of sentences and voices."""
+    keep: Flag = False
+    """Leave the spoken pairs of train for MT, too."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

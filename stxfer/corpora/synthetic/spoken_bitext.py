@@ -62,7 +62,7 @@ def split_bitext(parts: dict[str, list[Pair]], languages: Sequence[str], options
     """Choose the pairs to be spoken, and those that are left to train MT on.
 
     No normalised sentence of dev or test, of either side, is spoken in train or left for MT; no sentence
-    spoken in train is left for MT.
+    spoken in train is left for MT, unless ``options.keep`` says so.
 
     Args:
         parts: train, dev and test of the bitext.
@@ -90,7 +90,7 @@ def split_bitext(parts: dict[str, list[Pair]], languages: Sequence[str], options
         if len(fitting) < wanted:
             log.info("bitext %s: %d of %d pairs are short and clean, fewer than the %d asked for", part,
                      len(fitting), len(parts[part]), wanted)
-    used = held | {side for pair in spoken["train"] for side in sides(pair)}
+    used = held if options.keep else held | {side for pair in spoken["train"] for side in sides(pair)}
     rest = [pair for pair in parts["train"] if used.isdisjoint(sides(pair))]
     return spoken, rest
 
@@ -105,15 +105,17 @@ def _new_sentences(pairs: Iterable[Pair], sides: Callable[[Pair], Pair], taken: 
 
 
 def speak_bitext(bitext: str | os.PathLike[str], out: str | os.PathLike[str], languages: tuple[str, str],
-                 options: SpokenBitextOptions = DEFAULTS, *, profiles: Mapping[str, Profile] = PROFILES, nj: int = 1,
-                 force: bool = False, allow_stale: bool = False) -> dict[str, int]:
-    """Make ``out/src_{train,dev,test}`` with ``text.<target>.human``, and ``out/bitext`` of the other pairs.
+                 options: SpokenBitextOptions = DEFAULTS, *, prefix: str = "src",
+                 profiles: Mapping[str, Profile] = PROFILES, nj: int = 1, force: bool = False,
+                 allow_stale: bool = False) -> dict[str, int]:
+    """Make ``out/<prefix>_{train,dev,test}`` with ``text.<target>.human``, and ``out/bitext`` of the other pairs.
 
     Args:
         bitext: folder of ``{train,dev,test}.<lang>``.
         out: the data directory of the recipe.
         languages: codes of source (one that espeak-ng speaks) and target.
         options: which sentences, how many, by whom.
+        prefix: what the names of the sets begin with.
         profiles: how text is normalised, by language, when sentences are compared.
         nj: processes; the result does not depend on it.
         force: make everything again.
@@ -144,7 +146,7 @@ def speak_bitext(bitext: str | os.PathLike[str], out: str | os.PathLike[str], la
     people = split_speakers(languages[0], options.speakers, options.dev_speakers, options.test_speakers, options.seed)
     with worker_pool(nj) as pool:
         for part in PARTS:
-            speak_set(out, f"src_{part}", [pair[0] for pair in spoken[part]], people[part],
+            speak_set(out, f"{prefix}_{part}", [pair[0] for pair in spoken[part]], people[part],
                       texts={f"text.{languages[1]}.human": [pair[1] for pair in spoken[part]]},
                       room=Room(rate=options.rate), seed=options.seed, pool=pool, inputs=files, force=force,
                       allow_stale=allow_stale)
