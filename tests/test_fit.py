@@ -177,6 +177,7 @@ def test_encoder_outputs_are_those_of_single_utterances(world: World, source: Pa
     assert encode_corpus(model, {"dev": (feats, shapes)}, tmp_path / "encoded", 1) == tables  # done before
 
 
+BERARD = {"hidden_size": 8, "num_layers": 2, "attention_dim": 8, "embed_size": 8, "output_size": 8}
 BLOCK = {"output_size": 16, "attention_heads": 2, "linear_units": 16, "num_blocks": 1}
 BRANCHES = {**BLOCK, "cgmlp_linear_units": 32, "cgmlp_conv_kernel": 5, "use_ffn": True, "macaron_ffn": True}
 TRANSFORMER = {"attention_heads": 2, "linear_units": 16, "num_blocks": 1}
@@ -187,10 +188,11 @@ TRANSFORMER = {"attention_heads": 2, "linear_units": 16, "num_blocks": 1}
     ("conformer", {**BLOCK, "cnn_module_kernel": 5}, "transformer", TRANSFORMER),
     ("e_branchformer", BRANCHES, "transformer", TRANSFORMER),
     ("s2t_transformer", {**BLOCK, "conv_channels": 16}, "transformer", TRANSFORMER),
+    ("s2t_blstm", {"output_size": 16, "num_layers": 1}, "transformer", TRANSFORMER),
+    ("s2t_blstm", {"output_size": 16, "num_layers": 1, "conv_layers": 2}, "berard", BERARD),
     ("s2t_e_branchformer", {**BRANCHES, "conv_channels": 16}, "transformer", TRANSFORMER),
     ("vgg_rnn", {"hidden_size": 8, "output_size": 8}, "transformer", TRANSFORMER),
-    ("berard", {"hidden_size": 8, "num_layers": 2}, "berard",
-     {"hidden_size": 8, "num_layers": 2, "attention_dim": 8, "embed_size": 8, "output_size": 8})])
+    ("berard", {"hidden_size": 8, "num_layers": 2}, "berard", BERARD)])
 def test_every_family_trains_and_is_transferred(world: World, tmp_path: Path, encoder: str, conf: dict[str, Any],
                                                 decoder: str, decoder_conf: dict[str, Any]) -> None:
     model = {"encoder": encoder, "encoder_conf": conf, "decoder": decoder, "decoder_conf": decoder_conf}

@@ -8,6 +8,7 @@ from pathlib import Path
 from stxfer.bin._cli import add_stage_options, make_parser, run
 from stxfer.bin._options import add_options, read_options
 from stxfer.core.errors import ConfigError
+from stxfer.corpora.bitext.directory import PARTS
 from stxfer.corpora.synthetic.spoken_bitext import speak_bitext
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.data import SpokenBitextOptions
@@ -41,8 +42,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = read_options(args, configured)
     counts = speak_bitext(args.bitext, args.out, (source, target), options, prefix=args.prefix,
                           profiles=profiles, nj=args.nj, force=args.force, allow_stale=args.allow_stale)
-    print(f"spoken from {args.bitext}: " + ", ".join(f"{args.prefix}_{part} {counts[part]}" for part in ("train", "dev", "test"))
-          + f" utterances; {counts['bitext']} pairs left for MT in {bitext_dir(args.out)}")
+    sets = ", ".join(f"{args.prefix}_{part} {counts[part]}" for part in PARTS)
+    print(f"spoken from {args.bitext}: {sets}"
+          f" utterances; {counts['bitext']} pairs left for MT in {bitext_dir(args.out)}")
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from stxfer.experiment.types import OneOf
 # The encoders of ESPnet that take features, and this project's; those that take waveforms stand before training, see
 # 'features'. The test of this module compares the names with ESPnet's.
 ENCODERS = ("berard", "branchformer", "conformer", "contextual_block_conformer", "contextual_block_transformer",
-            "e_branchformer", "longformer", "multiconv_conformer", "rnn", "s2t_conformer", "s2t_e_branchformer",
-            "s2t_transformer", "transformer", "vgg_rnn")
+            "e_branchformer", "longformer", "multiconv_conformer", "rnn", "s2t_blstm", "s2t_conformer",
+            "s2t_e_branchformer", "s2t_transformer", "transformer", "vgg_rnn")
 DECODERS = ("berard", "transformer")  # those that the beam search knows
 MT_ENCODERS = ("branchformer", "conformer", "contextual_block_transformer", "e_branchformer", "rnn", "transformer",
                "vgg_rnn")

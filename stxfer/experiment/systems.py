@@ -11,7 +11,7 @@ from typing_extensions import Self
 from stxfer.core.errors import ConfigError
 from stxfer.core.mistakes import nearest, wrong
 from stxfer.core.options import NoEffect, NotInFile, Options, options
-from stxfer.experiment.types import Flag, MaybeName, Portion, TextName, TrainingSet, Unequal, Words
+from stxfer.experiment.types import Flag, MaybeName, MaybeSet, Portion, TextName, TrainingSet, Unequal, Words
 
 KINDS = ("source", "st", "target")
 Part = Literal["encoder", "decoder", "decoder_body", "ctc", "all"]
@@ -80,6 +80,10 @@ class System(Options):
     # The name of a schedule says nothing of what is in it, which is recorded.
     schedule: Annotated[MaybeName, NoEffect] = Field(default="", validation_alias="train")
     """The name of its phases under ``train``, where they are not those of its kind."""
+    dev: MaybeSet = ""
+    """The development set, where it is not src_dev or tgt_dev."""
+    test: Annotated[MaybeSet, NoEffect] = ""
+    """The test set, where it is not src_test or tgt_test."""
     tags: Flag = False
     """Each text begins with its language, ``<sw>``: one decoder can then write several languages."""
     name: Annotated[MaybeName, NotInFile] = ""
@@ -119,13 +123,13 @@ class System(Options):
 
     @property
     def dev_set(self) -> str:
-        """The development set of its kind."""
-        return "tgt_dev" if self.kind == "target" else "src_dev"
+        """The development set: unless it says so, that of its kind."""
+        return self.dev or ("tgt_dev" if self.kind == "target" else "src_dev")
 
     @property
     def test_set(self) -> str:
-        """The test set of its kind."""
-        return "tgt_test" if self.kind == "target" else "src_test"
+        """The test set: unless it says so, that of its kind."""
+        return self.test or ("tgt_test" if self.kind == "target" else "src_test")
 
 
 def language_tag(text: str) -> str:

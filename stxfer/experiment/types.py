@@ -127,6 +127,8 @@ MaybeLanguage = Annotated[str, _like(re.compile(rf"({_LANGUAGE.pattern})?"), "a 
                           WithJsonSchema({"type": "string", "pattern": f"^({_LANGUAGE.pattern})?$"})]
 SetName = Annotated[str, _like(_SET, "the name of a set, which begins with src_ or tgt_"),
                     WithJsonSchema({"type": "string", "pattern": r"^(src|tgt)_[\w-]+$"})]
+MaybeSet = Annotated[str, _like(re.compile(rf"({_SET.pattern})?"), "the name of a set, which begins with src_ or tgt_"),
+                     WithJsonSchema({"type": "string", "pattern": r"^((src|tgt)_[\w-]+)?$"})]
 TrainingSet = Annotated[str, AfterValidator(_training_set),
                         WithJsonSchema({"type": "string", "pattern": r"^(src|tgt)_([\w-]*_)?train(_[\w-]*)?$"})]
 TextName = Annotated[str, _like(_TEXT, "a language, or <language>.<label> for a translation"),

@@ -112,15 +112,15 @@ class BerardEncoder(AbsEncoder):
         x, lengths = xs_pad[:, : int(ilens.max())], ilens
         for layer in self.input_layers:
             x = torch.tanh(layer(x))
-        x = _blanked(x, lengths).unsqueeze(1)
+        x = blanked(x, lengths).unsqueeze(1)
         for convolution in self.convolutions:
             x, lengths = convolution(x), _halved(lengths)
-            x = _blanked(x.transpose(1, 2), lengths).transpose(1, 2)
+            x = blanked(x.transpose(1, 2), lengths).transpose(1, 2)
         x = x.transpose(1, 2).flatten(2)
         order = reversal(lengths, x.size(1))
         for lstm, norm in zip(self.lstms, self.norms, strict=True):
             x = norm(lstm(self.dropout(x), order))
-        return _blanked(self.dropout(x), lengths), lengths, None
+        return blanked(self.dropout(x), lengths), lengths, None
 
 
 def _halved(length: Any) -> Any:
@@ -128,7 +128,7 @@ def _halved(length: Any) -> Any:
     return (length + 1) // 2
 
 
-def _blanked(x: Tensor, lengths: Tensor) -> Tensor:
+def blanked(x: Tensor, lengths: Tensor) -> Tensor:
     """Set (B, T, ...) to zero from each length on."""
     padding = torch.arange(x.size(1), device=x.device) >= lengths.to(x.device).unsqueeze(1)
     return x.masked_fill(padding.view(*padding.shape, *[1] * (x.dim() - 2)), 0.0)

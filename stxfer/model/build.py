@@ -10,6 +10,7 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from stxfer.model.berard import BerardDecoder, BerardEncoder
+from stxfer.model.blstm import BLSTMEncoder
 from stxfer.model.dropout import use_byte_dropout
 from stxfer.model.encoded import EncodedModel
 from stxfer.model.encoder import S2TConformerEncoder, S2TEBranchformerEncoder, S2TTransformerEncoder
@@ -24,7 +25,7 @@ ESPNET, ENCODED, TEXT_ONLY = "espnet", "encoded", "text_only"
 # A subclass of ASRTask with choices of its own does not work: build_model reads the module's.
 asr_task.encoder_choices.classes |= {
     "s2t_transformer": S2TTransformerEncoder, "s2t_conformer": S2TConformerEncoder,
-    "s2t_e_branchformer": S2TEBranchformerEncoder, "berard": BerardEncoder}
+    "s2t_e_branchformer": S2TEBranchformerEncoder, "s2t_blstm": BLSTMEncoder, "berard": BerardEncoder}
 asr_task.decoder_choices.classes["berard"] = BerardDecoder
 asr_task.model_choices.classes |= {
     ENCODED: EncodedModel, TEXT_ONLY: TextOnlyModel,

@@ -15,7 +15,8 @@ from stxfer.training.spec import Text
 
 FREQ_MASK = 0.2  # the widest of two masks: share of the features' dimension, 16 of 80 bands
 # What the recurrent families call their dropout; they have no positions, so no dropout of them.
-DROPOUT = {"berard": ("dropout_rate",), "rnn": ("dropout",), "vgg_rnn": ("dropout",)}
+DROPOUT = {"berard": ("dropout_rate",), "rnn": ("dropout",), "vgg_rnn": ("dropout",),
+           "s2t_blstm": ("dropout_rate",)}
 
 
 def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: int, target: Text,
