@@ -14,7 +14,8 @@ from pathlib import Path
 
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
-from stxfer.corpora.common_voice import SPLITS, Clip, Release
+from stxfer.corpora.common_voice import SPLITS
+from stxfer.corpora.release import Clip, Release
 from stxfer.corpora.rows import read_rows, sanitise
 
 FROM_ENGLISH = ["ar", "ca", "cy", "de", "et", "fa", "id", "ja", "lv", "mn", "sl", "sv-SE", "ta", "tr", "zh-CN"]
