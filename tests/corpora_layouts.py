@@ -32,6 +32,9 @@ RELEASES = {
              f"client_id path sentence_id sentence sentence_domain {_VOTES} accents variant locale segment",
              "clip_durations.tsv"),
 }
+#: Columns of spontaneous speech.
+SPONTANEOUS = ("client_id audio_id audio_file duration_ms prompt_id prompt transcription votes age gender accents "
+               "variant language prompt_upvotes prompt_reports is_edited split char_per_sec quality_tags")
 Rows = Mapping[str, Sequence[tuple[str, str]]]
 
 
@@ -101,6 +104,34 @@ def common_voice(root: Path, language: str, rows: Rows, *, release: str = "17.0"
     elif durations:
         write_tsv(folder / durations, ["clip", "duration[ms]"],
                   [{"clip": clip, "duration[ms]": str(round(value))} for clip, value in milliseconds.items()])
+    return folder
+
+
+def spontaneous_speech(root: Path, language: str, rows: Sequence[tuple[str, str, str]], *,
+                       name: str = "spontaneous-speech-{language}-{}.mp3") -> Path:
+    """Make one language of a release of spontaneous speech, its clips empty files that are said to last 2.5 s.
+
+    Args:
+        root: where the archive would be unpacked.
+        language: its code.
+        rows: (speaker, transcription, split).
+        name: of the clips, by their number.
+
+    Returns:
+        The folder of the table and of ``audios/``.
+    """
+    folder = root / f"sps-corpus-5.0-2026-09-11-{language}"
+    (folder / "audios").mkdir(parents=True)
+    columns = SPONTANEOUS.split()
+    table = []
+    for number, (speaker, transcription, split) in enumerate(rows, 1):
+        clip = name.format(number, language=language)
+        (folder / "audios" / clip).touch()
+        table.append({"client_id": client_id(speaker), "audio_id": str(number), "audio_file": clip,
+                      "duration_ms": "2500", "prompt": "What did you do?", "transcription": transcription,
+                      "language": language, "split": split})
+    write_tsv(folder / f"ss-corpus-{language}.tsv", columns, table)
+    write_tsv(folder / f"ss-reported-audios-{language}.tsv", [*columns[:6], "reason", "comment", "language"], [])
     return folder
 
 

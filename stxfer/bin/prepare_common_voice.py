@@ -14,8 +14,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write ``<out>/<prefix>_<split>`` for each split."""
     parser = make_parser("prepare_common_voice", __doc__ or "")
     parser.add_argument("--corpus", type=Path, required=True,
-                        help="folder that holds train.tsv and clips/, or one above it")
-    parser.add_argument("--splits", default=" ".join(SPLITS), help="names of the tables, in quotes")
+                        help="folder that holds train.tsv and clips/, or, of spontaneous speech, "
+                             "ss-corpus-<language>.tsv and audios/; or one above it")
+    parser.add_argument("--splits", default=" ".join(SPLITS),
+                        help="names of the tables, of spontaneous speech of the splits, in quotes")
     parser.add_argument("--train-from", metavar="TABLE",
                         help="take the training set from this table (validated), without the speakers and sentences "
                              "of dev and test")

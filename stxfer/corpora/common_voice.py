@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from stxfer.corpora.collect import MAX_DROP, Counts, write_set
 from stxfer.corpora.release import Release
+from stxfer.corpora.spontaneous_speech import SpontaneousSpeech, find_table
 
 SPLITS = ("train", "dev", "test")
 
@@ -27,7 +28,8 @@ def prepare_common_voice(corpus: str | os.PathLike[str], out: str | os.PathLike[
 
     Args:
         corpus: folder with ``<split>.tsv`` (columns ``client_id path sentence``, others ignored) and ``clips/``, or
-            a folder that holds one such folder, as the archives do (``cv-corpus-17.0-2024-03-15/tr``).
+            a folder that holds one such folder, as the archives do (``cv-corpus-17.0-2024-03-15/tr``). Or of
+            spontaneous speech, see :mod:`stxfer.corpora.spontaneous_speech`, whose splits stand for tables.
         out: folder of data directories.
         prefix: ``src`` or ``tgt``.
         splits: names of the tables.
@@ -49,7 +51,8 @@ def prepare_common_voice(corpus: str | os.PathLike[str], out: str | os.PathLike[
             rows give one utterance id, too few clips of a split can be used, or the rows of ``test_from`` cannot be
             parted.
     """
-    release = Release(corpus, test_from)
+    table = find_table(corpus)
+    release = SpontaneousSpeech(table, test_from) if table else Release(corpus, test_from)
     tables = {split: [split] if split != "train" or train_from is None else [train_from, "dev", "test"]
               for split in splits}
     for names in tables.values():
@@ -61,7 +64,6 @@ def prepare_common_voice(corpus: str | os.PathLike[str], out: str | os.PathLike[
         rows = release.rows(split) if len(names) == 1 else release.rows_apart(names[0], names[1:])
         counts[f"{prefix}_{split}"] = write_set(
             out, f"{prefix}_{split}", release.entries(rows, dropped), dropped=dropped,
-            inputs=[*map(release.table, names), *release.duration_files],
-            options={"clips": release.digest, **release.parted(names)},
-            max_drop=max_drop, force=force, allow_stale=allow_stale, nj=nj)
+            inputs=[*dict.fromkeys(map(release.table, names)), *release.duration_files],
+            options=release.options(names), max_drop=max_drop, force=force, allow_stale=allow_stale, nj=nj)
     return counts

@@ -13,7 +13,8 @@ from typing import Literal
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, list_folder, write_set
 from stxfer.corpora.common_voice import SPLITS
-from stxfer.corpora.rows import inside, read_rows, sanitise
+from stxfer.corpora.paths import inside, listed
+from stxfer.corpora.rows import read_rows, sanitise
 
 COLUMNS = ("id", "file", "raw", "normalised", "characters", "num_samples", "gender")  # the tables do not name them
 SAMPLE_RATE = 16000
@@ -88,11 +89,11 @@ def _entries(corpus: Path, split: str, names: frozenset[str], tables: Mapping[st
                             "of its samples")
         utt = f"{int(row['id']):05d}-{sanitise(row['file'].rpartition('.')[0] or row['file'])}"
         lacking = [language for language, sentences in translations.items() if not sentences.get(row["id"])]
-        if row["file"] not in names:
+        if (stored := listed(row["file"], names)) is None:
             dropped[utt] = f"missing: {audio}: no such audio file"
         elif lacking:
             dropped[utt] = f"no translation: {tables[lacking[0]]} has no sentence {row['id']}"
         else:
-            yield Entry(utt, audio, row[text], utt, seconds=int(row["num_samples"]) / SAMPLE_RATE, texts={
-                f"text.{language}.human": sentences[row["id"]] for language, sentences in translations.items()},
-                table=str(table), line=line)
+            texts = {f"text.{language}.human": found[row["id"]] for language, found in translations.items()}
+            yield Entry(utt, f"{folder}/{stored}", row[text], utt, seconds=int(row["num_samples"]) / SAMPLE_RATE,
+                        texts=texts, table=str(table), line=line)

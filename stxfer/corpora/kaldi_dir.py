@@ -16,6 +16,7 @@ from pathlib import Path
 from stxfer.audio.io import files_digest
 from stxfer.core.errors import DataError
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
+from stxfer.corpora.paths import on_disk
 from stxfer.corpora.pipes import Pipe, find_pipe, run_pipes
 from stxfer.kaldi.datadir import text_language
 from stxfer.kaldi.segments import Segment, read_segments
@@ -72,7 +73,7 @@ def prepare_kaldi_dir(directory: str | os.PathLike[str], out: str | os.PathLike[
         raise DataError(f"{directory}/wav.scp: {len(pipes)} of {len(tables.wav_scp)} entries are commands, e.g. "
                         f"{min(pipes)}: {pipes[min(pipes)].command!r}. Read them; --allow-pipes runs each once, in "
                         f"{root}, and keeps its output")
-    paths = {key: pipes[key].path if key in pipes else os.path.join(root, value)
+    paths = {key: pipes[key].path if key in pipes else on_disk(os.path.join(root, value))
              for key, value in tables.wav_scp.items()}
     lost = any(not os.path.exists(pipe.path) for pipe in pipes.values())
     dropped: dict[str, str] = {}

@@ -19,7 +19,8 @@ from stxfer.audio.io import files_digest
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.apart import hold_out, sentence_key
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
-from stxfer.corpora.rows import Row, column_names, inside, read_rows, sanitise
+from stxfer.corpora.paths import inside, on_disk, slashes
+from stxfer.corpora.rows import Row, column_names, other_separator, read_rows, sanitise
 from stxfer.kaldi.datadir import text_language
 
 REQUIRED = ("audio", "text")
@@ -159,8 +160,9 @@ def find_columns(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
     theirs |= columns
     for ours, column in theirs.items():
         if column not in present:
-            raise DataError(f"{path}:1: no column {column!r}; there are: {' '.join(present) or 'none'}. "
-                            f"Say which one holds {ours} with --columns '{ours}=NAME'")
+            raise DataError(f"{path}:1: no column {column!r}; there are: {' '.join(present) or 'none'}"
+                            + (other_separator(present, [column]) or
+                               f". Say which one holds {ours} with --columns '{ours}=NAME'"))
     if doubled := [column for column in columns.values() if list(theirs.values()).count(column) > 1]:
         raise ConfigError(f"columns: {doubled[0]!r} is named twice; one column is one thing")
     if unused := [column for column in present if column not in theirs.values()]:
@@ -189,7 +191,8 @@ def _entry(row: Row, theirs: Mapping[str, str], where: str, folder: str, allow_o
     audio = values["audio"]
     if audio.rstrip().endswith("|"):
         raise DataError(f"{where}: audio {audio!r} is a command; write its output to a file and give the path")
-    path = os.path.join(folder, audio) if allow_outside else _inside(folder, audio, where)
+    audio = slashes(folder, audio, where)
+    path = on_disk(os.path.join(folder, audio) if allow_outside else _inside(folder, audio, where))
     utt = _id(values["utt"]) if "utt" in values else _name(audio, start, end)
     speaker = _id(values["speaker"]) if "speaker" in values else utt
     if speaker != utt and not utt.startswith((f"{speaker}-", f"{speaker}_")):

@@ -21,7 +21,8 @@ from stxfer.audio.io import files_digest
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.bitext.lines import iter_lines, open_binary
 from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
-from stxfer.corpora.rows import inside, sanitise
+from stxfer.corpora.paths import inside, on_disk
+from stxfer.corpora.rows import sanitise
 
 SPLITS = ("train", "dev", "tst-COMMON")
 _BLOCK = 1000  # list items parsed at once: the parser's nodes take a few kilobytes each
@@ -104,7 +105,7 @@ def _entries(folder: Path, split: str, languages: Sequence[str]) -> Iterator[Ent
         raise DataError(f"{text}: its files differ in length: {counted}; each segment needs a line in both languages")
     numbers: Counter[str] = Counter()
     for part, source, target in zip(parts, *sides, strict=True):
-        audio = inside(str(folder / "wav"), part.wav, f"{text / split}.yaml")
+        audio = on_disk(inside(str(folder / "wav"), part.wav, f"{text / split}.yaml"))
         speaker = sanitise(part.speaker)
         utt = f"{speaker}-{sanitise(os.path.splitext(part.wav)[0])}-{numbers[part.wav]:05d}"
         numbers[part.wav] += 1

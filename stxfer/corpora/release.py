@@ -10,12 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from stxfer.core.errors import DataError
 from stxfer.corpora.apart import hold_out, sentence_key
 from stxfer.corpora.collect import Entry, list_folder
-from stxfer.corpora.rows import inside, read_rows, sanitise
+from stxfer.corpora.paths import inside, listed
+from stxfer.corpora.rows import read_rows, sanitise
 
 log = logging.getLogger(__name__)
 COLUMNS = ("client_id", "path", "sentence")
@@ -40,11 +41,13 @@ class Release:
     """One language of one release, unpacked.
 
     Args:
-        corpus: see :func:`prepare_common_voice`.
-        test_from: see :func:`prepare_common_voice`.
+        corpus: see :func:`stxfer.corpora.common_voice.prepare_common_voice`.
+        test_from: see there.
 
     Attributes:
-        folder: that of the tables and of ``clips/``.
+        audio: name of the folder of the clips.
+        columns: those of the speaker, of the clip's path within that folder and of the sentence.
+        folder: that of the tables and of the clips' folder.
         digest: stands for the names of the clips.
         duration_files: the table of durations, if there is one.
         test_from: the table that gives the test set too; None: there is ``test.tsv``, or nothing else was asked for.
@@ -53,10 +56,13 @@ class Release:
         DataError: there is no such folder, or not exactly one that holds clips.
     """
 
+    audio: ClassVar[str] = "clips"
+    columns: ClassVar[tuple[str, str, str]] = COLUMNS
+
     def __init__(self, corpus: str | os.PathLike[str], test_from: str | None = None) -> None:
-        self.folder = _find(Path(os.path.abspath(corpus)))
-        self.test_from = None if (self.folder / "test.tsv").is_file() else test_from
-        self._clips, self.digest = list_folder(self.folder / "clips")
+        self.folder = _find(Path(os.path.abspath(corpus)), self.audio)
+        self.test_from = None if self._holds("test") else test_from
+        self._clips, self.digest = list_folder(self.folder / self.audio)
         found = [self.folder / name for name in DURATIONS]
         self.duration_files = [path for path in found if path.is_file()][:1]
 
@@ -66,16 +72,27 @@ class Release:
         Raises:
             DataError: there is none of this name.
         """
-        path = self.folder / f"{self.test_from if self.test_from and name == 'test' else name}.tsv"
+        path = self.folder / f"{self._source(name)}.tsv"
         if not path.is_file():
             tables = " ".join(sorted(other.stem for other in self.folder.glob("*.tsv")))
             advice = ", or take the test set from another one with --test-from" if name == "test" else ""
             raise DataError(f"{path}: no such file; name the tables that there are with --splits ({tables}){advice}")
         return path
 
+    def _holds(self, name: str) -> bool:
+        """Whether the release has a table of this name."""
+        return (self.folder / f"{name}.tsv").is_file()
+
+    def _source(self, name: str) -> str:
+        return self.test_from if self.test_from and name == "test" else name
+
     def parted(self, names: Iterable[str]) -> dict[str, str]:
         """Return the option that the rows of these tables depend on: which table gives the test set too."""
         return {"test_from": self.test_from} if self.test_from and {"test", self.test_from} & {*names} else {}
+
+    def options(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return what, beside the tables themselves, the utterances of these tables depend on."""
+        return {"clips": self.digest, **self.parted(names)}
 
     def rows(self, name: str) -> Iterator[Clip]:
         """Yield the rows of a table; quotation marks are text.
@@ -99,10 +116,14 @@ class Release:
 
     def _all_rows(self, name: str) -> Iterator[Clip]:
         path = str(self.table(name))
-        for line, row in read_rows(path, COLUMNS):
-            if not row["client_id"] or not row["path"]:
-                raise DataError(f"{path}:{line}: client_id or path is empty; complete the row or remove it")
-            yield Clip(path, line, row["client_id"], row["path"], row["sentence"])
+        for line, row in read_rows(path, self.columns):
+            yield self._clip(path, line, row)
+
+    def _clip(self, path: str, line: int, row: Mapping[str, str]) -> Clip:
+        client, audio, sentence = self.columns
+        if not row[client] or not row[audio]:
+            raise DataError(f"{path}:{line}: {client} or {audio} is empty; complete the row or remove it")
+        return Clip(path, line, row[client], row[audio], row[sentence])
 
     def rows_apart(self, name: str, held_out: Sequence[str]) -> Iterator[Clip]:
         """Yield the rows of a table that share neither speaker nor sentence with the tables ``held_out``."""
@@ -137,31 +158,34 @@ class Release:
         Raises:
             DataError: a path leaves ``clips/``.
         """
-        clips = str(self.folder / "clips")
+        clips = str(self.folder / self.audio)
         for clip in rows:
-            audio, name = inside(clips, clip.path, f"{clip.table}:{clip.line}"), clip.path
-            if name not in self._clips and f"{name}.mp3" in self._clips:  # some tables leave the suffix out
-                audio, name = f"{audio}.mp3", f"{name}.mp3"
+            path = inside(clips, clip.path, f"{clip.table}:{clip.line}")
+            name = path.removeprefix(f"{clips}/")
+            stored = listed(name, self._clips)
+            if stored is None and (stored := listed(f"{name}.mp3", self._clips)):  # some tables leave the suffix out
+                name = f"{name}.mp3"
             speaker = speaker_id(clip.client)
             utt = f"{speaker}-{sanitise(name.rpartition('.')[0] or name)}"
-            if name not in self._clips:
-                dropped[utt] = f"missing: {audio}: no such audio file"
+            if stored is None:
+                dropped[utt] = f"missing: {path}: no such audio file"
                 continue
-            seconds = self._seconds.get(name) or None  # 0: whoever made the table could not decode the clip
-            yield Entry(utt, audio, clip.sentence, speaker, texts=texts(clip) if texts else {}, seconds=seconds,
-                        table=clip.table, line=clip.line)
+            # 0: whoever made the table could not decode the clip
+            seconds = self._seconds.get(name) or self._seconds.get(stored) or None
+            yield Entry(utt, f"{clips}/{stored}", clip.sentence, speaker, texts=texts(clip) if texts else {},
+                        seconds=seconds, table=clip.table, line=clip.line)
 
 
-def _find(corpus: Path) -> Path:
+def _find(corpus: Path, audio: str) -> Path:
     if corpus.is_file():
         raise DataError(f"{corpus}: is a file; unpack it with tar -xzf and give the folder that it makes")
     if not corpus.is_dir():
         raise DataError(f"{corpus}: no such folder; download a corpus in Common Voice's form (from "
                         "https://commonvoice.mozilla.org/datasets) and give the folder of train.tsv and clips/")
-    found = next((folders for pattern in ("clips", "*/clips", "*/*/clips")
+    found = next((folders for pattern in (audio, f"*/{audio}", f"*/*/{audio}")
                   if (folders := sorted(path.parent for path in corpus.glob(pattern) if path.is_dir()))), [])
     if not found:
-        raise DataError(f"{corpus}/clips: no such folder; the audio of a corpus in Common Voice's form lies there")
+        raise DataError(f"{corpus}/{audio}: no such folder; the audio of a corpus in Common Voice's form lies there")
     if len(found) > 1:
         raise DataError(f"{corpus}: holds {len(found)} languages, {' '.join(path.name for path in found)}; "
                         "give the folder of one")

@@ -31,8 +31,9 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], *, optional:
     r"""Yield the rows of a table; blank lines are passed over, columns not asked for are left out.
 
     A byte-order mark and ``\r\n`` line ends are accepted. In ``tsv`` nothing is quoted: a field holds neither a
-    tab nor a line break. In ``csv`` (RFC 4180) a quoted field may hold both. In ``jsonl`` each line is an object
-    whose values are strings, numbers or null (the same as absent).
+    tab nor a line break. In ``csv`` (RFC 4180) a quoted field may hold both; fields are separated by commas, or by
+    semicolons or tabs if the first line holds no comma but these, as spreadsheets write them where the comma is the
+    decimal mark. In ``jsonl`` each line is an object whose values are strings, numbers or null (the same as absent).
 
     Args:
         path: a UTF-8 file.
@@ -55,7 +56,8 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], *, optional:
         raise DataError(f"{path}:{first}: two columns are named {doubled[0]!r}; rename one")
     for name in columns:
         if name not in names:
-            raise DataError(f"{path}:{first or 1}: no column {name!r}; its columns must include {' '.join(columns)}")
+            raise DataError(f"{path}:{first or 1}: no column {name!r}; its columns must include {' '.join(columns)}"
+                            + other_separator(names, columns))
     places = [(name, names.index(name)) for name in (*columns, *optional) if name in names]
     absent = {name: "" for name in optional if name not in names}
     width = len(names)
@@ -78,6 +80,14 @@ def column_names(path: str | os.PathLike[str], *, form: str | None = None) -> li
     return next((names for _, names in (_tab_separated if form == "tsv" else _comma_separated)(path)), [])
 
 
+def other_separator(names: Sequence[str], columns: Sequence[str]) -> str:
+    """Return what to do about a table whose first line is one field to its form; empty: nothing."""
+    for separator, called in ((",", "commas"), (";", "semicolons")):
+        if len(names) == 1 and set(columns) <= {name.strip('"') for name in names[0].split(separator)}:
+            return f". {called.capitalize()} separate them: let its name end in .csv"
+    return ""
+
+
 def _form(path: str | os.PathLike[str], form: str | None) -> str:
     form = form or FORMS.get(Path(path).suffix.lower(), "")
     if form not in FORMS.values():
@@ -87,7 +97,7 @@ def _form(path: str | os.PathLike[str], form: str | None) -> str:
 
 def _advice(form: str, short: bool) -> str:
     if form == "csv":
-        return "put a field that holds a comma or a quotation mark in quotation marks" if not short else \
+        return "put a field that holds the separator or a quotation mark in quotation marks" if not short else \
             "complete the row or remove it"
     return "remove the line break within a field, or the row" if short else "remove the tab within a field"
 
@@ -115,6 +125,7 @@ def _tab_separated(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[str
 
 def _comma_separated(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[str]]]:
     first = last = 0
+    separator = _separator(next((line for _, line in _lines(path)), ""))
 
     def lines() -> Iterator[str]:
         nonlocal last
@@ -123,12 +134,16 @@ def _comma_separated(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[s
             yield f"{line}\n"
 
     try:
-        for fields in csv.reader(lines(), strict=True):
+        for fields in csv.reader(lines(), delimiter=separator, strict=True):
             yield last, fields
             first = last
     except csv.Error as error:
         raise DataError(f"{path}:{last}: not CSV ({error}); look for a quotation mark that is not closed from line "
                         f"{first + 1} on, one within a field is written twice") from None
+
+
+def _separator(head: str) -> str:
+    return "," if "," in head else next((sign for sign in ";\t" if sign in head), ",")
 
 
 def _objects(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, object]]]:
@@ -165,21 +180,3 @@ def sanitise(name: str) -> str:
     """
     safe = _UNSAFE.sub("_", name)
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def inside(folder: str, path: str, where: str) -> str:
-    """Return ``folder/path``, which must not lead out of the folder.
-
-    Args:
-        folder: the folder.
-        path: as a table names it.
-        where: file and line, for the message.
-
-    Raises:
-        DataError: the path is empty or absolute, has a part ``..`` or holds a NUL character.
-    """
-    if not path or "\0" in path:
-        raise DataError(f"{where}: path {path!r} names no file; mend the row or remove it")
-    if path.startswith("/") or ".." in path.split("/"):
-        raise DataError(f"{where}: path {path!r} leaves {folder}; give a path within that folder")
-    return f"{folder}/{path}"
