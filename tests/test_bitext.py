@@ -186,7 +186,7 @@ def test_bad_archives(tmp_path: Path) -> None:
 def test_bad_tmx(tmp_path: Path) -> None:
     path = tmx(tmp_path / "a.tmx", PAIRS * 500)
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(DataError, match=r"a.tmx: not XML, or cut short \(.*line 199\d.*\), after 199\d pairs; fetch"):
+    with pytest.raises(DataError, match=r"a.tmx: not XML, or cut short \(.*line 199\d.*\), after 199\d units; fetch"):
         read_all(path)
     tmx(path, PAIRS, codes=("en", "swc"))
     with pytest.raises(DataError, match=r"a.tmx: no unit has both en and sw; its languages are en \(4\), fr \(4\), s"):

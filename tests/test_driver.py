@@ -230,6 +230,35 @@ def test_two_runs_do_not_share_a_working_directory_and_a_killed_one_frees_it(rec
     assert recipe.run().returncode == 0
 
 
+def test_run_sh_may_be_a_link(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for k, directory in enumerate(RECIPES):
+        link = tmp_path / f"run{k}.sh"
+        link.symlink_to(os.path.relpath(directory / "run.sh", tmp_path))
+        result = bash(link.name, "--help")
+        assert (result.returncode, result.stderr) == (0, "")
+        assert f"(default: {directory})" in result.stdout, "where data, dump and exp are"
+
+
+@pytest.mark.parametrize("how", ["option", "environment"])
+def test_a_relative_python_is_relative_to_where_the_command_is_typed(recipe: Recipe, monkeypatch: pytest.MonkeyPatch,
+                                                                      how: str) -> None:
+    monkeypatch.chdir(recipe.python.parent)
+    command = [str(recipe.directory / "run.sh"), "--workdir", str(recipe.workdir), "--stop-stage", "data"]
+    result = bash(*command, "--python", "./python", FAKE_CALLS=str(recipe.calls)) if how == "option" else \
+        bash(*command, STXFER_PYTHON="../" + recipe.python.parent.name + "/python", FAKE_CALLS=str(recipe.calls))
+    assert result.returncode == 0, result.stderr
+    assert [call.split()[0] for call in recipe.recorded()] == ["check_config", "data"]
+
+
+def test_a_python_without_a_slash_is_looked_up(recipe: Recipe) -> None:
+    result = bash(str(recipe.directory / "run.sh"), "--workdir", str(recipe.workdir), "--python", "python",
+                  "--stop-stage", "data", PATH=f"{recipe.python.parent}:{os.environ['PATH']}",
+                  FAKE_CALLS=str(recipe.calls))
+    assert result.returncode == 0, result.stderr
+    assert len(recipe.recorded()) == 2
+
+
 # --- the recipes and the real commands ---------------------------------------------------------------
 
 def errors(result: subprocess.CompletedProcess[str]) -> list[str]:
@@ -281,6 +310,17 @@ def test_missing_bitext(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert errors(result) == ["error: no corpus: give --mafand-en-sw (or MAFAND_EN_SW) DIR, see README.md"]
     assert left_behind(tmp_path / "w") == []
+
+
+@pytest.mark.parametrize("variables", [{"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {}])
+def test_commands_read_and_write_utf8_in_any_locale(tmp_path: Path, variables: dict[str, str]) -> None:
+    path = tmp_path / "mbɔ́ɔ́.txt"
+    path.write_text("Ɛ́tɛ́ !\n", encoding="utf-8")
+    clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONUTF8", "LANG")}
+    result = subprocess.run([sys.executable, "-m", "stxfer.bin.check_text", os.fsencode(path), "--lang", "mdw"],
+                            capture_output=True, cwd=ROOT, env={**clean, "LC_ALL": "C", **variables})
+    assert result.returncode == 0, result.stderr.decode()
+    assert f"{path}: 1 lines" in result.stdout.decode() and "  ɛ  U+025B" in result.stdout.decode()
 
 
 @pytest.mark.parametrize("directory", RECIPES, ids=lambda path: path.parent.name)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import errno
+import locale
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -58,8 +61,21 @@ def _printable(message: str) -> str:
     return "".join(char if char.isprintable() or char == " " else repr(char)[1:-1] for char in message)
 
 
+def _use_utf8() -> None:
+    """Start this command again in Python's UTF-8 mode where the locale's texts and file names are not UTF-8."""
+    encodings = {sys.getfilesystemencoding(), codecs.lookup(locale.getpreferredencoding()).name}
+    if not sys.flags.utf8_mode and encodings != {"utf-8"} and os.environ.get("PYTHONUTF8") != "1":
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]],  # noqa: S606 (no shell)
+                  {**os.environ, "PYTHONUTF8": "1"})
+
+
 def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> None:
-    """Call ``main`` and turn errors a user can mend into one line and exit status 1."""
+    """Call ``main`` and turn errors a user can mend into one line and exit status 1.
+
+    Without ``argv`` this is the process's command, which starts again in UTF-8 mode where the locale is another.
+    """
+    if argv is None:
+        _use_utf8()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S",
                         stream=sys.stderr, force=True)
     follow_parent()

@@ -8,7 +8,7 @@ from pathlib import Path
 from stxfer.bin._cli import add_stage_options, make_parser, run
 from stxfer.corpora.bitext.directory import PARTS
 from stxfer.corpora.bitext.parallel import FORMATS
-from stxfer.corpora.bitext.prepare import N_HELD, prepare_bitext
+from stxfer.corpora.bitext.prepare import LEFT_OUT, N_HELD, prepare_bitext
 from stxfer.experiment.layout import DATA, bitext_dir
 
 CORPORA = """A corpus is a folder of train, dev and test, each as two aligned files (train.en beside train.sw), .tsv
@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     line = f"bitext in {args.out}: {', '.join(f'{part} {counts[part]}' for part in PARTS)} pairs"
     if counts.get("held_out"):
         line += f"; {counts['held_out']} more left out, as they share a sentence with dev or test"
+    if counts.get("left_out"):
+        line += f"; {counts['left_out']} could not be used, see {args.out / LEFT_OUT}"
     print(line)
 
 

@@ -1,5 +1,9 @@
 # shellcheck shell=bash
 # The run-time environment of every recipe and of the tests; source it. Makes tools/venv if it is not there.
+case ${STXFER_PYTHON:-} in # a path is relative to where the command is typed; a plain name is looked up
+    /*) ;;
+    */*) STXFER_PYTHON=$PWD/$STXFER_PYTHON ;;
+esac
 STXFER_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 "$STXFER_ROOT"/tools/install.sh
 export STXFER_ROOT

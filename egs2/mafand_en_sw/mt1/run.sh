@@ -4,7 +4,7 @@
 # shellcheck disable=SC2154  # 'option NAME DEFAULT' assigns the options
 set -euo pipefail
 
-recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+recipe=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")") # of the file itself, if this is a link
 # shellcheck source=utils/parse_options.sh
 . "$recipe"/../../../utils/parse_options.sh
 path_option mafand_en_sw "${MAFAND_EN_SW:-}" "bitext {train,dev,test}.{en,sw}, or set MAFAND_EN_SW"

@@ -5,7 +5,7 @@
 # shellcheck disable=SC2034  # the driver reads these variables
 set -euo pipefail
 
-recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+recipe=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")") # of the file itself, if this is a link
 preset=mini
 # shellcheck source=egs2/TEMPLATE/asr1/stxfer.sh
 . "$recipe"/../../TEMPLATE/asr1/stxfer.sh

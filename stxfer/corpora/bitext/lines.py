@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections import Counter
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -13,6 +14,27 @@ from stxfer.core.errors import DataError
 
 MAX_BYTES = 1 << 20  # of a line; more is no sentence, and would take memory without bound
 Pair = tuple[str, str]
+
+
+class LeftOut:
+    """Counts the sentence pairs that a reader leaves out, and lists them: place, reason, source, target.
+
+    Args:
+        handle: of the list; None: they are only counted.
+    """
+
+    def __init__(self, handle: IO[str] | None = None) -> None:
+        self.counts: Counter[str] = Counter()
+        self._handle = handle
+
+    def add(self, place: str, reason: str, pair: Pair) -> None:
+        """Count a pair that stands at ``place``, a file and its line."""
+        self.counts[reason] += 1
+        if self._handle is not None:
+            self._handle.write("\t".join((place, reason, *pair)) + "\n")
+
+    def __str__(self) -> str:
+        return ", ".join(f"{reason} {n}" for reason, n in self.counts.most_common())
 
 
 def open_binary(path: str | os.PathLike[str]) -> IO[bytes]:

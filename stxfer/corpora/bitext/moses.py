@@ -38,9 +38,10 @@ def read_moses(path: Path, languages: Sequence[str]) -> Iterator[Pair]:
 
 
 def _side(archive: zipfile.ZipFile, language: str, path: Path) -> zipfile.ZipInfo:
-    found = [member for member in archive.infolist() if member.filename.endswith(f".{language}")]
+    members = [member for member in archive.infolist() if not _is_of_a_mac(member.filename)]
+    found = [member for member in members if member.filename.endswith(f".{language}")]
     if len(found) != 1:
-        listing = ", ".join(sorted(member.filename for member in found or archive.infolist())[:8])
+        listing = ", ".join(sorted(member.filename for member in found or members)[:8])
         raise DataError(f"{path}: {'no file' if not found else f'{len(found)} files'} named *.{language} in it, where "
                         f"there must be one ({listing}); is the language code another one?")
     (member,) = found
@@ -50,3 +51,9 @@ def _side(archive: zipfile.ZipFile, language: str, path: Path) -> zipfile.ZipInf
         raise DataError(f"{path}: {member.filename} unpacks to {member.file_size} bytes from {member.compress_size}, "
                         "as no text does; not read")
     return member
+
+
+def _is_of_a_mac(name: str) -> bool:
+    """Whether an archive's file is what macOS adds for each of its own: ``__MACOSX/._a.en``, no text."""
+    *folders, file = name.split("/")
+    return "__MACOSX" in folders or file.startswith("._")

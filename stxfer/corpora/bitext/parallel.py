@@ -7,15 +7,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from stxfer.core.errors import DataError
 from stxfer.corpora.bitext.directory import PARTS
-from stxfer.corpora.bitext.lines import Pair, iter_lines, open_binary, read_sides
+from stxfer.corpora.bitext.lines import LeftOut, Pair, iter_lines, open_binary, read_sides
 from stxfer.corpora.bitext.moses import read_moses
 from stxfer.corpora.bitext.tmx import read_tmx
 
 FORMATS = ("auto", "text", "tsv", "moses", "tmx")
 SUFFIXES = {"tsv": (".tsv", ".tsv.gz"), "moses": (".zip",), "tmx": (".tmx", ".tmx.gz")}
+
+
+class Reader(Protocol):
+    """What reads a file."""
+
+    def __call__(self, left_out: LeftOut | None = None) -> Iterator[Pair]:
+        """Yield its sentence pairs; ``left_out`` receives those that are passed over."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class Source:
 
     part: str
     files: tuple[Path, ...]
-    read: Callable[[], Iterator[Pair]]
+    read: Reader
 
 
 def find_sources(corpus: str | os.PathLike[str], languages: Sequence[str], form: str = "auto") -> list[Source]:
@@ -69,7 +77,7 @@ def _source(part: str, stem: Path, languages: Sequence[str], form: str) -> Sourc
                 for path in (first, second):
                     if not path.is_file():
                         raise DataError(f"{path}: no such file, though the other side is there")
-                return Source(part, (first, second), partial(read_sides, (first, second)))
+                return Source(part, (first, second), _whole(partial(read_sides, (first, second))))
     for kind, suffixes in SUFFIXES.items():
         for path in (stem.with_name(stem.name + suffix) for suffix in suffixes if form in ("auto", kind)):
             if path.is_file():
@@ -82,12 +90,15 @@ def _names(stem: Path, languages: Sequence[str], form: str) -> list[str]:
     return texts + [stem.name + suffixes[0] for kind, suffixes in SUFFIXES.items() if form in ("auto", kind)]
 
 
-def _reader(kind: str, path: Path, languages: Sequence[str]) -> Callable[[], Iterator[Pair]]:
-    if kind == "moses":
-        return partial(read_moses, path, languages)
+def _reader(kind: str, path: Path, languages: Sequence[str]) -> Reader:
     if kind == "tmx":
         return partial(read_tmx, path, languages)
-    return partial(read_tsv, path)
+    return _whole(partial(read_moses, path, languages) if kind == "moses" else partial(read_tsv, path))
+
+
+def _whole(read: Callable[[], Iterator[Pair]]) -> Reader:
+    """Return a reader of a format of which nothing is passed over."""
+    return lambda left_out=None: read()
 
 
 def read_tsv(path: Path) -> Iterator[Pair]:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.core.fileio import atomic_dir, read_json
+from stxfer.core.fileio import atomic_dir, atomic_write, read_json
 from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.directory import PARTS, bitext_files, iter_pairs, write_pairs
-from stxfer.corpora.bitext.lines import Pair
+from stxfer.corpora.bitext.lines import LeftOut, Pair
 from stxfer.corpora.bitext.parallel import find_sources
 from stxfer.corpora.bitext.rules import pair_hash, problem, raw_problem
 from stxfer.experiment.clean import CleanOptions
 
 N_HELD = 1000  # pairs split off for dev and for test
+LEFT_OUT = "left_out.tsv"
+log = logging.getLogger(__name__)
 
 
 def prepare_bitext(corpora: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str], languages: Sequence[str], *,
@@ -39,7 +42,9 @@ def prepare_bitext(corpora: Sequence[str | os.PathLike[str]], out: str | os.Path
         allow_stale: see :class:`stxfer.core.stage.Stage`.
 
     Returns:
-        The number of pairs in each part, and of those ``held_out``, left out as they stand in what was split off.
+        The number of pairs in each part, of those ``held_out``, left out as they stand in what was split off, and of
+        those ``left_out`` by the readers, which ``<out>/left_out.tsv`` lists (see
+        :func:`stxfer.corpora.bitext.tmx.read_tmx`).
 
     Raises:
         ConfigError: no pairs are to be split off where that is needed.
@@ -60,12 +65,20 @@ def prepare_bitext(corpora: Sequence[str | os.PathLike[str]], out: str | os.Path
     if stage.needed(force=force, allow_stale=allow_stale):
         counts: dict[str, int] = {}
         with atomic_dir(out) as directory:
-            for part in PARTS:
-                if part in wanted:
-                    continue
-                found = [(source, source.read()) for source in sources if source.part == part]
-                counts[part] = write_pairs(directory, part, languages,
-                                           (pair for source, pairs in found for pair in _some(pairs, source.files)))
+            with atomic_write(directory / LEFT_OUT) as handle:
+                left_out = LeftOut(handle)
+                for part in PARTS:
+                    if part in wanted:
+                        continue
+                    found = [(source, source.read(left_out)) for source in sources if source.part == part]
+                    counts[part] = write_pairs(directory, part, languages, (
+                        pair for source, pairs in found for pair in _some(pairs, source.files)))
+            if left_out.counts:
+                counts["left_out"] = left_out.counts.total()
+                log.warning("%s: %d sentence pairs are left out (%s), listed in %s", out, counts["left_out"], left_out,
+                            LEFT_OUT)
+            else:
+                (directory / LEFT_OUT).unlink()
             if wanted:
                 counts |= _split_off(directory, languages, wanted, seed)
         stage.finish(bitext_files(out, languages), figures={part: counts[part] for part in sorted(counts)})
