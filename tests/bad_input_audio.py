@@ -69,7 +69,8 @@ CASES: dict[str, Case] = {
     "samples that are NaN": prepared(audio(lambda x: np.where(np.arange(len(x)) == 1000, np.nan, x), subtype="FLOAT"),
                                      f"not_finite: in/{WAV}: holds samples that are not finite numbers (NaN or "
                                      "infinity)"),
-    "8 channels": taken(audio(lambda x: np.stack([x] * 8, 1)), "channels 1"),
+    "8 equal channels": taken(audio(lambda x: np.stack([x] * 8, 1))),
+    "8 channels": taken(audio(lambda x: np.stack([np.roll(x, 9 * k) for k in range(8)], 1)), "channels 1"),
     "4 kHz": prepared(audio(lambda x: soxr.resample(x, 16000, 4000), 4000),
                       f"low_rate: in/{WAV}: sampled at 4000 Hz, less than 8000 Hz"),
     "3 hours": prepared(three_hours, f"too_long: in/{WAV}: 10800.00 s, longer than 30 s"),

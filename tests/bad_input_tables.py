@@ -98,7 +98,8 @@ CASES: dict[str, Case] = {
                                       "set tgt_train", 4, "ada-1", "incomplete: not in text", hint=ROOT_HINT),
     "segment of three fields": Case("kaldi", written("tgt_train/segments", "ada-1 ada-1 0.5\n"), KALDI,
                                     "in/tgt_train/segments: utterance ada-1: has 3 fields; a line is '<utterance> "
-                                    "<recording> <start> <end>', times in seconds"),
+                                    "<recording> <start> <end>', times in seconds, with or without '<channel>' after "
+                                    "it, counted from 0"),
     "features for audio": Case("kaldi", lambda root: (root / "tgt_train/wav.scp").rename(root / "tgt_train/feats.scp"),
                                KALDI, "in/tgt_train: has no wav.scp; it holds features (feats.scp), but audio is "
                                "needed: give the directory that they were made from"),

@@ -114,14 +114,22 @@ BAD = {
                 "clipped, 40.8 % of its samples are at full scale"),
     "quiet": (lambda path: written(path, 0.02 * speech()), "quiet", "very quiet, its peak is -43 dB of full scale"),
     "offset": (lambda path: written(path, speech() / 2 + 0.2), "offset", "its mean is +0.200 of full scale, not 0"),
-    "eight_channels": (lambda path: written(path, np.stack([speech()] * 8, axis=1)), "channels",
-                       "8 channels, which are averaged; choose one if they are microphones apart"),
+    "two_channels": (lambda path: written(path, np.stack([speech(), np.roll(speech(), 99)], axis=1)), "channels",
+                     "2 channels that differ are averaged; reco2file_and_channel names one"),
+    "one_side_silent": (lambda path: written(path, np.stack([speech(), 0 * speech()], axis=1)), "channels",
+                        "2 channels that differ are averaged; reco2file_and_channel names one"),
+    "five_channels": (lambda path: written(path, np.stack([speech()] * 4 + [-speech()], axis=1)), "channels",
+                      "5 channels that differ are averaged; reco2file_and_channel names one"),
     "unended_opus": (unended_opus, "unterminated", "an Ogg stream without its last page; its end may be missing"),
 }
 GOOD = {
     "wav": (lambda path: written(path, speech()), 3.0),
     "mp3_in_disguise": (lambda path: written(path, speech(), format="MP3"), 3.0),
     "flac": (lambda path: written(path, speech(), format="FLAC"), 3.0),
+    "eight_equal_channels": (lambda path: written(path, np.stack([speech()] * 8, axis=1)), 3.0),
+    "two_equal_channels_of_mp3": (lambda path: written(path, np.stack([speech()] * 2, axis=1), format="MP3"), 3.0),
+    "two_nearly_equal_channels_of_vorbis": (lambda path: written(path, np.stack([speech(), 0.95 * speech()], axis=1),
+                                                                 format="OGG", subtype="VORBIS"), 3.0),
     "telephone": (lambda path: written(path, speech(3.0, 8000), 8000), 3.0),
     "streamed_wav": (header(40, 0xFFFFFFFF), 3.0),
     "piped_by_sox": (header(40, 0x7FFFFFFF - 36), 3.0),
@@ -171,7 +179,7 @@ def test_three_hours_are_not_decoded_at_once(tmp_path: Path) -> None:
 
 
 def test_several_problems_at_once(tmp_path: Path) -> None:
-    written(tmp_path / "a.wav", np.stack([0.01 * speech() + 0.2] * 3, axis=1))
+    written(tmp_path / "a.wav", np.stack([0.03 * speech() + 0.6, 0 * speech(), 0 * speech()], axis=1))
     report = inspect(Audio(str(tmp_path / "a.wav")))
     assert [problem.kind for problem in report.problems] == ["quiet", "offset", "channels"]
     assert (report.rate, report.channels, report.fatal) == (RATE, 3, None)

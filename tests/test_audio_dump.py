@@ -207,7 +207,7 @@ def test_segments_are_cut_and_each_is_decoded_once(talk: DataDir, tmp_path: Path
     loaded = kaldiio.load_scp(str(tmp_path / "out" / "feats.scp"))
     assert sorted(loaded) == sorted(talk.text)
     for utt, matrix in loaded.items():
-        path, start, end, speed = talk.audio(utt)
+        path, start, end, speed, _ = talk.audio(utt)
         assert np.array_equal(matrix, features(load_audio(path, start=start, end=end, speed=speed), path))
         assert len(matrix) == pytest.approx(100 / speed, abs=3)
 

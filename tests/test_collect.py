@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stxfer.core.errors import DataError
-from stxfer.corpora.collect import Counts, Entry, list_folder, write_set
+from stxfer.corpora.collect import Counts, list_folder, write_set
+from stxfer.corpora.entries import Entry
 from stxfer.corpora.rows import inside, read_rows, sanitise
 from stxfer.kaldi.datadir import Audio, read_datadir
 

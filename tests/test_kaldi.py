@@ -163,11 +163,12 @@ def test_select_subset_and_perturb_keep_segments() -> None:
 
 @pytest.mark.parametrize(("line", "message"), [
     ("s0-u0 r0 0", "segments: utterance s0-u0: has 3 fields; a line is '<utterance> <recording> <start> <end>'"),
-    ("s0-u0 r0 0 1 2", "segments: utterance s0-u0: has 5 fields"),
+    ("s0-u0 r0 0 1 2 3", "segments: utterance s0-u0: has 6 fields"),
+    ("s0-u0 r0 0 1 -1", "segments: utterance s0-u0: channel '-1' is not one of A, B ... or 0, 1 ..."),
     ("s0-u0 r0 0 one", "segments: utterance s0-u0: 0 one: not two times in seconds"),
     ("s0-u0 r0 1 1", "segments: utterance s0-u0: ends at 1 s, not after its start at 1 s"),
     ("s0-u0 r0 -1 1", "segments: utterance s0-u0: times -1 to 1 s: must be finite and not negative"),
-    ("s0-u0 r0 0 -1", "segments: utterance s0-u0: times 0 to -1 s: must be finite"),
+    ("s0-u0 r0 0 -2", "segments: utterance s0-u0: times 0 to -2 s: must be finite"),
     ("s0-u0 r0 0 nan", "segments: utterance s0-u0: times 0 to nan s: must be finite"),
     ("s0-u0 r9 0 1", "segments: utterance s0-u0: recording 'r9' is not in wav.scp"),
     ("s9-u0 r0 0 1", "text: lacks 1 of segments's 6 utterances, the first is s9-u0")])

@@ -118,8 +118,9 @@ REFUSED: dict[str, tuple[dict[str, str | bytes | None], str]] = {
                         "UTF-8"),
     "Latin-1": ({"text": "s-a é\n".encode("latin-1")}, "/text:1: not UTF-8 (invalid continuation byte at byte 4 of the "
                 "line); convert it with iconv"),
-    "segment of four fields": ({"segments": "s-a T 0 1 A\n"}, "/segments: utterance s-a: has 5 fields; a line is "
-                               "'<utterance> <recording> <start> <end>', times in seconds"),
+    "segment of five fields": ({"segments": "s-a T 0 1 A x\n"}, "/segments: utterance s-a: has 6 fields; a line is "
+                               "'<utterance> <recording> <start> <end>', times in seconds, with or without '<channel>' "
+                               "after it, counted from 0"),
     "segment without time": ({"segments": "s-a T 1 1\n"}, "/segments: utterance s-a: ends at 1 s, not after its start "
                              "at 1 s"),
 }

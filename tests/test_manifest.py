@@ -223,8 +223,8 @@ def test_lists_what_it_leaves_out(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("columns", "message"), [
-    ({"sentence": "text"}, "columns: unknown name 'sentence'; the names are audio text utt speaker start end and "
-                           "text.<language>.<label>"),
+    ({"sentence": "text"}, "columns: unknown name 'sentence'; the names are audio text utt speaker start end "
+                           "duration channel and text.<language>.<label>"),
     ({"speaker": "text"}, "columns: 'text' is named twice; one column is one thing")])
 def test_refuses_mappings(folder: Path, columns: dict[str, str], message: str) -> None:
     manifest = table(folder, f"{HEADER}clips/a.flac\tx\n")

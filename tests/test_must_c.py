@@ -92,6 +92,9 @@ REFUSED = {
     "no offset": ({"yaml": PARTS[0] + "- {duration: 1, wav: ted_7.wav}\n"}, "txt/train.yaml: segment 2: has no offset"),
     "time in words": ({"yaml": PARTS[0].replace("0.250000", "early")}, "txt/train.yaml: segment 1: offset 'early' is "
                       "not a number of seconds"),
+    "a channel": ({"yaml": PARTS[0].replace("rW", "channel: 1, rW")}, "txt/train.yaml: segment 1: its channel is not "
+                  "understood, only offset and duration say which part of the audio is meant; remove it, or write that "
+                  "part to a file of its own"),
     "path that leaves": ({"yaml": "".join(PARTS).replace("ted_8.wav", "../ted_8.wav")}, "txt/train.yaml: path "
                          "'../ted_8.wav' leaves {folder}/wav; give a path within that folder"),
 }

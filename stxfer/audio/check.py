@@ -13,15 +13,17 @@ from stxfer.audio.container import unterminated
 from stxfer.audio.recording import AudioError, Recording
 from stxfer.core.errors import ConfigError
 from stxfer.core.pool import HERE, Pool
+from stxfer.kaldi.channels import CHANNELS
 from stxfer.kaldi.datadir import Audio, DataDir
 
-FATAL = ("missing", "empty", "undecodable", "truncated", "outside", "not_finite", "silent", "too_short", "too_long",
-         "low_rate")
+FATAL = ("missing", "empty", "undecodable", "truncated", "outside", "no_channel", "not_finite", "silent", "too_short",
+         "too_long", "low_rate")
 WARNINGS = ("clipped", "quiet", "offset", "channels", "unterminated")
 _SILENT = 1e-3  # -60 dB of full scale: of 16 bits, five are left
 _QUIET = 1e-2
 _OFFSET = 0.05
 _FULL_SCALE = 0.999
+_DIFFERENT = 0.01  # share of the channels' power; lossy coding of one signal in two channels makes less
 _JOB = 50  # utterances
 
 
@@ -111,8 +113,8 @@ def inspect_each(audios: Iterable[Audio], limits: Limits = Limits()) -> Iterator
 
 def inspect_all(data: DataDir, limits: Limits = Limits(), pool: Pool = HERE) -> Iterator[tuple[str, AudioReport]]:
     """Yield every utterance of a data directory and :func:`inspect` of it, in the order in which they are done."""
-    utts = sorted(data.utts, key=lambda utt: (data.audio(utt).path, data.audio(utt).start, utt))
-    jobs = (_Job([(utt, data.audio(utt)) for utt in utts[k:k + _JOB]], limits) for k in range(0, len(utts), _JOB))
+    items = sorted(((utt, data.audio(utt)) for utt in data.utts), key=lambda item: (*item[1].place, item[0]))
+    jobs = (_Job(items[k:k + _JOB], limits) for k in range(0, len(items), _JOB))
     for reports in pool.run(_inspect_job, jobs, what=f"check {data.path.name}"):
         yield from reports
 
@@ -138,13 +140,12 @@ def _report(recording: Recording, audio: Audio, limits: Limits) -> AudioReport:
     if seconds > limits.max_seconds:
         return AudioReport(seconds, rate, channels, (_too_long(seconds, limits),))
     try:
-        samples = recording.read(audio.start, audio.end)
+        samples = recording.read(audio.start, audio.end, audio.channel)
     except AudioError as error:
         return AudioReport(seconds, rate, channels, (Problem(error.kind, error.reason),))
     problems = _signal_problems(samples, rate, limits)
-    if channels > 2:
-        problems.append(Problem("channels", f"{channels} channels, which are averaged; choose one if they are "
-                                "microphones apart"))
+    if audio.channel is None and recording.difference > _DIFFERENT:
+        problems.append(Problem("channels", f"{channels} channels that differ are averaged; {CHANNELS} names one"))
     if audio.end is None and unterminated(recording.handle):
         problems.append(Problem("unterminated", "an Ogg stream without its last page; its end may be missing"))
     return AudioReport(len(samples) / rate, rate, channels, tuple(problems))

@@ -127,7 +127,7 @@ class Reader:
         part = audio._replace(speed=1.0)
         if self._last is None or self._last[0] != part:
             self._last = None  # freed before the next is read
-            self._last = part, self._recording.read(audio.start, audio.end)
+            self._last = part, self._recording.read(audio.start, audio.end, audio.channel)
         return resample(self._last[1], self._recording.rate, SAMPLE_RATE, speed=audio.speed)
 
     def close(self) -> None:
@@ -171,7 +171,7 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
     ``text text.* utt2spk utt2dur``. Shards finished before a kill are not made again.
 
     Args:
-        datadir: a Kaldi data directory; its ``segments`` and ``utt2speed`` are applied.
+        datadir: a Kaldi data directory; its ``segments``, ``reco2file_and_channel`` and ``utt2speed`` are applied.
         out: the directory to write.
         extractor: what makes the features.
         pool: where shards are made.
@@ -214,8 +214,7 @@ def _digest(lines: Iterable[str]) -> str:
 
 def _split(data: DataDir, name: str, directory: Path, extractor: Extractor, compression: str,
            stamps: dict[str, str]) -> list[Shard]:
-    items = sorted(((utt, data.audio(utt)) for utt in data.utts),
-                   key=lambda item: (item[1].path, item[1].start, item[1].end or 0.0, item[0]))
+    items = sorted(((utt, data.audio(utt)) for utt in data.utts), key=lambda item: (*item[1].place, item[0]))
     size = max(extractor.min_shard, -(-len(items) // MAX_SHARDS))  # independent of the number of processes
     shards = []
     for k in range(0, len(items), size):

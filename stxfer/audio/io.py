@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +14,9 @@ from stxfer.audio.recording import Recording
 SAMPLE_RATE = 16000
 
 
-def decode(path: str | os.PathLike[str], start: float = 0.0, end: float | None = None) -> tuple[np.ndarray, int]:
-    """Decode an audio file, or a part of it.
+def decode(path: str | os.PathLike[str], start: float = 0.0, end: float | None = None,
+           channel: int | None = None) -> tuple[np.ndarray, int]:
+    """Decode an audio file, or a part of it; of several channels one, counted from 0, or their mean.
 
     Returns:
         Mono samples, float32 (n,), and the file's sampling rate in Hz.
@@ -23,7 +25,24 @@ def decode(path: str | os.PathLike[str], start: float = 0.0, end: float | None =
         AudioError: see :class:`stxfer.audio.recording.Recording` and its ``read``.
     """
     with Recording(path) as recording:
-        return recording.read(start, end), recording.rate
+        return recording.read(start, end, channel), recording.rate
+
+
+class Header(NamedTuple):
+    """What a file's header says: its duration in seconds, and how many channels it has."""
+
+    seconds: float
+    channels: int
+
+
+def read_header(path: str | os.PathLike[str]) -> Header:
+    """Read a file's header.
+
+    Raises:
+        AudioError: see :class:`stxfer.audio.recording.Recording`.
+    """
+    with Recording(path) as recording:
+        return Header(recording.seconds, recording.channels)
 
 
 def duration(path: str | os.PathLike[str]) -> float:
@@ -32,8 +51,7 @@ def duration(path: str | os.PathLike[str]) -> float:
     Raises:
         AudioError: see :class:`stxfer.audio.recording.Recording`.
     """
-    with Recording(path) as recording:
-        return recording.seconds
+    return read_header(path).seconds
 
 
 def resample(samples: np.ndarray, rate: int, new_rate: int, *, speed: float = 1.0) -> np.ndarray:
@@ -53,7 +71,7 @@ def resample(samples: np.ndarray, rate: int, new_rate: int, *, speed: float = 1.
 
 
 def load_audio(path: str | os.PathLike[str], *, speed: float = 1.0, start: float = 0.0,
-               end: float | None = None) -> np.ndarray:
+               end: float | None = None, channel: int | None = None) -> np.ndarray:
     """Read an audio file, or a part of it, as 16 kHz mono.
 
     Args:
@@ -62,6 +80,7 @@ def load_audio(path: str | os.PathLike[str], *, speed: float = 1.0, start: float
             Ko et al., "Audio augmentation for speech recognition" (Interspeech 2015), as ``sox speed`` does.
         start: seconds, in the file's own time.
         end: seconds; None: the file's end.
+        channel: the one to take, counted from 0; None: their mean.
 
     Returns:
         float32 (n,), full scale +-1.
@@ -69,7 +88,7 @@ def load_audio(path: str | os.PathLike[str], *, speed: float = 1.0, start: float
     Raises:
         AudioError: see :func:`decode`.
     """
-    samples, rate = decode(path, start, end)
+    samples, rate = decode(path, start, end, channel)
     return resample(samples, rate, SAMPLE_RATE, speed=speed)
 
 

@@ -17,7 +17,7 @@ def perturb_speed(data: DataDir, speeds: Sequence[float]) -> DataDir:
     of a segment are the same part of the same recording.
     """
     result = DataDir(data.path, dict(data.wav_scp) if data.segments else {}, {}, {},
-                     texts={file: {} for file in data.texts})
+                     texts={file: {} for file in data.texts}, channels=dict(data.channels) if data.segments else {})
     for speed in speeds:
         prefix = "" if speed == 1 else f"sp{speed:g}-"
         for utt in data.text:
@@ -26,6 +26,8 @@ def perturb_speed(data: DataDir, speeds: Sequence[float]) -> DataDir:
                 result.segments[new] = data.segments[utt]
             else:
                 result.wav_scp[new] = data.wav_scp[utt]
+                if utt in data.channels:
+                    result.channels[new] = data.channels[utt]
             result.text[new], result.utt2spk[new] = data.text[utt], prefix + data.utt2spk[utt]
             if data.utt2dur:
                 result.utt2dur[new] = data.utt2dur[utt] / speed

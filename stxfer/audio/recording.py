@@ -20,6 +20,7 @@ import soundfile
 
 from stxfer.audio.container import cut_short, mp3_samples, unfinished_wav
 from stxfer.core.errors import DataError
+from stxfer.kaldi.channels import channel_name
 
 MAX_SECONDS = 600.0  # decoded at once: 115 MB at 48 kHz
 _PREROLL = 0.5  # seconds decoded before a part of an Opus file, until the decoder has forgotten that it began there
@@ -77,6 +78,8 @@ class Recording:
             self.frames = self._length()
             self._position = 0
             self._kept = np.zeros(0, np.float32)  # what was decoded last, where seeking is not exact
+            self._channel: int | None = None  # the one that is taken; None: their mean
+            self._power = self._common = 0.0  # of the channels averaged so far, and of their mean
         except BaseException:
             self.handle.close()
             raise
@@ -144,20 +147,28 @@ class Recording:
         self._file.close()
         self.handle.close()
 
-    def read(self, start: float = 0.0, end: float | None = None) -> np.ndarray:
+    @property
+    def difference(self) -> float:
+        """The share of the power of the channels averaged so far that is not in their mean: 0 where they are alike."""
+        return 1 - self._common / self._power if self._power else 0.0
+
+    def read(self, start: float = 0.0, end: float | None = None, channel: int | None = None) -> np.ndarray:
         """Decode a part, without what lies before it.
 
         Args:
             start: seconds.
             end: seconds; None: the end of the file.
+            channel: the one to take, counted from 0; None: all, averaged. Of a file of one channel it is that one,
+                which a command has taken of the file that had more.
 
         Returns:
-            Mono samples, float32 (n,), full scale +-1: channels are averaged.
+            Mono samples, float32 (n,), full scale +-1.
 
         Raises:
             AudioError: the part is longer than ``MAX_SECONDS``, lies outside the recording, was cut short,
-                cannot be decoded, or holds values that are not finite.
+                cannot be decoded, or holds values that are not finite; there is no such channel.
         """
+        self._take(channel)
         last = self.frames if end is None else min(round(end * self.rate), self.frames)
         if end is None or end * self.rate > self.frames:
             self._check_whole()
@@ -184,6 +195,12 @@ class Recording:
         if not math.isfinite(mono.sum()):
             raise AudioError(self.path, "not_finite", "holds samples that are not finite numbers (NaN or infinity)")
         return mono
+
+    def _take(self, channel: int | None) -> None:
+        if channel is not None and channel >= self.channels > 1:
+            raise AudioError(self.path, "no_channel", f"has no channel {channel_name(channel)}, only {self.channels}")
+        if channel != self._channel:
+            self._channel, self._kept = channel, self._kept[:0]
 
     def _check_whole(self) -> None:
         if cut := cut_short(self.handle):
@@ -230,11 +247,14 @@ class Recording:
 
     def _mix(self, frames: int) -> np.ndarray:
         samples: np.ndarray = self._file.read(frames, dtype="float32", always_2d=True)
-        mono: np.ndarray = samples[:, 0]
         if self.channels == 1:
+            return samples[:, 0]
+        mono = samples[:, self._channel or 0].copy()
+        if self._channel is not None:
             return mono
-        mono = mono.copy()  # column by column: numpy's mean over a short axis is ten times slower
-        for channel in range(1, self.channels):
+        for channel in range(1, self.channels):  # numpy's mean over a short axis is ten times slower
             mono += samples[:, channel]
         mono /= self.channels
+        self._power += float(np.vdot(samples, samples))
+        self._common += self.channels * float(np.vdot(mono, mono))
         return mono

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stxfer.bin._cli import make_parser, run
 from stxfer.bin._corpus_options import add_corpus_options, print_counts
+from stxfer.bin._part_options import add_part_options, part_options
 from stxfer.corpora.common_voice import SPLITS, prepare_common_voice
 
 
@@ -24,11 +25,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--test-from", metavar="TABLE",
                         help="where there is no test.tsv, take the test set from this table (dev): half of its rows, "
                              "whose speakers and sentences the other half lacks")
+    add_part_options(parser)
     add_corpus_options(parser)
     args = parser.parse_args(argv)
     print_counts(args.out, prepare_common_voice(
         args.corpus, args.out, args.prefix, args.splits.split(), train_from=args.train_from,
-        test_from=args.test_from, max_drop=args.max_drop, force=args.force, allow_stale=args.allow_stale, nj=args.nj))
+        test_from=args.test_from, parts=part_options(args), max_drop=args.max_drop, force=args.force,
+        allow_stale=args.allow_stale, nj=args.nj))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Stage 1: a data directory from a table, TSV, CSV or JSON lines.
 
-It has columns audio and text, and, where there are, utt, speaker, start, end (seconds) and text.<language>.<label>
-(translations).
+It has columns audio and text, and, where there are, utt, speaker, text.<language>.<label> (translations) and those that
+say which part of the file is meant: a start (start, begin_time, offset, start_ms ...), an end or a duration, a channel.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stxfer.bin._cli import make_parser, run
 from stxfer.bin._corpus_options import print_counts
+from stxfer.bin._part_options import add_part_options, part_options
 from stxfer.bin._set_options import add_set_options, names, set_name
 from stxfer.corpora.manifest import HeldOut, prepare_manifest
 
@@ -31,11 +32,12 @@ def main(argv: Sequence[str] | None = None) -> None:
                         help="how much of the table that part is, at most")
     parser.add_argument("--apart", type=str.split, default=" ".join(HeldOut.apart), metavar="'OURS ...'",
                         help="columns in which the two sets share no value: speaker, text, text.<language>.<label>")
+    add_part_options(parser)
     add_set_options(parser)
     args = parser.parse_args(argv)
     held_out = HeldOut(args.hold_out, args.hold_out_share, tuple(args.apart)) if args.hold_out else None
     print_counts(args.out, prepare_manifest(
-        args.manifest, args.out, args.set, columns=args.columns, audio_dir=args.audio_dir,
+        args.manifest, args.out, args.set, columns=args.columns, parts=part_options(args), audio_dir=args.audio_dir,
         allow_outside=args.allow_outside, held_out=held_out, max_drop=args.max_drop, force=args.force,
         allow_stale=args.allow_stale, nj=args.nj))
 

@@ -7,52 +7,26 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stxfer.audio.io import duration
-from stxfer.audio.recording import OVERSHOOT, AudioError
+from stxfer.audio.io import Header, read_header
+from stxfer.audio.recording import AudioError
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import read_json
 from stxfer.core.progress import Progress
 from stxfer.core.stage import Stage
+from stxfer.corpora.entries import Entry
 from stxfer.corpora.rows import sanitise
+from stxfer.corpora.spans import is_part, settle, span
+from stxfer.kaldi.channels import channel_name
 from stxfer.kaldi.datadir import DataDir, table_files, write_datadir
 from stxfer.kaldi.dropped import check_share, read_dropped
 from stxfer.kaldi.segments import Segment
 
 MAX_DROP = 0.05
 _BLOCK = 256  # files whose headers one task reads
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One utterance of a corpus.
-
-    Attributes:
-        utt: its id, without white space.
-        audio: path of the file.
-        text: transcript; runs of white space become one space.
-        speaker: without white space.
-        start: seconds into the file.
-        end: seconds into the file; None: its end.
-        texts: further texts by file name, ``text.<lang>.<label>``.
-        seconds: the file's duration where the corpus tells it: the file is known to exist and is not opened.
-        table: the file that it is a row of, for messages.
-        line: of that file.
-    """
-
-    utt: str
-    audio: str
-    text: str
-    speaker: str
-    start: float = 0.0
-    end: float | None = None
-    texts: Mapping[str, str] = field(default_factory=dict)
-    seconds: float | None = None
-    table: str = ""
-    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,8 +44,8 @@ def write_set(out: str | os.PathLike[str], name: str, entries: Iterable[Entry], 
     """Write the data directory ``<out>/<name>`` and its ``dropped.tsv``, unless it is there already.
 
     The header of each file whose duration is not given is read. Files that are absent, cannot be read or hold no
-    samples are dropped with their utterances, and so are segments that do not lie within their file; one that ends
-    up to half a second after it is cut to it.
+    samples are dropped with their utterances, and so are segments that do not lie within their file, or in a channel
+    that it does not have; one that ends up to half a second after it is cut to it.
 
     Args:
         out: folder of data directories.
@@ -89,8 +63,9 @@ def write_set(out: str | os.PathLike[str], name: str, entries: Iterable[Entry], 
         nj: threads that read headers.
 
     Raises:
-        DataError: two entries share an id, nothing is left, or more than ``max_drop`` is left out; the list of what
-            was left out then lies at ``<out>/<name>.dropped.tsv`` until a run succeeds.
+        DataError: two entries share an id, nothing is left, it is in doubt which part of a file is meant (see
+            :mod:`stxfer.corpora.spans`), or more than ``max_drop`` is left out; the list of what was left out then lies
+            at ``<out>/<name>.dropped.tsv`` until a run succeeds.
     """
     directory, listing = Path(out) / name, Path(out) / f"{name}.dropped.tsv"
     stage = Stage(f"data {name}", directory, inputs, options)
@@ -116,74 +91,71 @@ def _gather(path: Path, entries: Iterable[Entry], nj: int) -> tuple[DataDir, dic
             raise DataError(f"{entry.table}:{entry.line}: utterance {entry.utt} stands already in line "
                             f"{kept[entry.utt].line}; remove one of them")
         kept[entry.utt] = entry
-    lengths = _measure(path.name, {entry.audio for entry in kept.values() if entry.seconds is None}, nj)
-    segmented = any(entry.start or entry.end is not None for entry in kept.values())
+    unknown = {entry.audio for entry in kept.values() if entry.seconds is None or entry.channel is not None}
+    headers = _measure(path.name, unknown, nj)
+    settle(path.name, kept.values(), headers)
+    segmented = any(is_part(entry, headers.get(entry.audio)) for entry in kept.values())
     data, dropped = DataDir(path, {}, {}, {}), {}
     while kept:  # an entry goes when its tables are written: there may be millions
         utt, entry = kept.popitem()
-        length = lengths[entry.audio] if entry.seconds is None else entry.seconds
-        span = _span(entry, length)
-        if isinstance(span, str):
-            dropped[utt] = span
+        part = span(entry, headers.get(entry.audio))
+        if isinstance(part, str):
+            dropped[utt] = part
             continue
         data.wav_scp[utt], data.utt2spk[utt] = entry.audio, entry.speaker
+        if entry.channel is not None:
+            data.channels[utt] = entry.channel
         data.text[utt] = " ".join(entry.text.split())
-        data.utt2dur[utt] = span[1] - span[0]
+        data.utt2dur[utt] = part[1] - part[0]
         for label, text in entry.texts.items():
             data.texts.setdefault(label, {})[utt] = " ".join(text.split())
         if segmented:
-            data.segments[utt] = Segment(entry.audio, *span)
+            data.segments[utt] = Segment(entry.audio, *part)
     if data.segments:
         _name_recordings(data)
     return data, dropped
 
 
-def _span(entry: Entry, length: float | str) -> tuple[float, float] | str:
-    """Return start and end in seconds, or why the entry is left out."""
-    if isinstance(length, str):
-        return length
-    if not length > 0:
-        return f"empty: {entry.audio}: holds no samples"
-    end = length if entry.end is None else entry.end
-    if not 0 <= entry.start < end:
-        return f"bad segment: {entry.start:g} s to {end:g} s of {entry.audio} is not a stretch of time"
-    if end > length + OVERSHOOT or entry.start >= length:
-        return f"outside: {entry.start:g} s to {end:g} s does not lie within {entry.audio}, which lasts {length:.2f} s"
-    return entry.start, min(end, length)
-
-
 def _name_recordings(data: DataDir) -> None:
-    """Key ``wav_scp`` by recordings, named by their paths below the folder they have in common."""
+    """Key ``wav_scp`` by recordings, named by their paths below the folder they have in common, and by channels."""
     paths = sorted(set(data.wav_scp.values()))
     common = os.path.commonpath([os.path.dirname(path) for path in paths])
     names = {path: os.path.splitext(os.path.relpath(path, common))[0].replace("/", "_") for path in paths}
     clashes = {name for name, count in Counter(names.values()).items() if count > 1}
     names = {path: sanitise(os.path.relpath(path, common) if name in clashes else name)
              for path, name in names.items()}
-    data.wav_scp = {names[path]: path for path in paths}
-    data.segments = {utt: part._replace(recording=names[part.recording]) for utt, part in data.segments.items()}
+    wav_scp: dict[str, str] = {}
+    channels: dict[str, int] = {}
+    for utt, part in data.segments.items():
+        name, channel = names[part.recording], data.channels.get(utt)
+        if channel is not None:
+            name = f"{name}-{channel_name(channel)}"
+            channels[name] = channel
+        wav_scp[name] = part.recording
+        data.segments[utt] = part._replace(recording=name)
+    data.wav_scp, data.channels = wav_scp, channels
 
 
-def _measure(name: str, paths: set[str], nj: int) -> dict[str, float | str]:
-    """Return each file's duration in seconds, or why it cannot be used."""
+def _measure(name: str, paths: set[str], nj: int) -> dict[str, Header | str]:
+    """Return what each file's header says, or why it cannot be used."""
     ordered = sorted(paths)
-    found: dict[str, float | str] = {}
+    found: dict[str, Header | str] = {}
     progress = Progress(f"headers of {name}", len(ordered), "files")
     blocks = [ordered[k:k + _BLOCK] for k in range(0, len(ordered), _BLOCK)]
     with ThreadPoolExecutor(nj) as pool:  # libsndfile runs without Python's lock
-        for block, lengths in zip(blocks, pool.map(_lengths, blocks), strict=True):
+        for block, lengths in zip(blocks, pool.map(_headers, blocks), strict=True):
             found.update(zip(block, lengths, strict=True))
-            progress.add(len(block), sum(length for length in lengths if not isinstance(length, str)))
+            progress.add(len(block), sum(header.seconds for header in lengths if not isinstance(header, str)))
     return found
 
 
-def _lengths(paths: Sequence[str]) -> list[float | str]:
-    return list(map(_length, paths))
+def _headers(paths: Sequence[str]) -> list[Header | str]:
+    return list(map(_header, paths))
 
 
-def _length(path: str) -> float | str:
+def _header(path: str) -> Header | str:
     try:
-        return duration(path)
+        return read_header(path)
     except AudioError as error:
         return f"{error.kind}: {error}"
 

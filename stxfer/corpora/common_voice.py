@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 
 from stxfer.corpora.collect import MAX_DROP, Counts, write_set
+from stxfer.corpora.parts import BY_NAME, PartOptions
 from stxfer.corpora.release import Release
 from stxfer.corpora.spontaneous_speech import SpontaneousSpeech, find_table
 
@@ -19,17 +20,18 @@ SPLITS = ("train", "dev", "test")
 
 def prepare_common_voice(corpus: str | os.PathLike[str], out: str | os.PathLike[str], prefix: str,
                          splits: Sequence[str] = SPLITS, *, train_from: str | None = None,
-                         test_from: str | None = None, max_drop: float = MAX_DROP, force: bool = False,
-                         allow_stale: bool = False, nj: int = 1) -> dict[str, Counts]:
+                         test_from: str | None = None, parts: PartOptions = BY_NAME, max_drop: float = MAX_DROP,
+                         force: bool = False, allow_stale: bool = False, nj: int = 1) -> dict[str, Counts]:
     """Write a Kaldi data directory ``<out>/<prefix>_<split>`` for each split.
 
     Clips that are absent or have no readable header are left out and listed in ``dropped.tsv``. Headers are not
     read where the release tells the durations.
 
     Args:
-        corpus: folder with ``<split>.tsv`` (columns ``client_id path sentence``, others ignored) and ``clips/``, or
-            a folder that holds one such folder, as the archives do (``cv-corpus-17.0-2024-03-15/tr``). Or of
-            spontaneous speech, see :mod:`stxfer.corpora.spontaneous_speech`, whose splits stand for tables.
+        corpus: folder with ``clips/`` and ``<split>.tsv`` (columns ``client_id path sentence`` and, in other corpora of
+            this form, those that say which part of the clip is meant, see :mod:`stxfer.corpora.parts`), or a folder
+            that holds one such folder, as the archives do (``cv-corpus-17.0-2024-03-15/tr``). Or of spontaneous speech,
+            see :mod:`stxfer.corpora.spontaneous_speech`, whose splits stand for tables.
         out: folder of data directories.
         prefix: ``src`` or ``tgt``.
         splits: names of the tables.
@@ -38,6 +40,7 @@ def prepare_common_voice(corpus: str | os.PathLike[str], out: str | os.PathLike[
             :func:`stxfer.corpora.apart.sentence_key`.
         test_from: a table, such as ``dev``, that gives the test set where there is no ``test.tsv``: half of its rows,
             whose speakers and sentences the other half lacks. That half stays what the table gives.
+        parts: what is said of the columns that tell which part of a clip is meant.
         max_drop: see :func:`stxfer.corpora.collect.write_set`.
         force: do it again although it is finished.
         allow_stale: see :class:`stxfer.core.stage.Stage`.
@@ -52,7 +55,7 @@ def prepare_common_voice(corpus: str | os.PathLike[str], out: str | os.PathLike[
             parted.
     """
     table = find_table(corpus)
-    release = SpontaneousSpeech(table, test_from) if table else Release(corpus, test_from)
+    release = SpontaneousSpeech(table, test_from, parts) if table else Release(corpus, test_from, parts)
     tables = {split: [split] if split != "train" or train_from is None else [train_from, "dev", "test"]
               for split in splits}
     for names in tables.values():

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequenc
 from pathlib import Path
 
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
+from stxfer.corpora.collect import MAX_DROP, Counts, write_set
 from stxfer.corpora.common_voice import SPLITS
+from stxfer.corpora.entries import Entry
 from stxfer.corpora.release import Clip, Release
 from stxfer.corpora.rows import read_rows, sanitise
 

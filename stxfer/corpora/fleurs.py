@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.corpora.collect import MAX_DROP, Counts, Entry, list_folder, write_set
+from stxfer.corpora.collect import MAX_DROP, Counts, list_folder, write_set
 from stxfer.corpora.common_voice import SPLITS
+from stxfer.corpora.entries import Entry
 from stxfer.corpora.paths import inside, listed
 from stxfer.corpora.rows import read_rows, sanitise
 

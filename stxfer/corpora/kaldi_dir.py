@@ -1,7 +1,7 @@
 """Data directories of other Kaldi and ESPnet recipes: ``data/<set>`` or ``dump/raw/org/<set>``.
 
-Read are ``wav.scp``, ``text``, ``utt2spk`` (or ``spk2utt``), ``segments``, and translations. Durations are measured
-anew. See https://kaldi-asr.org/doc/data_prep.html for the form.
+Read are ``wav.scp``, ``text``, ``utt2spk`` (or ``spk2utt``), ``segments``, ``reco2file_and_channel`` and translations.
+Durations are measured anew. See https://kaldi-asr.org/doc/data_prep.html for the form.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from pathlib import Path
 
 from stxfer.audio.io import files_digest
 from stxfer.core.errors import DataError
-from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
+from stxfer.corpora.collect import MAX_DROP, Counts, write_set
+from stxfer.corpora.entries import Entry
 from stxfer.corpora.paths import on_disk
 from stxfer.corpora.pipes import Pipe, find_pipe, run_pipes
+from stxfer.kaldi.channels import CHANNELS, read_channels
 from stxfer.kaldi.datadir import text_language
 from stxfer.kaldi.segments import Segment, read_segments
 from stxfer.kaldi.table import is_id, read_table
@@ -29,12 +31,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of a directory: ``wav_scp`` by recording, ``segments`` None where recordings are utterances."""
+    """The tables of a directory: ``wav_scp`` and ``channels`` by recording, ``segments`` None where utterances are."""
 
     wav_scp: dict[str, str]
     text: dict[str, str]
     utt2spk: dict[str, str] | None
     segments: dict[str, Segment] | None
+    channels: dict[str, int]
     texts: dict[str, dict[str, str]]
     files: list[Path]
 
@@ -109,13 +112,17 @@ def read_tables(directory: Path, texts: Mapping[str, str] | None = None, *, own_
     if (directory / "segments").exists():
         segments = read_segments(directory / "segments")
         files.append(directory / "segments")
+    channels = {}
+    if (directory / CHANNELS).exists():
+        channels = read_channels(directory / CHANNELS)
+        files.append(directory / CHANNELS)
     wav_scp = read_table(directory / "wav.scp", empty_values=False)
     for key, value in wav_scp.items():
         if _ARCHIVE.search(value):
             raise DataError(f"{directory}/wav.scp: {key}: {value!r} lies within an archive, which is not read; make "
                             "the dump with files (ESPnet: --audio_format flac)")
     utt2spk, file = _speakers(directory, own_speakers=own_speakers)
-    return Tables(wav_scp, tables.pop("text"), utt2spk, segments, tables, files + ([file] if file else []))
+    return Tables(wav_scp, tables.pop("text"), utt2spk, segments, channels, tables, files + ([file] if file else []))
 
 
 def _further_texts(directory: Path) -> dict[str, str]:
@@ -161,7 +168,8 @@ def _entries(tables: Tables, paths: Mapping[str, str], pipes: Mapping[str, Pipe]
         elif recording in failed:
             dropped[utt] = failed[recording]
         else:
-            start, end = (0.0, None) if tables.segments is None else tables.segments[utt][1:]
+            part = Segment(utt, 0.0, None) if tables.segments is None else tables.segments[utt]
             yield Entry(utt, paths[recording], tables.text[utt],
-                        utt if tables.utt2spk is None else tables.utt2spk[utt], start, end,
-                        {ours: table[utt] for ours, table in tables.texts.items()})
+                        utt if tables.utt2spk is None else tables.utt2spk[utt], part.start, part.end,
+                        {ours: table[utt] for ours, table in tables.texts.items()},
+                        channel=tables.channels.get(recording) if part.channel is None else part.channel)

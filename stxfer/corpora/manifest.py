@@ -1,13 +1,13 @@
 """Corpora described by one table: TSV, CSV or JSON lines whose columns say where the audio is and what is said.
 
-Columns: ``audio`` and ``text``; further ``utt``, ``speaker``, ``start`` and ``end`` (seconds into the file), and any
-number of ``text.<lang>.<label>`` (translations). A mapping gives the names that a table uses instead of these.
+Columns: ``audio`` (or NeMo's ``audio_filepath``) and ``text``; further ``utt``, ``speaker``, those that say which part
+of the file is meant (:mod:`stxfer.corpora.parts`: ``start``, ``end`` or ``duration``, ``channel``), and any number of
+``text.<lang>.<label>`` (translations). A mapping gives the names that a table uses instead of these.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +18,17 @@ from typing import Any
 from stxfer.audio.io import files_digest
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.apart import hold_out, sentence_key
-from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
+from stxfer.corpora.collect import MAX_DROP, Counts, write_set
+from stxfer.corpora.entries import Entry
+from stxfer.corpora.parts import BY_NAME, ROLES, Part, PartColumns, PartOptions, part_name
 from stxfer.corpora.paths import inside, on_disk, slashes
 from stxfer.corpora.rows import Row, column_names, other_separator, read_rows, sanitise
 from stxfer.kaldi.datadir import text_language
 
 REQUIRED = ("audio", "text")
-OPTIONAL = ("utt", "speaker", "start", "end")
+OPTIONAL = ("utt", "speaker", *ROLES)
+NEMO_AUDIO = "audio_filepath"
+_SPEAKERS = ("speaker_id", "spk", "spk_id", "client_id", "speaker_name")  # what others call the speaker
 log = logging.getLogger(__name__)
 
 
@@ -45,9 +49,10 @@ class HeldOut:
 
 
 def prepare_manifest(manifest: str | os.PathLike[str], out: str | os.PathLike[str], name: str, *,
-                     columns: Mapping[str, str] | None = None, audio_dir: str | os.PathLike[str] | None = None,
-                     allow_outside: bool = False, held_out: HeldOut | None = None, max_drop: float = MAX_DROP,
-                     force: bool = False, allow_stale: bool = False, nj: int = 1) -> dict[str, Counts]:
+                     columns: Mapping[str, str] | None = None, parts: PartOptions = BY_NAME,
+                     audio_dir: str | os.PathLike[str] | None = None, allow_outside: bool = False,
+                     held_out: HeldOut | None = None, max_drop: float = MAX_DROP, force: bool = False,
+                     allow_stale: bool = False, nj: int = 1) -> dict[str, Counts]:
     """Write the Kaldi data directory ``<out>/<name>`` of one manifest, and that of the part held out.
 
     Args:
@@ -55,6 +60,7 @@ def prepare_manifest(manifest: str | os.PathLike[str], out: str | os.PathLike[st
         out: folder of data directories.
         name: the set, e.g. ``tgt_train``.
         columns: the manifest's names for ours, e.g. ``{"text": "sentence", "text.fr.human": "sentence_fr"}``.
+        parts: what is said of the columns that tell which part of a file is meant.
         audio_dir: folder that audio paths are relative to; None: the manifest's.
         allow_outside: take absolute paths and paths with ``..``.
         held_out: a part that makes another set; None: there is one set.
@@ -76,9 +82,9 @@ def prepare_manifest(manifest: str | os.PathLike[str], out: str | os.PathLike[st
     folder = os.path.abspath(audio_dir or manifest.parent)
     if not os.path.isdir(folder):
         raise DataError(f"{folder}: no such folder; audio paths would be relative to it")
-    entries = list(read_manifest(manifest, folder, columns or {}, allow_outside=allow_outside))
+    entries = list(read_manifest(manifest, folder, columns or {}, parts, allow_outside=allow_outside))
     sets: dict[str, Sequence[Entry]] = {name: entries}
-    options: dict[str, Any] = {"columns": dict(columns or {}), "audio_dir": folder,
+    options: dict[str, Any] = {"columns": dict(columns or {}), "audio_dir": folder, **parts.changed(),
                                "audio": files_digest(sorted({entry.audio for entry in entries}))}
     if held_out is not None:
         sets = _parted(manifest, entries, name, held_out)
@@ -109,30 +115,33 @@ def _parted(manifest: Path, entries: Sequence[Entry], name: str, held_out: HeldO
             held_out.name: [entry for k, entry in enumerate(entries) if k in chosen]}
 
 
-def read_manifest(path: Path, folder: str, columns: Mapping[str, str], *, allow_outside: bool = False
-                  ) -> Iterator[Entry]:
+def read_manifest(path: Path, folder: str, columns: Mapping[str, str], parts: PartOptions = BY_NAME, *,
+                  allow_outside: bool = False) -> Iterator[Entry]:
     """Yield the utterances of a manifest.
 
-    Without a column ``utt`` an utterance is called after its audio and its start and end in milliseconds, without
-    a column ``speaker`` each utterance is a speaker of its own. Ids begin with their speaker, as Kaldi's order
+    Without a column ``utt`` an utterance is called after its audio, its start and end in milliseconds and its channel,
+    without a column ``speaker`` each utterance is a speaker of its own. Ids begin with their speaker, as Kaldi's order
     wants it: ``<speaker>-`` is put before those that do not.
 
     Args:
         path: the manifest.
         folder: what relative audio paths are relative to.
         columns: see :func:`prepare_manifest`.
+        parts: see :func:`prepare_manifest`.
         allow_outside: take paths that leave ``folder``.
 
     Raises:
         ConfigError: see :func:`prepare_manifest`.
-        DataError: the file is malformed, a column or a value is missing, a time is not a number, a segment ends
-            before it starts, a path leaves the folder, or two rows have one id; names file and line.
+        DataError: the file is malformed, a column or a value is missing, it is not clear which part of the audio is
+            meant (:class:`stxfer.corpora.parts.PartColumns`), a path leaves the folder, or two rows have one id; names
+            file and line.
     """
-    theirs = find_columns(path, columns)
+    theirs, which = find_columns(path, columns, parts)
     lines: dict[str, int] = {}
-    for row in read_rows(path, list(dict.fromkeys(theirs[ours] for ours in REQUIRED)),
-                         optional=list(dict.fromkeys(theirs.values()))):
-        entry = _entry(row, theirs, f"{path}:{row.line}", folder, allow_outside)
+    rows = list(read_rows(path, list(dict.fromkeys(theirs[ours] for ours in REQUIRED)),
+                          optional=list(dict.fromkeys([*theirs.values(), *which.names.values()]))))
+    for row, part in zip(rows, which.parts([(f"{path}:{row.line}", row.values) for row in rows]), strict=True):
+        entry = _entry(row, theirs, part, str(path), folder, allow_outside)
         first = lines.setdefault(entry.utt, row.line)
         if first != row.line:
             advice = "remove one of them" if "utt" in theirs else "remove one of them or add a column utt"
@@ -142,19 +151,23 @@ def read_manifest(path: Path, folder: str, columns: Mapping[str, str], *, allow_
         raise DataError(f"{path}: holds no rows")
 
 
-def find_columns(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
-    """Return a manifest's own names for the columns of ours that it has.
+def find_columns(path: Path, columns: Mapping[str, str], parts: PartOptions = BY_NAME
+                 ) -> tuple[dict[str, str], PartColumns]:
+    """Return a manifest's own names for the columns of ours that it has, and those that tell the part of the audio.
 
     Raises:
         ConfigError: ``columns`` names something that is not ours, or one of theirs twice.
-        DataError: a column is missing, or is called ``text.`` something else than ``<lang>.<label>``.
+        DataError: a column is missing, is called ``text.`` something else than ``<lang>.<label>``, or see
+            :class:`stxfer.corpora.parts.PartColumns`.
     """
     for ours in columns:
         if ours not in (*REQUIRED, *OPTIONAL) and not _is_text(ours):
             raise ConfigError(f"columns: unknown name {ours!r}; the names are {' '.join(REQUIRED + OPTIONAL)} and "
                               "text.<language>.<label>")
     present = column_names(path)
-    theirs = {ours: ours for ours in (*REQUIRED, *OPTIONAL) if ours in present or ours in REQUIRED}
+    theirs = {ours: ours for ours in (*REQUIRED, "utt", "speaker") if ours in present or ours in REQUIRED}
+    if NEMO_AUDIO in present and "audio" not in present:
+        theirs["audio"] = NEMO_AUDIO
     theirs |= {column: column for column in present if column.startswith("text.")
                and column not in columns.values() and text_language(column)}
     theirs |= columns
@@ -165,11 +178,16 @@ def find_columns(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
                                f". Say which one holds {ours} with --columns '{ours}=NAME'"))
     if doubled := [column for column in columns.values() if list(theirs.values()).count(column) > 1]:
         raise ConfigError(f"columns: {doubled[0]!r} is named twice; one column is one thing")
-    if unused := [column for column in present if column not in theirs.values()]:
+    named = {ours: theirs.pop(ours) for ours in ROLES if ours in theirs}
+    which = PartColumns(path, present, parts, named=named, others=theirs.values())
+    if unused := [column for column in present if column not in {*theirs.values(), *which.names.values()}]:
         log.info("%s: columns not used: %s", path, " ".join(unused))
     if "speaker" not in theirs:
-        log.info("%s: no column speaker: each utterance is a speaker of its own", path)
-    return theirs
+        said = [column for column in present if column.lower() in _SPEAKERS]
+        log.log(logging.WARNING if said else logging.INFO,
+                "%s: no column speaker: each utterance is a speaker of its own%s", path,
+                f"; if {said[0]!r} says who speaks, give --columns 'speaker={said[0]}'" if said else "")
+    return theirs, which
 
 
 def _is_text(name: str) -> bool:
@@ -179,26 +197,24 @@ def _is_text(name: str) -> bool:
         return False
 
 
-def _entry(row: Row, theirs: Mapping[str, str], where: str, folder: str, allow_outside: bool) -> Entry:
+def _entry(row: Row, theirs: Mapping[str, str], part: Part, table: str, folder: str, allow_outside: bool) -> Entry:
+    where = f"{table}:{row.line}"
     values = {ours: row.values[column] for ours, column in theirs.items()}
     for ours in ("audio", "utt", "speaker"):
         if ours in values and not values[ours].strip():
             raise DataError(f"{where}: column {theirs[ours]!r} is empty")
-    start = _seconds(values.get("start", ""), f"{where}: column {theirs.get('start')!r}") or 0.0
-    end = _seconds(values.get("end", ""), f"{where}: column {theirs.get('end')!r}")
-    if end is not None and end <= start:
-        raise DataError(f"{where}: ends at {end:g} s, not after its start at {start:g} s")
     audio = values["audio"]
     if audio.rstrip().endswith("|"):
         raise DataError(f"{where}: audio {audio!r} is a command; write its output to a file and give the path")
     audio = slashes(folder, audio, where)
     path = on_disk(os.path.join(folder, audio) if allow_outside else _inside(folder, audio, where))
-    utt = _id(values["utt"]) if "utt" in values else _name(audio, start, end)
+    utt = _id(values["utt"]) if "utt" in values else _name(audio, part)
     speaker = _id(values["speaker"]) if "speaker" in values else utt
     if speaker != utt and not utt.startswith((f"{speaker}-", f"{speaker}_")):
         utt = f"{speaker}-{utt}"
-    return Entry(utt, path, values["text"], speaker, start, end,
-                 {ours: text for ours, text in values.items() if ours.startswith("text.")})
+    return Entry(utt, path, values["text"], speaker, part.start, part.end,
+                 {ours: text for ours, text in values.items() if ours.startswith("text.")},
+                 table=table, line=row.line, channel=part.channel, doubt=part.doubt)
 
 
 def _inside(folder: str, audio: str, where: str) -> str:
@@ -212,19 +228,5 @@ def _id(name: str) -> str:
     return re.sub(r"\s+", "_", name.strip())
 
 
-def _name(audio: str, start: float, end: float | None) -> str:
-    name = sanitise(str(PurePosixPath(audio).with_suffix("")).lstrip("/").replace("/", "_"))
-    times = [seconds for seconds in (start, end) if seconds is not None]
-    return name if end is None and not start else "-".join([name, *(f"{round(s * 1000):08d}" for s in times)])
-
-
-def _seconds(text: str, what: str) -> float | None:
-    if not text.strip():
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise DataError(f"{what}: {text!r} is not a number of seconds")
-    return seconds
+def _name(audio: str, part: Part) -> str:
+    return sanitise(str(PurePosixPath(audio).with_suffix("")).lstrip("/").replace("/", "_")) + part_name(part)

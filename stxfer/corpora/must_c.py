@@ -20,7 +20,9 @@ import yaml
 from stxfer.audio.io import files_digest
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.bitext.lines import iter_lines, open_binary
-from stxfer.corpora.collect import MAX_DROP, Counts, Entry, write_set
+from stxfer.corpora.collect import MAX_DROP, Counts, write_set
+from stxfer.corpora.entries import Entry
+from stxfer.corpora.parts import meaning
 from stxfer.corpora.paths import inside, on_disk
 from stxfer.corpora.rows import sanitise
 
@@ -155,6 +157,9 @@ def _part(item: Any, where: str) -> Part:
     for key in ("duration", "offset", "speaker_id", "wav"):
         if item.get(key) is None:
             raise DataError(f"{where}: has no {key}")
+    if other := [key for key in item if key not in ("duration", "offset") and meaning(str(key))]:
+        raise DataError(f"{where}: its {other[0]} is not understood, only offset and duration say which part of the "
+                        "audio is meant; remove it, or write that part to a file of its own")
     for key in ("duration", "offset"):
         if isinstance(item[key], bool) or not isinstance(item[key], (int, float)):
             raise DataError(f"{where}: {key} {item[key]!r} is not a number of seconds")

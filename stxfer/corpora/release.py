@@ -14,9 +14,11 @@ from typing import Any, ClassVar, NamedTuple
 
 from stxfer.core.errors import DataError
 from stxfer.corpora.apart import hold_out, sentence_key
-from stxfer.corpora.collect import Entry, list_folder
+from stxfer.corpora.collect import list_folder
+from stxfer.corpora.entries import Entry
+from stxfer.corpora.parts import BY_NAME, Part, PartColumns, PartOptions, part_name
 from stxfer.corpora.paths import inside, listed
-from stxfer.corpora.rows import read_rows, sanitise
+from stxfer.corpora.rows import column_names, read_rows, sanitise
 
 log = logging.getLogger(__name__)
 COLUMNS = ("client_id", "path", "sentence")
@@ -35,6 +37,7 @@ class Clip(NamedTuple):
     client: str
     path: str
     sentence: str
+    part: Part = Part()
 
 
 class Release:
@@ -43,10 +46,12 @@ class Release:
     Args:
         corpus: see :func:`stxfer.corpora.common_voice.prepare_common_voice`.
         test_from: see there.
+        parts: see there.
 
     Attributes:
         audio: name of the folder of the clips.
         columns: those of the speaker, of the clip's path within that folder and of the sentence.
+        others: those that say nothing about the part of a clip, whatever they are called.
         folder: that of the tables and of the clips' folder.
         digest: stands for the names of the clips.
         duration_files: the table of durations, if there is one.
@@ -58,8 +63,11 @@ class Release:
 
     audio: ClassVar[str] = "clips"
     columns: ClassVar[tuple[str, str, str]] = COLUMNS
+    others: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, corpus: str | os.PathLike[str], test_from: str | None = None) -> None:
+    def __init__(self, corpus: str | os.PathLike[str], test_from: str | None = None,
+                 parts: PartOptions = BY_NAME) -> None:
+        self._parts = parts
         self.folder = _find(Path(os.path.abspath(corpus)), self.audio)
         self.test_from = None if self._holds("test") else test_from
         self._clips, self.digest = list_folder(self.folder / self.audio)
@@ -92,7 +100,7 @@ class Release:
 
     def options(self, names: Sequence[str]) -> dict[str, Any]:
         """Return what, beside the tables themselves, the utterances of these tables depend on."""
-        return {"clips": self.digest, **self.parted(names)}
+        return {"clips": self.digest, **self.parted(names), **self._parts.changed()}
 
     def rows(self, name: str) -> Iterator[Clip]:
         """Yield the rows of a table; quotation marks are text.
@@ -115,15 +123,28 @@ class Release:
         return frozenset(clips[k].line for k in chosen)
 
     def _all_rows(self, name: str) -> Iterator[Clip]:
-        path = str(self.table(name))
-        for line, row in read_rows(path, self.columns):
-            yield self._clip(path, line, row)
+        return self._clips_of(str(self.table(name)))
 
-    def _clip(self, path: str, line: int, row: Mapping[str, str]) -> Clip:
+    def _clips_of(self, path: str, further: Sequence[str] = (),
+                  wanted: Callable[[Mapping[str, str]], bool] = lambda _row: True) -> Iterator[Clip]:
+        """Yield the rows of a table that are ``wanted``, by their columns and ``further`` ones."""
+        which = PartColumns(path, column_names(path), self._parts, others=[*self.columns, *self.others, *further])
+        rows = (row for row in read_rows(path, (*self.columns, *further), optional=list(which.names.values()))
+                if wanted(row.values))
+        if not which.names:
+            for line, row in rows:
+                yield self._clip(path, line, row, Part())
+            return
+        found = list(rows)
+        for (line, row), part in zip(found, which.parts([(f"{path}:{row.line}", row.values) for row in found]),
+                                     strict=True):
+            yield self._clip(path, line, row, part)
+
+    def _clip(self, path: str, line: int, row: Mapping[str, str], part: Part) -> Clip:
         client, audio, sentence = self.columns
         if not row[client] or not row[audio]:
             raise DataError(f"{path}:{line}: {client} or {audio} is empty; complete the row or remove it")
-        return Clip(path, line, row[client], row[audio], row[sentence])
+        return Clip(path, line, row[client], row[audio], row[sentence], part)
 
     def rows_apart(self, name: str, held_out: Sequence[str]) -> Iterator[Clip]:
         """Yield the rows of a table that share neither speaker nor sentence with the tables ``held_out``."""
@@ -166,14 +187,15 @@ class Release:
             if stored is None and (stored := listed(f"{name}.mp3", self._clips)):  # some tables leave the suffix out
                 name = f"{name}.mp3"
             speaker = speaker_id(clip.client)
-            utt = f"{speaker}-{sanitise(name.rpartition('.')[0] or name)}"
+            utt = f"{speaker}-{sanitise(name.rpartition('.')[0] or name)}{part_name(clip.part)}"
             if stored is None:
                 dropped[utt] = f"missing: {path}: no such audio file"
                 continue
             # 0: whoever made the table could not decode the clip
             seconds = self._seconds.get(name) or self._seconds.get(stored) or None
-            yield Entry(utt, f"{clips}/{stored}", clip.sentence, speaker, texts=texts(clip) if texts else {},
-                        seconds=seconds, table=clip.table, line=clip.line)
+            yield Entry(utt, f"{clips}/{stored}", clip.sentence, speaker, clip.part.start, clip.part.end,
+                        texts(clip) if texts else {}, seconds, clip.table, clip.line, clip.part.channel,
+                        clip.part.doubt)
 
 
 def _find(corpus: Path, audio: str) -> Path:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from stxfer.core.errors import DataError
-from stxfer.corpora.collect import Entry
+from stxfer.corpora.entries import Entry
+from stxfer.corpora.parts import BY_NAME, PartOptions
 from stxfer.corpora.release import Clip, Release
 from stxfer.corpora.rows import read_rows
 
@@ -45,6 +46,7 @@ class SpontaneousSpeech(Release):
     Args:
         table: see :func:`find_table`.
         test_from: a split that gives the test set too, where no recording is of the split ``test``.
+        parts: see :func:`stxfer.corpora.common_voice.prepare_common_voice`.
 
     Raises:
         DataError: the table is malformed, or there is no folder ``audios`` beside it.
@@ -52,11 +54,12 @@ class SpontaneousSpeech(Release):
 
     audio = "audios"
     columns = COLUMNS
+    others = ("duration_ms",)  # of the whole recording
 
-    def __init__(self, table: Path, test_from: str | None = None) -> None:
+    def __init__(self, table: Path, test_from: str | None = None, parts: PartOptions = BY_NAME) -> None:
         self._table = table
         self._splits = Counter(row[SPLIT] for _, row in read_rows(table, (*COLUMNS, SPLIT)))
-        super().__init__(table.parent, test_from)
+        super().__init__(table.parent, test_from, parts)
 
     def table(self, name: str) -> Path:
         """Return the path of the table.
@@ -79,10 +82,7 @@ class SpontaneousSpeech(Release):
         return {**super().options(names), "splits": list(names)}
 
     def _all_rows(self, name: str) -> Iterator[Clip]:
-        path = str(self.table(name))
-        for line, row in read_rows(path, (*COLUMNS, SPLIT)):
-            if row[SPLIT] == self._source(name):
-                yield self._clip(path, line, row)
+        return self._clips_of(str(self.table(name)), [SPLIT], lambda row: row[SPLIT] == self._source(name))
 
     @functools.cached_property
     def _seconds(self) -> Mapping[str, float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stxfer.core.errors import DataError
 from stxfer.kaldi.blocks import Block, Keys, iter_blocks
+from stxfer.kaldi.channels import CHANNELS, parse_channel
 from stxfer.kaldi.datadir import text_language
 from stxfer.kaldi.segments import parse_segment
 from stxfer.kaldi.table import is_id
@@ -39,10 +40,10 @@ def check_datadir(path: str | os.PathLike[str]) -> Report:
     """Check every table of a data directory, and that they agree.
 
     The rules are those of Kaldi's ``utils/validate_data_dir.sh``: ids without white space, sorted as ``LC_ALL=C sort``
-    sorts and unique, the same utterances in every table, ``spk2utt`` the inverse of ``utt2spk``, and segments within
-    known recordings; besides, UTF-8, Unix line ends, audio that is a file and not a command, and numbers where numbers
-    belong. That speakers are in order along the utterances, which they are where each utterance's id begins with its
-    speaker's, is recommended.
+    sorts and unique, the same utterances in every table, ``spk2utt`` the inverse of ``utt2spk``, segments and channels
+    of known recordings; besides, UTF-8, Unix line ends, audio that is a file and not a command, and numbers where
+    numbers belong. That speakers are in order along the utterances, which they are where each utterance's id begins
+    with its speaker's, and that every recording's channel is named or none, is recommended.
 
     Raises:
         DataError: the directory, its ``wav.scp``, ``text`` or ``utt2spk`` is absent.
@@ -53,13 +54,15 @@ def check_datadir(path: str | os.PathLike[str]) -> Report:
     keys = {name: found for name in sorted(layout.names, key=lambda name: (name != "utt2spk", name))
             if (found := _check_table(layout, name, report, utts))}
     report.n_utts = keys["utt2spk"].number if "utt2spk" in keys else 0
-    reference = "segments" if layout.recording else "wav.scp"
+    reference = "segments" if layout.segmented else "wav.scp"
     if reference in keys:
         for name in layout.utterance:
             if name in keys and keys[name] != keys[reference]:
                 report.errors += _differences(layout.path, name, reference, "utterances")
-    if layout.recording and {"wav.scp", "segments"} <= keys.keys():
+    if layout.segmented and {"wav.scp", "segments"} <= keys.keys():
         report.errors += _check_recordings(layout.path)
+    if {"wav.scp", CHANNELS} <= keys.keys():
+        _check_named(layout.path, report)
     if "utt2spk" in keys:
         report.errors += _check_spk2utt(layout.path)
     return report
@@ -140,9 +143,14 @@ def _check_segments(path: Path, block: Block, values: list[bytes]) -> None:
         parse_segment(path, key.decode(), value.decode())
 
 
+def _check_channels(path: Path, block: Block, values: list[bytes]) -> None:
+    for key, value in zip(block.keys, values, strict=True):
+        parse_channel(path, key.decode(), value.decode())
+
+
 CHECKS: dict[str, Callable[[Path, Block, list[bytes]], None]] = {
     "wav.scp": _check_audio, "utt2spk": _check_speakers, "utt2dur": _check_numbers, "utt2speed": _check_numbers,
-    "segments": _check_segments}
+    "segments": _check_segments, CHANNELS: _check_channels}
 
 
 def _keys(path: Path) -> set[bytes]:
@@ -166,6 +174,14 @@ def _check_recordings(directory: Path) -> list[str]:
     missing, extra = used - there, there - used
     return [*_named(missing, f"{directory}/segments: {len(missing)} recordings are not in wav.scp"),
             *_named(extra, f"{directory}/wav.scp: holds {len(extra)} recordings that segments does not use")]
+
+
+def _check_named(directory: Path, report: Report) -> None:
+    named, there = _keys(directory / CHANNELS), _keys(directory / "wav.scp")
+    lacking, extra = there - named, named - there
+    report.errors += _named(extra, f"{directory / CHANNELS}: holds {len(extra)} recordings that wav.scp lacks")
+    report.warnings += _named(lacking, f"{directory / CHANNELS}: names no channel of {len(lacking)} of wav.scp's "
+                              f"{len(there)} recordings, whose channels are averaged")
 
 
 def _check_spk2utt(directory: Path) -> list[str]:

@@ -2,7 +2,8 @@
 
 A directory holds ``wav.scp text utt2spk spk2utt utt2dur``, translations as ``text.<lang>.<label>``, and,
 after speed perturbation, ``utt2speed``. Every table has the same keys, except that ``wav.scp`` is keyed by
-recording where ``segments`` says which part of which recording each utterance is.
+recording where ``segments`` says which part of which recording each utterance is, and so is
+``reco2file_and_channel``, which need not name a channel of every recording.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
+from stxfer.kaldi.channels import CHANNELS, read_channels, write_channels
 from stxfer.kaldi.dropped import write_dropped
 from stxfer.kaldi.segments import Segment, check_segment, read_segments, write_segments
 from stxfer.kaldi.table import is_id, read_table, write_table
@@ -25,12 +27,21 @@ _FIX = "'python -m stxfer.bin.datadir fix' drops what not every table has"
 
 
 class Audio(NamedTuple):
-    """Where an utterance's audio lies: ``path`` from ``start`` to ``end`` seconds (None: its end), and its speed."""
+    """Where an utterance's audio lies: ``path`` from ``start`` to ``end`` seconds (None: its end), and its speed.
+
+    ``channel`` is the one that is taken, counted from 0; None: the mean of all.
+    """
 
     path: str
     start: float = 0.0
     end: float | None = None
     speed: float = 1.0
+    channel: int | None = None
+
+    @property
+    def place(self) -> tuple[str, int, float, float]:
+        """What audio is sorted by, so that no recording has to be read twice."""
+        return self.path, -1 if self.channel is None else self.channel, self.start, self.end or 0.0
 
 
 @dataclass
@@ -46,6 +57,7 @@ class DataDir:
         texts: further texts by file name, ``text.<lang>.<label>``.
         utt2speed: speed factor to apply to the audio; empty when there is none.
         segments: each utterance's part of a recording; empty when every utterance is its own recording.
+        channels: which channel of its file a recording is, counted from 0, where that is named.
     """
 
     path: Path
@@ -56,6 +68,7 @@ class DataDir:
     texts: dict[str, dict[str, str]] = field(default_factory=dict)
     utt2speed: dict[str, float] = field(default_factory=dict)
     segments: dict[str, Segment] = field(default_factory=dict)
+    channels: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.text)
@@ -72,9 +85,10 @@ class DataDir:
         """Return where an utterance's audio lies."""
         speed = self.utt2speed.get(utt, 1.0)
         if not self.segments:
-            return Audio(self.wav_scp[utt], speed=speed)
-        recording, start, end = self.segments[utt]
-        return Audio(self.wav_scp[recording], start, end, speed)
+            return Audio(self.wav_scp[utt], speed=speed, channel=self.channels.get(utt))
+        recording, start, end, channel = self.segments[utt]
+        return Audio(self.wav_scp[recording], start, end, speed,
+                     self.channels.get(recording) if channel is None else channel)
 
     @property
     def hours(self) -> float:
@@ -93,13 +107,15 @@ class DataDir:
         """Return the directory with these utterances only, in their order, and the recordings that they need."""
         segments = {utt: self.segments[utt] for utt in utts if utt in self.segments}
         recordings = dict.fromkeys(segment.recording for segment in segments.values()) if self.segments else utts
-        return DataDir(self.path, {name: self.wav_scp[name] for name in recordings if name in self.wav_scp},
+        wav_scp = {name: self.wav_scp[name] for name in recordings if name in self.wav_scp}
+        return DataDir(self.path, wav_scp,
                        text={utt: self.text[utt] for utt in utts if utt in self.text},
                        utt2spk={utt: self.utt2spk[utt] for utt in utts if utt in self.utt2spk},
                        utt2dur={utt: self.utt2dur[utt] for utt in utts if utt in self.utt2dur},
                        texts={name: {utt: table[utt] for utt in utts} for name, table in self.texts.items()},
                        utt2speed={utt: self.utt2speed[utt] for utt in utts if utt in self.utt2speed},
-                       segments=segments)
+                       segments=segments,
+                       channels={name: self.channels[name] for name in wav_scp if name in self.channels})
 
 
 def text_language(name: str | os.PathLike[str]) -> str:
@@ -123,7 +139,7 @@ def table_files(path: str | os.PathLike[str]) -> list[Path]:
     """Return the files of a data directory that :func:`read_datadir` reads, sorted."""
     directory = Path(path)
     fixed = [directory / name for name in ("wav.scp", "text", "utt2spk")]
-    optional = [directory / name for name in ("segments", "utt2dur", "utt2speed")]
+    optional = [directory / name for name in ("segments", CHANNELS, "utt2dur", "utt2speed")]
     return sorted([*fixed, *(p for p in optional if p.exists()), *directory.glob("text.*")])
 
 
@@ -159,7 +175,8 @@ def read_datadir(path: str | os.PathLike[str]) -> DataDir:
         utt2dur=_read_numbers(directory / "utt2dur") if "utt2dur" in names else {},
         texts={name: read_table(directory / name) for name in sorted(names) if name.startswith("text.")},
         utt2speed=_read_numbers(directory / "utt2speed") if "utt2speed" in names else {},
-        segments=read_segments(directory / "segments") if "segments" in names else {})
+        segments=read_segments(directory / "segments") if "segments" in names else {},
+        channels=read_channels(directory / CHANNELS) if CHANNELS in names else {})
     if "segments" in names and not data.segments:
         raise DataError(f"{directory}/segments: holds no utterances")
     validate(data)
@@ -181,8 +198,8 @@ def validate(data: DataDir) -> None:
 
     Raises:
         DataError: no utterances, tables with different keys, an id with white space, a duration or speed
-            that is not positive, a ``wav.scp`` command, a segment of an unknown recording or of no length, a
-            recording that no segment uses; names the file and the utterance.
+            that is not positive, a ``wav.scp`` command, a segment or a channel of an unknown recording, a segment
+            of no length, a recording that no segment uses; names the file and the utterance.
     """
     path = data.path
     if not data.wav_scp:
@@ -205,6 +222,9 @@ def validate(data: DataDir) -> None:
             raise DataError(f"{path}/wav.scp: {'recording' if data.segments else 'utterance'} {name}: commands "
                             "('... |') are not supported; write the audio to a file and give its path")
     _check_segments(data)
+    if extra := data.channels.keys() - data.wav_scp.keys():
+        raise DataError(f"{path}/{CHANNELS}: holds {len(extra)} recordings that wav.scp lacks, the first is "
+                        f"{min(extra)}; {_FIX}")
     for utt, speaker in data.utt2spk.items():
         if not is_id(speaker):
             raise DataError(f"{path}/utt2spk: utterance {utt}: speaker id {speaker!r} is empty or holds white space")
@@ -250,6 +270,8 @@ def write_datadir(path: str | os.PathLike[str], data: DataDir, *, dropped: Mappi
             write_table(directory / name, table)
         if data.segments:
             write_segments(directory / "segments", data.segments)
+        if data.channels:
+            write_channels(directory / CHANNELS, data.channels, data.wav_scp)
         write_table(directory / "spk2utt", {spk: " ".join(utts) for spk, utts in data.spk2utt.items()})
         if data.utt2dur:
             write_table(directory / "utt2dur", {utt: f"{value:.3f}" for utt, value in data.utt2dur.items()})

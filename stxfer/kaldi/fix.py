@@ -11,6 +11,7 @@ from pathlib import Path
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
 from stxfer.kaldi.blocks import Block, write_blocks
+from stxfer.kaldi.channels import CHANNELS, parse_channel
 from stxfer.kaldi.check import audio_problem, is_positive
 from stxfer.kaldi.datadir import text_language
 from stxfer.kaldi.dropped import check_share, read_dropped, write_dropped
@@ -74,10 +75,13 @@ def fix_datadir(source: str | os.PathLike[str], out: str | os.PathLike[str], *, 
         keys[name], bad[name], mended[name] = set(table.values), table.bad, table.mended
         if name == "segments":
             used = {utt: value.split()[0] for utt, value in table.values.items()}
-    for utt, recording in used.items():
-        if recording not in keys["wav.scp"]:
+    for utt in keys["utt2spk"]:
+        recording = used.get(utt, utt)
+        if utt in used and recording not in keys["wav.scp"]:
             reason = bad["wav.scp"].get(recording, "not in wav.scp")
             bad["segments"][utt] = f"{reason}: recording {recording.decode()}"
+        elif recording in bad.get(CHANNELS, {}):
+            bad["utt2spk"][utt] = f"{bad[CHANNELS][recording]}: recording {recording.decode()}"
     dropped, kept = _decide(layout, keys, bad)
     check_share(str(layout.path), len(kept), dropped, max_drop, out.with_name(f"{out.name}.dropped.tsv"))
     with atomic_dir(out) as directory:
@@ -108,7 +112,7 @@ def _write(layout: Tables, out: Path, utts: set[bytes]) -> None:
 
     for name in layout.utterance:
         write(name, utts)
-    used = recordings(out / "segments") if layout.recording else set()
+    used = recordings(out / "segments") if layout.segmented else utts
     for name in layout.recording:
         write(name, used)
     kept, speakers = read_speakers(out / "utt2spk")
@@ -184,5 +188,14 @@ def _segment(key: bytes, value: bytes) -> str | None:
     return None
 
 
+def _channel(key: bytes, value: bytes) -> str | None:
+    try:
+        parse_channel(CHANNELS, key.decode(), value.decode())
+    except DataError as error:
+        return f"bad channel: {str(error).rpartition('recording ')[2].partition(': ')[2]}"
+    return None
+
+
 CHECKS: dict[str, Callable[[bytes, bytes], str | None]] = {
-    "wav.scp": _audio, "utt2spk": _speaker, "utt2dur": _number, "utt2speed": _number, "segments": _segment}
+    "wav.scp": _audio, "utt2spk": _speaker, "utt2dur": _number, "utt2speed": _number, "segments": _segment,
+    CHANNELS: _channel}

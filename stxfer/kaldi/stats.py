@@ -59,7 +59,7 @@ class Stats:
 def datadir_stats(path: str | os.PathLike[str], against: str | os.PathLike[str] | None = None) -> Stats:
     """Count what a data directory holds; its tables need not be sorted.
 
-    Durations are those of ``utt2dur``, or else of ``segments``.
+    Durations are those of ``utt2dur``, or else of ``segments`` if each says where it ends.
 
     Args:
         path: the directory.
@@ -109,7 +109,8 @@ def _durations(directory: Path, names: set[str]) -> list[float]:
         return []
     path = directory / "segments"
     segments = [parse_segment(path, utt, value) for utt, value in iter_table(path, empty_values=False)]
-    return [segment.end - segment.start for segment in segments]
+    known = [segment.end - segment.start for segment in segments if segment.end is not None]
+    return known if len(known) == len(segments) else []
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

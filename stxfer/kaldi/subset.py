@@ -64,7 +64,7 @@ def subset_datadir(source: str | os.PathLike[str], out: str | os.PathLike[str], 
         for name in layout.utterance:
             write_blocks(directory / name, _take(layout.path / name, utts, chosen))
         write_blocks(directory / "spk2utt", [spk2utt(compress(utts, chosen), compress(speakers, chosen))])
-        _write_others(layout, directory, set(compress(speakers, chosen)))
+        _write_others(layout, directory, set(compress(utts, chosen)), set(compress(speakers, chosen)))
     return sum(chosen)
 
 
@@ -96,9 +96,9 @@ def _take(path: Path, utts: Sequence[bytes], chosen: Sequence[int]) -> Iterator[
         yield Block(list(compress(block.keys, part)), list(compress(block.lines, part)))
 
 
-def _write_others(layout: Tables, out: Path, speakers: set[bytes]) -> None:
+def _write_others(layout: Tables, out: Path, utts: set[bytes], speakers: set[bytes]) -> None:
     """Write the tables that are not about utterances."""
-    used = recordings(out / "segments") if layout.recording else set()
+    used = recordings(out / "segments") if layout.segmented else utts
     for name, wanted in (*((name, used) for name in layout.recording), *((name, speakers) for name in layout.speaker)):
         found = write_blocks(out / name, keep(iter_blocks(layout.path / name), wanted)).number
         if name == "wav.scp" and found < len(used):

@@ -22,7 +22,8 @@ class Tables:
     Attributes:
         path: the directory.
         utterance: names of the tables with a line for every utterance, sorted.
-        recording: of those about recordings: ``wav.scp`` where there are ``segments``, and ``reco2*``.
+        recording: of those about recordings: ``wav.scp`` where there are ``segments``, and ``reco2*``. Without
+            ``segments``, each utterance is a recording of its own.
         speaker: of those about speakers: ``spk2*`` but ``spk2utt``, and ``cmvn.scp``.
         others: files that are none of these.
     """
@@ -37,6 +38,11 @@ class Tables:
     def names(self) -> set[str]:
         """All tables."""
         return {*self.utterance, *self.recording, *self.speaker}
+
+    @property
+    def segmented(self) -> bool:
+        """Whether utterances are parts of recordings."""
+        return "segments" in self.utterance
 
 
 def list_tables(path: str | os.PathLike[str]) -> Tables:
