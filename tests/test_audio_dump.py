@@ -196,9 +196,9 @@ def test_segments_are_cut_and_each_is_decoded_once(talk: DataDir, tmp_path: Path
             opened.append(Path(path).name)
             super().__init__(path)
 
-        def read(self, start: float = 0.0, end: float | None = None) -> np.ndarray:
+        def read(self, start: float = 0.0, end: float | None = None, channel: int | None = None) -> np.ndarray:
             read.append((start, end))
-            return super().read(start, end)
+            return super().read(start, end, channel)
 
     monkeypatch.setattr(dump, "Recording", Watched)
     dump_fbank(talk.path, tmp_path / "out", compression="none")
