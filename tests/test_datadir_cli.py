@@ -87,3 +87,15 @@ def test_help(tool: str, capsys: pytest.CaptureFixture[str]) -> None:
         main([tool, "--help"])
     assert info.value.code == 0
     assert f"python -m stxfer.bin.datadir {tool}" in capsys.readouterr().out
+
+
+def test_stats_of_a_script_without_spaces_count_characters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, texts in (("train", ["我们今天去北京", "好 ok"]), ("test", ["我今天很好 ok"])):
+        (tmp_path / name).mkdir()
+        for table, values in (("text", texts), ("utt2spk", ["a"] * len(texts)), ("wav.scp", ["a.wav"] * len(texts))):
+            (tmp_path / name / table).write_text("".join(f"u{k} {value}\n" for k, value in enumerate(values)),
+                                                 encoding="utf-8")
+    main(["stats", str(tmp_path / "test"), "--against", str(tmp_path / "train"), "--json"])
+    text = json.loads(capsys.readouterr().out)[str(tmp_path / "test")]["texts"]["text"]
+    assert text == {"words": 6, "distinct_words": 6, "characters": 7, "distinct_characters": 7,
+                    "oov": pytest.approx(1 / 6), "oov_distinct": pytest.approx(1 / 6)}

@@ -36,6 +36,9 @@ def reason(filters: Filters, source: str, text: str, **options: object) -> str |
     (Filters(repetition=4), "no no no no", "la la la la", None),  # so is the source
     (Filters(repetition=4), "long live", "万岁万岁万岁万岁万岁万岁万岁万岁万岁", "repetition: 9 times the same"),
     (Filters(copied=0.5), "john sees mary", "john anaona mary", "copied source: 2 of 3 words"),
+    (Filters(copied=0.5), "我爱北京天安门", "我爱北京天安門", "copied source: 6 of 7 words"),
+    (Filters(copied=0.5), "i like the iphone", "我喜欢 iphone", None),  # four words
+    (Filters(copied=0.5), "ฉันรักแมว", "ฉันรักหมา", "copied source: 7 of 9 words"),
     (Filters(copied=0.5), "john sees the cat", "john anaona paka", None),
     (Filters(copied=0.5), "the the", "the mbwa paka", None),  # a word counts as often as both have it
     (Filters(script="Latin"), "the dog", "собака", "wrong script: 0 of 6 letters are Latin"),

@@ -21,11 +21,12 @@ from stxfer.core.fileio import read_json
 from stxfer.experiment.config import Experiment
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.mt.draw import draw
-from stxfer.mt.labels import make_labels
+from stxfer.mt.labels import make_labels, why_empty
 from stxfer.mt.open import KINDS
 from stxfer.mt.quality import evaluate_translator
 from stxfer.mt.translator import Closing, Translation
 from stxfer.mt.translators.kind import Kind, LabelSource
+from stxfer.text.profiles import profile
 
 DUMP, EXP = Path("dump"), Path("exp")
 MT = DUMP / "labels/mt/src_train"
@@ -115,9 +116,9 @@ def test_labels_are_of_the_utterances_kept(fake: type[Fake]) -> None:
     assert (record["utterances"], record["kept"], record["dropped"]) == (24, 24 - len(lost),
                                                                          {"empty translation": len(lost)})
     assert (MT / "dropped.tsv").read_text(encoding="utf-8") == "".join(
-        f"{utt}\tempty translation\t{text[utt]}\t\n" for utt in lost)
+        f"{utt}\tempty translation: the translator has none\t{text[utt]}\t\n" for utt in lost)
     sample = rows(MT / "sample.tsv")
-    assert len(sample) == 24 and sample[-1]["dropped"] == "empty translation"
+    assert len(sample) == 24 and sample[-1]["dropped"] == "empty translation: the translator has none"
     first = text["src_train-00"]
     assert sample[0] == {"utt": "src_train-00", "source": first, "label": toy.swahili(first),
                          "score": f"{-len(first):.3f}", "human": toy.swahili(first), "dropped": ""}
@@ -203,7 +204,8 @@ def test_labels_follow_their_text(fake: type[Fake]) -> None:
 def test_a_translator_that_says_nothing_is_an_error(fake: type[Fake]) -> None:
     fake.silent = tuple(toy.ENGLISH)
     with pytest.raises(DataError, match="src_train/text: label source 'mt' has a label for no utterance of it, e.g. "
-                                        "src_train-00: empty translation; its translator is not trained well enough"):
+                                        "src_train-00: empty translation: the translator has none; its translator is "
+                                        "not trained well enough"):
         make_labels(experiment(), DUMP, EXP)
     assert not (DUMP / "labels").exists()
 
@@ -300,6 +302,29 @@ def test_labels_are_normalised(fake: type[Fake], monkeypatch: pytest.MonkeyPatch
                         [[Translation("Mbwa,\tANAONA «ng’ombe»!\n", -1.0)] for _ in sentences])
     make_labels(experiment(), DUMP, EXP)
     assert set(read_table(MT / "text.sw.mt").values()) == {"mbwa anaona ng'ombe"}
+
+
+@pytest.mark.parametrize(("found", "reason"), [
+    ([], "empty translation: the translator has none"),
+    ([Translation(" ", -1.0)], "empty translation: the translator wrote nothing"),
+    ([Translation("", -1.0, unknown=True)], "empty translation: the translator wrote nothing but <unk>"),
+    ([Translation("(Makofi)  ...", -1.0)],
+     "empty translation: '(Makofi) ...' has nothing that is spoken, by the rules of sw")])
+def test_an_empty_label_says_why(found: list[Translation], reason: str) -> None:
+    assert why_empty(found, profile("sw")) == reason
+
+
+def test_unknown_pieces_are_counted(fake: type[Fake], monkeypatch: pytest.MonkeyPatch,
+                                    caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(fake, "translate", lambda self, sentences, nbest, keys:
+                        [[Translation(toy.swahili(s), -1.0, unknown=s.startswith("the dog"))] for s in sentences])
+    make_labels(experiment(), DUMP, EXP)
+    n, total = sum(text.startswith("the dog") for text in source().values()), len(source())
+    assert 0 < n < total and read_json(MT / "labels.json")["unknown"] == n
+    assert f"{n} of {total} translations hold <unk>, which is no word and is left out of the text" in caplog.text
+    score = evaluate_translator(experiment(), "mt", DUMP, EXP)
+    with open(DUMP / "data/bitext/test.en", encoding="utf-8") as handle:
+        assert score["unknown"] == sum(line.startswith("the dog") for line in handle)
 
 
 def test_translators_are_scored_on_the_test_part(fake: type[Fake]) -> None:

@@ -52,7 +52,7 @@ def test_the_same_text_gives_the_same_vocabulary(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("sentences", "size", "message"), [
     ([], 40, "no text to learn a vocabulary from"), (["", ""], 40, "no text to learn a vocabulary from"),
-    (SENTENCES, 5, "SentencePiece: "),  # fewer than there are letters
+    (SENTENCES, 5, "5 pieces are too few for 21 characters: "),  # fewer than there are letters
 ])
 def test_what_cannot_be_learnt_leaves_nothing(tmp_path: Path, sentences: list[str], size: int, message: str) -> None:
     with pytest.raises(DataError, match=message) as error:
@@ -125,9 +125,9 @@ def test_translations_can_be_learnt_from(world: tuple[Path, Experiment]) -> None
     ("bpe", ["мы идём"], 6, "6 pieces are too few for 5 characters: ё CYRILLIC SMALL LETTER IO .1. would be <unk>"),
     ("unigram", ["ሰላም ለዓለም"], 4, "4 pieces are too few for 5 characters: .*ETHIOPIC SYLLABLE"),
     ("char", ["我们今天去北京"], 8, "8 pieces are too few for 7 characters: .*CJK UNIFIED IDEOGRAPH"),
-    ("char", ["a\u2581b"], 40, "cannot write ▁ LOWER ONE EIGHTH BLOCK .1."),
-    ("char", ["a\tb"], 40, "cannot write U.0009 without a name .1."),
-    ("char", ["abc", "x\u2585y"], 40, "no piece for x LATIN SMALL LETTER X .1., y .*LOWER FIVE EIGHTHS BLOCK")])
+    ("char", ["a\u2581b"], 40, "a vocabulary cannot hold ▁ LOWER ONE EIGHTH BLOCK .1.; take them out of the text"),
+    ("char", ["a\tb"], 40, "a vocabulary cannot hold U.0009 without a name .1."),
+    ("char", ["abc", "x\u2585y"], 40, "a vocabulary cannot hold ▅ LOWER FIVE EIGHTHS BLOCK .1.")])
 def test_a_character_without_a_piece_is_named(tmp_path, kind, sentences, size, message):
     with pytest.raises(DataError, match=message):
         train_vocab(sentences, size, kind, tmp_path)
@@ -145,3 +145,28 @@ def test_a_vocabulary_larger_than_its_text_says_so(tmp_path: Path, caplog: pytes
     caplog.set_level("INFO")
     train_vocab(["mtoto anasoma"], 500, "char", tmp_path)
     assert "pieces, as many as its text allows of the 500 asked for" in caplog.text
+
+
+def test_what_systems_learn_beside_the_vocabularys_text_can_be_written(world: tuple[Path, Experiment]) -> None:
+    dump, _ = world
+    experiment, _ = toy.make_experiment(dump.parent, vocab={
+        "source": {"text": ["src_train"], "type": "char"}, "target": {"text": ["tgt_train"], "type": "char"}})
+    human = dump / "fbank" / "src_train" / "text.sw.human"
+    make_vocabs(experiment, dump)
+    with open(human, encoding="utf-8") as handle:
+        first, *others = handle.readlines()
+    human.write_text(f"{first.rstrip()} żółw ż\n{''.join(others)}", encoding="utf-8")
+    systems = " ".join(name for name, system in experiment.systems.items() if system.text == "sw.human")
+    with pytest.raises(DataError) as caught:
+        make_vocabs(experiment, dump)
+    assert str(caught.value) == (
+        f"{human}: 4 characters of it have no piece in vocabulary 'target', that of {systems}: ż LATIN SMALL LETTER Z "
+        "WITH DOT ABOVE (2), ó LATIN SMALL LETTER O WITH ACUTE (1), ł LATIN SMALL LETTER L WITH STROKE (1); add this "
+        "text to vocab.target.text, or take the characters out with 'normalise'")
+    with pytest.raises(DataError):
+        make_vocabs(experiment, dump)  # again: nothing was finished
+    experiment, _ = toy.make_experiment(dump.parent, vocab={
+        "source": {"text": ["src_train"], "type": "char"},
+        "target": {"text": ["tgt_train", "src_train/text.sw.human"], "type": "char"}})
+    make_vocabs(experiment, dump)
+    assert "ż" in pieces(dump / "vocab" / "target")

@@ -20,6 +20,7 @@ from stxfer.kaldi.combine import combine_datadirs
 from stxfer.kaldi.fix import fix_datadir
 from stxfer.kaldi.stats import Stats, datadir_stats
 from stxfer.kaldi.subset import subset_datadir
+from stxfer.text.words import tokens
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -66,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_out(tool)
     tool.set_defaults(action=_subset)
 
-    tool = add("stats", "count speech, speakers, words and characters")
+    tool = add("stats", "count speech, speakers, words and characters",
+               "Of a script without spaces between words, such as Chinese or Thai, each character is a word.")
     tool.add_argument("dirs", nargs="+", type=Path, metavar="DIR", help="data directory")
     tool.add_argument("--against", type=Path, default=argparse.SUPPRESS, metavar="DIR",
                       help="give the share of words that the texts of this directory lack (out of vocabulary)")
@@ -121,7 +123,7 @@ def _subset(args: argparse.Namespace) -> None:
 
 
 def _stats(args: argparse.Namespace) -> None:
-    found = {str(path): datadir_stats(path, getattr(args, "against", None)) for path in args.dirs}
+    found = {str(path): datadir_stats(path, getattr(args, "against", None), words=tokens) for path in args.dirs}
     if args.json:
         print(json.dumps({path: dataclasses.asdict(stats) for path, stats in found.items()}, ensure_ascii=False,
                          indent=2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +18,10 @@ QUANTILES = {"min": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75,
 
 @dataclass(frozen=True)
 class TextStats:
-    """Counts of one text; words stand between white space, characters are code points other than white space.
+    """Counts of one text, characters are code points other than white space.
 
     Attributes:
-        words: running words.
+        words: running words, as :func:`datadir_stats` was told to find them.
         distinct_words: different ones.
         characters: running characters.
         distinct_characters: different ones.
@@ -56,7 +56,8 @@ class Stats:
     texts: dict[str, TextStats]
 
 
-def datadir_stats(path: str | os.PathLike[str], against: str | os.PathLike[str] | None = None) -> Stats:
+def datadir_stats(path: str | os.PathLike[str], against: str | os.PathLike[str] | None = None, *,
+                  words: Callable[[str], Iterable[str]] = str.split) -> Stats:
     """Count what a data directory holds; its tables need not be sorted.
 
     Durations are those of ``utt2dur``, or else of ``segments`` if each says where it ends.
@@ -64,6 +65,7 @@ def datadir_stats(path: str | os.PathLike[str], against: str | os.PathLike[str] 
     Args:
         path: the directory.
         against: another, usually a training set, for the rate of out-of-vocabulary words of each text that both have.
+        words: gives the words of a text; by default those between white space.
 
     Raises:
         DataError: a table is absent or malformed.
@@ -74,8 +76,8 @@ def datadir_stats(path: str | os.PathLike[str], against: str | os.PathLike[str] 
     others = list_tables(against).path if against is not None else None
     texts = {}
     for name in names:
-        known = _words(others / name) if others is not None and (others / name).is_file() else None
-        texts[name] = text_stats(_words(layout.path / name), known)
+        known = _words(others / name, words) if others is not None and (others / name).is_file() else None
+        texts[name] = text_stats(_words(layout.path / name, words), known)
     utts = dict(iter_table(layout.path / "utt2spk", empty_values=False))
     return Stats(len(utts), len(set(utts.values())), sum(seconds) / 3600 if seconds else None,
                  {name: _quantile(seconds, share) for name, share in QUANTILES.items()} if seconds else {}, texts)
@@ -92,11 +94,11 @@ def text_stats(words: Mapping[str, int], known: Mapping[str, int] | None = None)
                      oov, oov_distinct)
 
 
-def _words(path: Path) -> Counter[str]:
-    words: Counter[str] = Counter()
+def _words(path: Path, words: Callable[[str], Iterable[str]]) -> Counter[str]:
+    found: Counter[str] = Counter()
     for _, text in iter_table(path):
-        words.update(text.split())
-    return words
+        found.update(words(text))
+    return found
 
 
 def _durations(directory: Path, names: set[str]) -> list[float]:

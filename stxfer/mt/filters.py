@@ -13,6 +13,7 @@ import regex
 from stxfer.core.errors import ConfigError
 from stxfer.experiment.labels import Filters
 from stxfer.mt.language import Identifier
+from stxfer.text.words import tokens
 
 SHORT = 10  # characters added to both lengths, so that the ratio of short sentences is forgiven
 LONGEST = 4  # words of a sequence that repeats itself
@@ -119,8 +120,8 @@ def _repetition(candidate: Candidate, limit: int) -> str | None:
 
 
 def _copied(candidate: Candidate, limit: float) -> str | None:
-    words = Counter(candidate.text.split())
-    common = (words & Counter(candidate.source.split())).total()
+    words = Counter(tokens(candidate.text))
+    common = (words & Counter(tokens(candidate.source))).total()
     if common > limit * words.total():
         return f"copied source: {common} of {words.total()} words"
     return None

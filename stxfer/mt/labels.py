@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from stxfer.text.profiles import Profile
 
 log = logging.getLogger(__name__)
 SETS = ("src_train", "src_dev")
+SAID = 60  # characters of a translation that a reason quotes
 
 
 def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int = 1, shard: int = SHARD,
@@ -129,8 +130,9 @@ def _make(experiment: Experiment, label: str, name: str, dump: Path, tests: Mapp
         identifier = bitext_identifier(bitext, languages)
         accuracy = {"identifier": {"trained on": "bitext/train", "dev accuracy":
                                    round(identifier.accuracy(iter_pairs(bitext, "dev", languages)), 4)}}
-    dropped = proposal.dropped | dropped_labels(proposal.candidates, declared.filters, held_out=tests,
-                                                identifier=identifier, where=f"labels {label} {name}")
+    filtered = dropped_labels(proposal.candidates, declared.filters, held_out=tests, identifier=identifier,
+                              where=f"labels {label} {name}")
+    dropped = proposal.dropped | {utt: why for utt, why in filtered.items() if utt not in proposal.dropped}
     if len(dropped) == len(source):
         utt = min(dropped)
         raise DataError(f"{text}: label source {label!r} has a label for no utterance of it, e.g. {utt}: "
@@ -158,6 +160,7 @@ def _translated(kind: Kind, source: Mapping[str, str], spoken: Mapping[str, str]
     translations = Translations(directory, kind)
     proposal = _Proposal({"translator": translations.identity, "translations": digest(directory),
                           "distinct": len(translations)})
+    unknown = 0
     for utt, sentence in source.items():
         found = translations.of(utt, spoken[utt])
         if isinstance(found, str):
@@ -165,8 +168,24 @@ def _translated(kind: Kind, source: Mapping[str, str], spoken: Mapping[str, str]
             continue
         proposal.nbest[utt] = [Translation(normalise(t.text, rules), t.score) for t in found]
         best = proposal.nbest[utt][0] if found else Translation("", 0.0)
+        unknown += bool(found) and found[0].unknown
+        if not best.text:
+            proposal.dropped[utt] = why_empty(found, rules)
         proposal.candidates.append(Candidate(utt, sentence, best.text, best.score if translations.scored else None))
-    return proposal
+    if unknown:
+        log.warning("%s: %d of %d translations hold <unk>, which is no word and is left out of the text", directory,
+                    unknown, len(proposal.candidates))
+    return replace(proposal, origin={**proposal.origin, "unknown": unknown})
+
+
+def why_empty(found: Sequence[Translation], rules: Profile) -> str:
+    """Return the reason why an utterance's translations give an empty label: what the translator said, if anything."""
+    if not found:
+        return "empty translation: the translator has none"
+    said = " ".join(found[0].text.split())
+    if said:
+        return f"empty translation: {said[:SAID]!r} has nothing that is spoken, by the rules of {rules.name}"
+    return f"empty translation: the translator wrote {'nothing but <unk>' if found[0].unknown else 'nothing'}"
 
 
 def _derived(label: Label, source: Mapping[str, str], name: str, dump: Path, target: str) -> _Proposal:

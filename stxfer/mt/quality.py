@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from stxfer.text.normalise import normalise
 from stxfer.text.profiles import Profile
 
 PART = "test"
+log = logging.getLogger(__name__)
 
 
 def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Path, *, threads: int = 1,
@@ -63,9 +65,11 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
             raise DataError(f"{bitext}/{PART}.{languages[0]}: empty; run stage 2 again")
         translations = Translations(directory, opener.kind)
         candidates = []
+        unknown = 0
         for number, ((source, _), sentence) in enumerate(zip(pairs, _sources(given).values(), strict=True)):
             found = translations.of("", sentence)
             best = found[0] if found and not isinstance(found, str) else Translation("", 0.0)
+            unknown += best.unknown
             candidates.append(Candidate(f"{number:08d}", source, normalise(best.text, norm),
                                         best.score if translations.scored else None))
         dropped: dict[str, str] = {}
@@ -76,7 +80,10 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
                 dropped |= dropped_labels(left, filters, identifier=identifier, where=f"labels.{label}")
         kept = [number for number, candidate in enumerate(candidates) if candidate.utt not in dropped]
         record = {"label": label, "set": f"bitext/{PART}", "translator": translations.identity, "pairs": len(pairs),
-                  "kept": len(kept), "dropped": counts(dropped)}
+                  "kept": len(kept), "dropped": counts(dropped), "unknown": unknown}
+        if unknown:
+            log.warning("%s: %d of %d translations hold <unk>, which is no word and is left out of the text",
+                        stage.name, unknown, len(pairs))
         hyps, refs = [c.text for c in candidates], [pair[1] for pair in pairs]
         if dropped:
             record["all"] = _scores(refs, hyps, norm)

@@ -79,7 +79,7 @@ def write_translations(path: Path, found: Mapping[Unit, Sequence[Translation]]) 
     """Write units with their translations, a JSON object a line."""
     with atomic_write(path) as handle:
         for unit, best in found.items():
-            row = {**unit._asdict(), "translations": [[t.text, t.score] for t in best]}
+            row = {**unit._asdict(), "translations": [[t.text, t.score, *[True] * t.unknown] for t in best]}
             handle.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 

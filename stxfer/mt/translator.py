@@ -20,10 +20,17 @@ MAX_WORDS = 1000  # more is no sentence, but a file whose line ends are lost
 
 @dataclass(frozen=True)
 class Translation:
-    """A translation and its score (sum of log probabilities of its tokens; 0 where a translator has none)."""
+    """A translation.
+
+    Attributes:
+        text: what it says.
+        score: sum of log probabilities of its tokens; 0 where a translator has none.
+        unknown: the model wrote ``<unk>``, which is no word and is left out of the text.
+    """
 
     text: str
     score: float
+    unknown: bool = False
 
 
 class Translator(Protocol):

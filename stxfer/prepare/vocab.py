@@ -6,10 +6,11 @@ import logging
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from stxfer.core.errors import DataError
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.layout import TEXT, clean_bitext_dir, features_dir, label_dir, vocab_dir
-from stxfer.experiment.systems import language_tag
+from stxfer.experiment.layout import TEXT, clean_bitext_dir, features_dir, label_dir, text_file, vocab_dir
+from stxfer.experiment.systems import Mix, System, language_tag
 from stxfer.kaldi.table import iter_table
 from stxfer.text.vocab import MODEL, TOKENS, describe, train_vocab, unknown_characters
 
@@ -23,24 +24,44 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
     Texts are named ``<set>`` (its transcript), ``<set>/text.<lang>.<label>`` (a translation of it) or
     ``bitext.<lang>`` (a side of the MT training data; ``bitext`` is the source language's for the vocabulary
     ``source``, else the target language's). An experiment file that
-    names test or dev text is refused when it is read.
+    names test or dev text is refused when it is read. Whatever else systems of a vocabulary learn has to be written in
+    it, too; a text of theirs that is not there yet is left to their training to miss.
 
     Raises:
-        DataError: a text is not there, or is empty.
+        DataError: a text is not there, or is empty, or a character that a system learns has no piece.
     """
     sizes = {}
     for name, vocab in experiment.vocab.items():
         language = experiment.source_lang if name == "source" else experiment.target_lang
         paths = [_path(text, language, experiment.labels, dump) for text in vocab.text]
         out = vocab_dir(dump, name)
-        stage = Stage(f"vocab {name}", out, paths, vocab)
+        learnt = _learnt(experiment, name, dump, paths)
+        stage = Stage(f"vocab {name}", out, [*paths, *learnt], vocab)
         if stage.needed(force=force, allow_stale=allow_stale):
             out.mkdir(parents=True, exist_ok=True)
+            stage.marker.unlink(missing_ok=True)  # of the vocabulary that is replaced
             train_vocab(_sentences(paths), vocab.size, vocab.type, out, [language_tag(tag) for tag in vocab.tags])
+            for path, systems in learnt.items():
+                if lost := unknown_characters(_sentences([path]), out):
+                    raise DataError(
+                        f"{path}: {lost.total()} characters of it have no piece in vocabulary {name!r}, that of "
+                        f"{' '.join(systems)}: {describe(lost)}; add this text to vocab.{name}.text, or take the "
+                        "characters out with 'normalise'")
             stage.finish([out / MODEL, out / TOKENS])
             _report_unknown(name, experiment, dump)
         sizes[name] = len((out / TOKENS).read_text(encoding="utf-8").splitlines())
     return sizes
+
+
+def _learnt(experiment: Experiment, name: str, dump: Path, paths: Collection[Path]) -> dict[Path, list[str]]:
+    """Return the texts beside ``paths`` that systems of a vocabulary learn, each with these systems' names."""
+    found: dict[Path, list[str]] = {}
+    for system in experiment.systems.values():
+        parts: tuple[System | Mix, ...] = (system, *system.mix)
+        for path in (text_file(part, dump) for part in parts):
+            if system.vocab == name and path not in paths and path.exists():
+                found.setdefault(path, []).append(system.name)
+    return found
 
 
 def _report_unknown(name: str, experiment: Experiment, dump: Path) -> None:

@@ -16,7 +16,7 @@ from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write
 
 MODEL, TOKENS = "bpe.model", "tokens.txt"
-_SPACE = "\u2581"  # SentencePiece's sign for a space
+_RESERVED = "\u2581\u2585"  # SentencePiece's sign for a space, and for what it has no piece for: it skips such lines
 _LONGEST = 4192  # bytes of a sentence that SentencePiece does not skip unless told otherwise
 _SHOWN = 8  # characters that a message names
 log = logging.getLogger(__name__)
@@ -46,12 +46,12 @@ def train_vocab(sentences: Iterable[str], size: int, kind: str, out: Path, tags:
     for line in lines:
         characters.update(line)
     del characters[" "]
-    if odd := {char: n for char, n in characters.items() if char == _SPACE or unicodedata.category(char) == "Cc"}:
-        raise DataError(f"{out}: SentencePiece: cannot write {describe(odd)}; take them out of the text")
+    if odd := {char: n for char, n in characters.items() if char in _RESERVED or unicodedata.category(char) == "Cc"}:
+        raise DataError(f"{out}: a vocabulary cannot hold {describe(odd)}; take them out of the text")
     needed = len(characters) + 2 + len(tags)  # a space's piece and <unk>
     if size < needed:
         lost = dict(characters.most_common()[max(0, size - 2 - len(tags)):])
-        raise DataError(f"{out}: SentencePiece: {size} pieces are too few for {len(characters)} characters: "
+        raise DataError(f"{out}: {size} pieces are too few for {len(characters)} characters: "
                         f"{describe(lost)} would be <unk>; set the vocabulary's size to {needed} or more, or take the "
                         "characters out with 'normalise'")
     longest = max(len(line.encode()) for line in lines)
@@ -65,12 +65,15 @@ def train_vocab(sentences: Iterable[str], size: int, kind: str, out: Path, tags:
             **({"max_sentence_length": longest + 1} if longest > _LONGEST else {}))
     except RuntimeError as error:
         reason = re.sub(r"^.*\] ", "", str(error).strip().splitlines()[-1])  # without its place in C++
-        raise DataError(f"{out}: SentencePiece: {reason}") from None
+        raise DataError(f"{out}: {size} {kind} pieces cannot be learnt from {len(lines)} sentences of "
+                        f"{len(characters)} different characters (SentencePiece: {reason}); set another size or type, "
+                        "or give more text") from None
     processor = spm.SentencePieceProcessor(model_proto=model.getvalue())
     pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
     known = set(pieces)
     if lost := {char: n for char, n in characters.items() if char not in known}:
-        raise DataError(f"{out}: SentencePiece: no piece for {describe(lost)}; take them out of the text")
+        raise DataError(f"{out}: no piece was learnt for {describe(lost)}; set a larger size or take them out of the "
+                        "text")
     if len(pieces) < size:
         log.info("%s: %d pieces, as many as its text allows of the %d asked for", out, len(pieces), size)
     tokens = ["<blank>", "<unk>", *(piece for piece in pieces if piece != "<unk>"), "<sos/eos>"]

@@ -40,6 +40,11 @@ def count_tokens(text: str) -> int:
     return len(text.split()) + characters
 
 
+def tokens(text: str) -> list[str]:
+    """Return the words of a text; of a script without spaces, each character."""
+    return spread(text).split()
+
+
 def spread(text: str) -> str:
     """Return the text with each character of a script without spaces as a word of its own."""
     return text if text.isascii() else " ".join(_UNSPACED.sub(r" \g<0> ", text).split())

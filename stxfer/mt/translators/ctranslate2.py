@@ -10,6 +10,7 @@ from typing import Any
 
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.progress import Progress
+from stxfer.decoding.decode import UNKNOWN
 from stxfer.experiment.training import Decoding
 from stxfer.experiment.translators import CTranslate2
 from stxfer.mt.translator import Closing, Translation, checked, too_long
@@ -76,7 +77,8 @@ class CTranslate2Translator(Closing):
             found = self._search([tokens[i] for i in positions], bound, nbest)
             for i, result in zip(positions, found, strict=True):
                 texts = self.pieces.decode(result.hypotheses)
-                results[i] = [Translation(*pair) for pair in zip(texts, result.scores, strict=True)]
+                unknown = [UNKNOWN in hypothesis for hypothesis in result.hypotheses]
+                results[i] = list(map(Translation, texts, result.scores, unknown))
                 progress.add()
         return results
 

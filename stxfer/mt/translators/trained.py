@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stxfer.core.fileio import sha256
 from stxfer.core.progress import Progress
+from stxfer.decoding.decode import UNKNOWN
 from stxfer.experiment.layout import MODEL, mt_dir
 from stxfer.experiment.training import Decoding
 from stxfer.mt.translator import Closing, Translation, checked
@@ -49,7 +50,7 @@ class TrainedTranslator(Closing):
         """
         assert self.loaded.source_tokenizer is not None and self.loaded.source_tokens is not None
         index = {token: i for i, token in enumerate(self.loaded.source_tokens)}
-        unknown = index["<unk>"]
+        unknown = index[UNKNOWN]
         ids = [[index.get(piece, unknown) for piece in self.loaded.source_tokenizer.encode(s, out_type=str)]
                for s in sentences]
         results: list[list[Translation]] = [[] for _ in sentences]
@@ -80,9 +81,9 @@ class TrainedTranslator(Closing):
 
     def _translation(self, best: Hypothesis) -> Translation:
         # Nothing keeps an attention decoder from CTC's blank, id 0, which it never saw in training.
-        # <unk> stands for what cannot be written; it is no word.
-        pieces = [piece for i in best.tokens if i != 0 and (piece := self.loaded.tokens[i]) != "<unk>"]
-        return Translation(self.loaded.tokenizer.decode_pieces(pieces), float(best.score))
+        pieces = [self.loaded.tokens[i] for i in best.tokens if i != 0]
+        return Translation(self.loaded.tokenizer.decode_pieces([piece for piece in pieces if piece != UNKNOWN]),
+                           float(best.score), UNKNOWN in pieces)
 
 
 class TrainedKind(Kind):
