@@ -141,6 +141,6 @@ def test_features_too_short(tmp_path: Path) -> None:
 
 
 def test_workers_do_not_import_torch() -> None:
-    code = "import sys, numpy, stxfer.audio.check, stxfer.audio.dump as d; d.features(numpy.ones(900, 'f'), ''); " \
+    code = "import sys, numpy, stxfer.audio.check, stxfer.audio.shards as d; d.features(numpy.ones(900, 'f'), ''); " \
            "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

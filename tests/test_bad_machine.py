@@ -18,7 +18,7 @@ import soundfile
 from bad_input_audio import DUMP, PREPARE, audio, three_hours
 from bad_input_corpora import kaldi
 
-from stxfer.audio.dump import MIN_SHARD
+from stxfer.audio.shards import MIN_SHARD
 from stxfer.bin import dump_fbank, prepare
 from stxfer.bin._cli import run
 from stxfer.core import fileio

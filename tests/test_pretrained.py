@@ -21,12 +21,12 @@ import toy
 import transformers
 import yaml
 
-from stxfer.audio import encoders, pretrained
+from stxfer.audio import pretrained, windows
 from stxfer.audio.dump import dump_fbank
 from stxfer.audio.fbank import cmvn
 from stxfer.audio.pretrained import PretrainedFeatures, open_pretrained
 from stxfer.bin import dump_fbank as cli
-from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.core.fileio import read_json, write_json
 from stxfer.decoding.decode import decode_dataset
 from stxfer.experiment.features import FeatureOptions
@@ -90,6 +90,12 @@ def extractor(directory: Path, **options: Any) -> PretrainedFeatures:
     return open_pretrained(FeatureOptions(kind="pretrained", model=str(directory), **options))
 
 
+def hear(make: PretrainedFeatures, samples: np.ndarray, name: str = "x") -> np.ndarray:
+    """The features of one utterance."""
+    (found,) = make([samples], [name])
+    return found
+
+
 def speech(seconds: float, seed: int = 0) -> np.ndarray:
     """A sum of tones that come and go, and noise: float32 at 16 kHz."""
     rng = np.random.default_rng(seed)
@@ -114,7 +120,7 @@ def test_features_are_transformers_own(model: Path, layer: int) -> None:
     samples = [speech(1.0), speech(0.63, seed=1)]
     masked = transformers.AutoFeatureExtractor.from_pretrained(model).return_attention_mask
     for k, one in enumerate(samples):
-        found = extractor(model, layer=layer, stride=1)(one, "x")
+        found = hear(extractor(model, layer=layer, stride=1), one)
         whole = states(model, samples, layer)[k] if masked else states(model, [one], layer)[0]
         frames = (1 + (len(one) - 400) // 160) // 2 if model.name.startswith("wav2vec2-bert") \
             else 1 + (len(one) - 400) // 320
@@ -125,15 +131,15 @@ def test_features_are_transformers_own(model: Path, layer: int) -> None:
 
 def test_layer_and_pairs_of_frames(wav2vec2: Path) -> None:
     default = extractor(wav2vec2)
-    assert (default.layer, default.stride, default.size) == (3, 2, SIZE)  # three quarters of the way up
+    assert (default.layers, default.stride, default.size) == ((3,), 2, SIZE)  # three quarters of the way up
     one = speech(1.0)
     whole = states(wav2vec2, [one], 3)[0]
     assert len(whole) == 49
     paired = [whole[k:k + 2].mean(axis=0) for k in range(0, 49, 2)]
-    assert np.abs(default(one, "x") - cmvn(np.array(paired))).max() < 1e-3
-    assert len(default(speech(400 / 16000), "x")) == 1
+    assert np.abs(hear(default, one) - cmvn(np.array(paired))).max() < 1e-3
+    assert len(hear(default, speech(400 / 16000))) == 1
     with pytest.raises(DataError, match="^x.wav: shorter than one frame of the encoder, 25 ms$"):
-        default(speech(399 / 16000), "x.wav")
+        hear(default, speech(399 / 16000), "x.wav")
 
 
 def whisper_states(directory: Path, samples: np.ndarray) -> list[np.ndarray]:
@@ -150,28 +156,28 @@ def test_padded_whisper_is_transformers_own(whisper: Path, seconds: float) -> No
     one = speech(seconds)
     whole = whisper_states(whisper, one)
     for layer in (2, LAYERS):  # the last one with the normalisation behind it
-        found = extractor(whisper, layer=layer, stride=1, padded=True)(one, "x")
+        found = hear(extractor(whisper, layer=layer, stride=1, padded=True), one)
         assert found.shape == (len(one) // 320, SIZE)
         assert np.abs(found - cmvn(whole[layer][:len(found)])).max() < 1e-3
 
 
 def test_whisper_without_silence(whisper: Path) -> None:
-    make = extractor(whisper, stride=1)
-    assert make.layer == LAYERS
-    assert np.abs(make(speech(2.0), "x") - extractor(whisper, stride=1, padded=True)(speech(2.0), "x")).max() < 0.01
-    short, padded = make(speech(1.0), "x"), extractor(whisper, stride=1, padded=True)(speech(1.0), "x")
+    make, make_padded = extractor(whisper, stride=1), extractor(whisper, stride=1, padded=True)
+    assert make.layers == (LAYERS,)
+    assert np.abs(hear(make, speech(2.0)) - hear(make_padded, speech(2.0))).max() < 0.01
+    short, padded = hear(make, speech(1.0)), hear(make_padded, speech(1.0))
     assert short.shape == padded.shape == (50, SIZE)
     assert 0 < np.abs(short - padded).mean() < 0.5  # attention to the silence is all that differs
-    assert len(make(speech(320 / 16000), "x")) == 1
+    assert len(hear(make, speech(320 / 16000))) == 1
     with pytest.raises(DataError, match="^x.wav: shorter than one frame of the encoder, 20 ms$"):
-        make(speech(319 / 16000), "x.wav")
+        hear(make, speech(319 / 16000), "x.wav")
 
 
 def test_whisper_gives_each_layer(whisper: Path) -> None:
     one = speech(2.0)
     for layer, hidden in enumerate(whisper_states(whisper, one)):
         if layer:
-            assert np.abs(extractor(whisper, layer=layer, stride=1)(one, "x") - cmvn(hidden)).max() < 1e-3
+            assert np.abs(hear(extractor(whisper, layer=layer, stride=1), one) - cmvn(hidden)).max() < 1e-3
 
 
 @pytest.mark.parametrize(("family", "padded"), [("wav2vec2", False), ("wav2vec2-bert", False), ("whisper", False),
@@ -182,22 +188,69 @@ def test_long_utterances_go_through_in_windows(family: str, padded: bool, tmp_pa
     one = speech(5.0)
     encoder = pretrained._encoder(make)
     if family != "whisper":
-        whole = make(one, "x")
+        whole = hear(make, one)
         monkeypatch.setattr(encoder, "window", len(whole))
-        assert np.array_equal(make(one, "x"), whole)
+        assert np.array_equal(hear(make, one), whole)
         monkeypatch.setattr(encoder, "window", 100)
     frames = 250 if family == "whisper" else len(whole)
     seen = []
     hidden = encoder.hidden
-    monkeypatch.setattr(encoder, "hidden", lambda *args: seen.append(hidden(*args)) or seen[-1])
-    monkeypatch.setattr(encoders, "CONTEXT", 25)
-    windows = make(one, "x")
-    assert [len(part) for part in seen] == [75, 100, 100, 100, frames - 175]
-    assert windows.shape == (frames, SIZE)
+    monkeypatch.setattr(encoder, "hidden", lambda *args: seen.extend(hidden(*args)) or seen[-1:])
+    monkeypatch.setattr(windows, "CONTEXT", 25)
+    found = hear(make, one)
+    assert [len(part) for part in seen] == sorted([75, 100, 100, 100, frames - 175], reverse=True)
+    assert found.shape == (frames, SIZE)
     if family != "whisper":  # that has no positions for more than a window
         # Beyond a window reaches attention alone, and that of random weights is nearly even.
-        assert np.abs(windows - whole).mean() < 0.1
-        assert np.abs(windows[3:] - whole[:-3]).mean() > 0.3  # of frames that are not the same
+        assert np.abs(found - whole).mean() < 0.1
+        assert np.abs(found[3:] - whole[:-3]).mean() > 0.3  # of frames that are not the same
+
+
+@pytest.mark.parametrize(("family", "padded"), [*((family, False) for family in MODELS), ("whisper", True)])
+def test_batches_give_what_single_utterances_give(family: str, padded: bool, tmp_path: Path) -> None:
+    make = extractor(save_model(family, tmp_path), stride=1, padded=padded)
+    utterances = [speech(seconds, seed) for seed, seconds in enumerate([0.63, 1.9, 0.645, 0.63, 1.5])]
+    alone = [hear(make, one) for one in utterances]
+    encoder = pretrained._encoder(make)
+    assert make.at_once == encoder.limit == 0  # on a CPU
+    sizes = []
+    hidden = encoder.hidden
+    encoder.limit, encoder.hidden = 400, lambda part: sizes.append(len(part)) or hidden(part)
+    assert make.at_once == 8.0
+    together = make(utterances, list("abcde"))
+    assert max(sizes) == (2 if family == "hubert" else 4) and len(sizes) < 6  # HuBERT's small models know no masks
+    for one, other in zip(alone, together, strict=True):
+        assert one.shape == other.shape and np.abs(one - other).max() < 2e-3
+    with pytest.raises(DataError, match="^b: shorter than one frame"):
+        make([speech(1.0), speech(0.01)], ["a", "b"])
+
+
+def test_batches_are_halved_until_they_fit(wav2vec2: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make = extractor(wav2vec2)
+    encoder = pretrained.open_encoder("wav2vec2", make.model, make.layers)
+    utterances = [speech(1.0, seed) for seed in range(8)]
+    alone = encoder(utterances)
+    hidden, most = encoder.hidden, 3
+    sizes = []
+
+    def crowded(part: list[windows.Window]) -> list[np.ndarray]:
+        sizes.append(len(part))
+        if len(part) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return hidden(part)
+
+    encoder.hidden, encoder.limit = crowded, 49 * 8
+    found = encoder(utterances)
+    assert sizes == [8, 4, 2, 2, 2, 2]
+    assert all(np.abs(one - other).max() < 1e-3 for one, other in zip(alone, found, strict=True))
+    assert [record.getMessage() for record in caplog.records] == [
+        "the GPU's memory does not hold 8 windows of up to 1.0 s at once; going on with 4",
+        "the GPU's memory does not hold 4 windows of up to 1.0 s at once; going on with 2"]
+    encoder(utterances)
+    assert sizes[6:] == [2, 2, 2, 2]  # it is not tried again
+    most = 0
+    with pytest.raises(StxferError, match="does not fit the GPU's memory with 1.0 s of speech: .*--nj 1"):
+        encoder(utterances)
 
 
 def write_audio(root: Path, sets: dict[str, dict[str, str]]) -> None:
@@ -225,7 +278,7 @@ def test_a_system_is_trained_and_decoded(wav2vec2: Path, tmp_path: Path, monkeyp
     dump, exp = tmp_path / "dump", tmp_path / "exp"
     made = []
     call = PretrainedFeatures.__call__
-    monkeypatch.setattr(PretrainedFeatures, "__call__", lambda self, *args: made.append(args[1]) or call(self, *args))
+    monkeypatch.setattr(PretrainedFeatures, "__call__", lambda self, *args: made.extend(args[1]) or call(self, *args))
     monkeypatch.setattr(pretrained, "MIN_SHARD", 8)
     argv = ["--config", str(config), "--data", str(tmp_path / "data"), "--out", str(dump / "fbank"), "--nj", "1"]
     cli.main(argv)
@@ -326,7 +379,7 @@ def test_a_model_that_cannot_be_used_is_named(wav2vec2: Path, tmp_path: Path, ch
     directory = shutil.copytree(wav2vec2, tmp_path / "model")
     change(directory)
     with pytest.raises(error, match=f"^{directory}.*{message}"):
-        extractor(directory, layer=2)(speech(0.5), "x")
+        hear(extractor(directory, layer=2), speech(0.5))
     assert not (directory / "harmed").exists()
 
 
@@ -336,7 +389,7 @@ def test_a_missing_shard_of_the_weights_is_named(wav2vec2: Path, tmp_path: Path)
     shutil.copy(wav2vec2 / "preprocessor_config.json", tmp_path)
     shards = sorted(tmp_path.glob("model-*.safetensors"))
     assert len(shards) > 1
-    assert np.array_equal(extractor(tmp_path)(speech(0.3), "x"), extractor(wav2vec2)(speech(0.3), "x"))
+    assert np.array_equal(hear(extractor(tmp_path), speech(0.3)), hear(extractor(wav2vec2), speech(0.3)))
     shards[1].unlink()
     with pytest.raises(DataError, match=f"lacks {shards[1].name}"):
         extractor(tmp_path)

@@ -1,16 +1,18 @@
-"""Kaldi's archives of feature matrices, plain or of 8 bits a value."""
+"""Kaldi's archives of feature matrices: of 8, 16 or 32 bits a value."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
+from typing import IO, get_args
 
 import numpy as np
 
 from stxfer.core.errors import DataError
+from stxfer.experiment.features import Compression
 from stxfer.kaldi.table import iter_table
 
-COMPRESSIONS = ("8bit", "none")
+COMPRESSIONS: tuple[str, ...] = get_args(Compression)
+_SPEECH_FEATURE, _TWO_BYTE = 2, 3  # Kaldi's kSpeechFeature and kTwoByteAuto
 
 
 def write_matrix(handle: IO[bytes], utt: str, matrix: np.ndarray, compression: str) -> int:
@@ -20,7 +22,8 @@ def write_matrix(handle: IO[bytes], utt: str, matrix: np.ndarray, compression: s
         handle: the archive.
         utt: key.
         matrix: float32 (T, D).
-        compression: ``8bit``, Kaldi's format for speech features, or ``none``.
+        compression: ``8bit``, Kaldi's format for speech features; ``16bit``, its levels between the matrix's least and
+            largest value, four times as close as float16 to values that are normalised; or ``none``.
 
     Returns:
         The offset to name in an ``scp`` file.
@@ -30,8 +33,10 @@ def write_matrix(handle: IO[bytes], utt: str, matrix: np.ndarray, compression: s
     offset = handle.tell() + len(f"{utt} ".encode())
     if compression == "none":
         kaldiio.save_ark(handle, {utt: matrix})
+    elif compression == "16bit":
+        kaldiio.save_ark(handle, {utt: matrix}, compression_method=_TWO_BYTE)
     elif len(matrix) < 8:
-        kaldiio.save_ark(handle, {utt: matrix}, compression_method=2)
+        kaldiio.save_ark(handle, {utt: matrix}, compression_method=_SPEECH_FEATURE)
     else:
         handle.write(f"{utt} \0B".encode())
         _write_compressed(handle, matrix)

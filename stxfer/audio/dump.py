@@ -6,160 +6,22 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
-import numpy as np
-
-from stxfer.audio.ark import COMPRESSIONS, write_matrix
-from stxfer.audio.fbank import FRAME_LENGTH_MS, FRAME_SHIFT_MS, NUM_MEL, features
-from stxfer.audio.io import SAMPLE_RATE, file_stamp, resample
-from stxfer.audio.recording import Recording
+from stxfer.audio.ark import COMPRESSIONS
+from stxfer.audio.io import file_stamp
+from stxfer.audio.shards import FBANK, Extractor, Shard, make_shard
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.core.fileio import atomic_write, read_json, sha256, sync, write_json
+from stxfer.core.fileio import atomic_write, read_json, sync
 from stxfer.core.pool import HERE, Pool
 from stxfer.core.progress import Progress
 from stxfer.core.stage import MARKER, Stage
 from stxfer.experiment.layout import CHECKSUMS, DURATIONS, FEATS, FRAMES, TEXT
-from stxfer.kaldi.datadir import Audio, DataDir, read_datadir, table_files
+from stxfer.kaldi.datadir import DataDir, read_datadir, table_files
 from stxfer.kaldi.table import write_table
 
-OPTIONS = {"num_mel": NUM_MEL, "frame_length_ms": FRAME_LENGTH_MS, "frame_shift_ms": FRAME_SHIFT_MS,
-           "cmvn": "utterance", "resample": "soxr HQ"}
-MAX_SHARDS, MIN_SHARD = 64, 100
-
-
-class Extractor(Protocol):
-    """What makes an utterance's features of its samples; it is pickled for the worker processes."""
-
-    @property
-    def name(self) -> str:
-        """How progress lines call it."""
-
-    @property
-    def size(self) -> int:
-        """Dimension of the features."""
-
-    @property
-    def min_shard(self) -> int:
-        """How many utterances a shard holds at least."""
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """What decides the features, for markers (JSON)."""
-
-    def __call__(self, samples: np.ndarray, path: str) -> np.ndarray:
-        """Map float32 (n,) at 16 kHz to float32 (T, size); ``path`` is for error messages."""
-
-
-@dataclass(frozen=True)
-class Fbank:
-    """The filterbank of :mod:`stxfer.audio.fbank`."""
-
-    name = "fbank"
-    size = NUM_MEL
-
-    @property
-    def min_shard(self) -> int:
-        """Utterances of a shard, at least."""
-        return MIN_SHARD
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """What decides the features, as JSON can hold it."""
-        return OPTIONS
-
-    def __call__(self, samples: np.ndarray, path: str) -> np.ndarray:
-        """See :func:`stxfer.audio.fbank.features`."""
-        return features(samples, path)
-
-
-FBANK = Fbank()
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A part of a set that is made at once.
-
-    Attributes:
-        name: the set.
-        path: of the ark and the index, without their endings. Its name is a digest of all that determines the
-            content: a shard of a killed run is used again only if it is the same.
-        items: utterances and their audio, those of one recording one after the other.
-        compression: of the ark.
-        extractor: what makes the features.
-    """
-
-    name: str
-    path: Path
-    items: tuple[tuple[str, Audio], ...]
-    compression: str
-    extractor: Extractor = FBANK
-
-    @property
-    def ark(self) -> Path:
-        """Kaldi's archive of features."""
-        return self.path.with_suffix(".ark")
-
-    @property
-    def index(self) -> Path:
-        """JSON written when the ark is whole: its SHA-256 and, by utterance, byte offset and number of frames."""
-        return self.path.with_suffix(".json")
-
-
-class Reader:
-    """Reads audio as 16 kHz mono, and keeps the recording and the samples read last.
-
-    Segments of one recording do not open it again, and copies at other speeds are not decoded again.
-    """
-
-    def __init__(self) -> None:
-        self._recording: Recording | None = None
-        self._last: tuple[Audio, np.ndarray] | None = None
-
-    def read(self, audio: Audio) -> np.ndarray:
-        """Return float32 (n,), full scale +-1; see :func:`stxfer.audio.io.load_audio`."""
-        if self._recording is None or self._recording.path != audio.path:
-            self.close()
-            self._recording = Recording(audio.path)
-        part = audio._replace(speed=1.0)
-        if self._last is None or self._last[0] != part:
-            self._last = None  # freed before the next is read
-            self._last = part, self._recording.read(audio.start, audio.end, audio.channel)
-        return resample(self._last[1], self._recording.rate, SAMPLE_RATE, speed=audio.speed)
-
-    def close(self) -> None:
-        """Close the recording."""
-        if self._recording is not None:
-            self._recording.close()
-        self._recording = self._last = None
-
-
-def make_shard(shard: Shard) -> Shard:
-    """Write a shard's ark and index; runs in a worker process.
-
-    Raises:
-        DataError: an utterance's audio cannot be used; names the utterance.
-    """
-    index: dict[str, tuple[int, int]] = {}
-    reader = Reader()
-    try:
-        # Not awaited to be on the disk, which would cost as much as a dozen utterances: all are at the end.
-        with atomic_write(shard.ark, "wb", durable=False) as handle:
-            for utt, audio in shard.items:
-                try:
-                    matrix = shard.extractor(reader.read(audio), audio.path)
-                except DataError as error:
-                    raise DataError(f"{shard.name}, utterance {utt}: {error}; stage 2 (prepare) drops what cannot "
-                                    "be used") from None
-                index[utt] = (write_matrix(handle, utt, matrix, shard.compression), len(matrix))
-    finally:
-        reader.close()
-    write_json(shard.index, {"sha256": sha256(shard.ark), "bytes": shard.ark.stat().st_size, "utts": index},
-               durable=False)
-    return shard
+MAX_SHARDS = 64
 
 
 def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, extractor: Extractor = FBANK,
@@ -175,7 +37,7 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
         out: the directory to write.
         extractor: what makes the features.
         pool: where shards are made.
-        compression: ``8bit`` (a quarter of the size) or ``none``.
+        compression: of the arks, one of :data:`stxfer.audio.ark.COMPRESSIONS`.
         force: make it again although it is finished.
         allow_stale: see :class:`stxfer.core.stage.Stage`.
 

@@ -1,16 +1,21 @@
-"""Pretrained encoders as transformers runs them, cut after a layer, an utterance at a time."""
+"""Pretrained encoders as transformers runs them, cut after a layer."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stxfer.audio.io import SAMPLE_RATE
+from stxfer.audio.windows import WINDOW, Encoder, Window
 from stxfer.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
 
 # model_type of config.json: the classes of transformers that read the encoder and prepare its input.
 FAMILIES = {"wav2vec2": ("Wav2Vec2Model", "Wav2Vec2FeatureExtractor"),
@@ -18,88 +23,47 @@ FAMILIES = {"wav2vec2": ("Wav2Vec2Model", "Wav2Vec2FeatureExtractor"),
             "wavlm": ("WavLMModel", "Wav2Vec2FeatureExtractor"),
             "wav2vec2-bert": ("Wav2Vec2BertModel", "SeamlessM4TFeatureExtractor"),
             "whisper": ("WhisperModel", "WhisperFeatureExtractor")}
-# Frames, 50 a second. An utterance of more than WINDOW goes through in overlapping windows of so many, since
-# attention takes memory by the square; each but the first and last gives its frames without CONTEXT on either side.
-WINDOW, CONTEXT = 2000, 250
 _SILENCE = 800  # samples after the speech of which energies are computed: two windows; the others are all the same
 _UNUSED = ("masked_spec_embed", "adapter.", "intermediate_ffn.")  # no part of what leads to a layer's output
+# oneDNN keeps what it has compiled for each length of an utterance, up to 1,024 of some MB, and each length is seen
+# once: a process would grow by a gigabyte.
+_COMPILED = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16"}
 
 
-def open_encoder(family: str, directory: str, layer: int, *, padded: bool = False) -> Encoder:
+def open_encoder(family: str, directory: str, layers: Sequence[int], *, padded: bool = False) -> Encoder:
     """Load an encoder.
 
     Args:
         family: its ``model_type``, a key of :data:`FAMILIES`.
         directory: where it lies, in the hub's layout.
-        layer: whose output is wanted, from 1.
+        layers: whose outputs are wanted, from 1.
         padded: silence fills Whisper's window.
 
     Raises:
         ConfigError: its files cannot be read, or lack parameters.
     """
-    return WhisperEncoder(directory, layer, padded) if family == "whisper" else SslEncoder(family, directory, layer)
-
-
-class Encoder:
-    """A network that hears one utterance at a time: no other utterance changes its output.
-
-    Subclasses give the network's input, the size of a window, and a window's output.
-
-    Attributes:
-        least: samples that give one frame.
-        window: frames that go through at once.
-    """
-
-    least: int
-    window: int
-
-    def __init__(self) -> None:
-        import torch
-
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-    def __call__(self, samples: np.ndarray) -> np.ndarray:
-        """Map float32 (n,) to the layer's output, float32 (T, size), 50 frames a second."""
-        values = self.prepare(samples)
-        frames = self.frames(values)
-        if frames <= self.window:
-            return self.hidden(values, 0, frames)
-        parts = []
-        core = self.window - 2 * CONTEXT
-        for begin in range(0, frames, core):
-            end = min(begin + core, frames)
-            first, last = max(0, begin - CONTEXT), min(end + CONTEXT, frames)
-            parts.append(self.hidden(values, first, last)[begin - first:end - first])
-        return np.concatenate(parts)
-
-    def prepare(self, samples: np.ndarray) -> np.ndarray:
-        """Return what the network reads of an utterance."""
-        raise NotImplementedError
-
-    def frames(self, values: np.ndarray) -> int:
-        """Return how many frames the network makes of its input."""
-        raise NotImplementedError
-
-    def hidden(self, values: np.ndarray, first: int, last: int) -> np.ndarray:
-        """Return frames ``first`` to ``last`` of the output, float32 (last - first, size), heard by themselves."""
-        raise NotImplementedError
+    encoder = WhisperEncoder(directory, layers, padded) if family == "whisper" else \
+        SslEncoder(family, directory, layers)
+    encoder.fit_memory()
+    return encoder
 
 
 class SslEncoder(Encoder):
     """The self-supervised encoders."""
 
-    def __init__(self, family: str, directory: str, layer: int) -> None:
+    def __init__(self, family: str, directory: str, layers: Sequence[int]) -> None:
         super().__init__()
         import torch
 
         self.window = WINDOW
-        self._processor, self._network = _load(family, directory)
-        layers = self._network.encoder.layers[:layer]
-        layers[-1].register_forward_hook(self._keep)
-        self._network.encoder.layers = layers
+        self._processor, self._network = _load(family, directory, num_hidden_layers=max(layers))
         self._network.adapter = None
+        self._kept: dict[int, torch.Tensor] = {}
+        for number in layers:
+            self._network.encoder.layers[number - 1].register_forward_hook(partial(self._keep, number))
+        self._layers = tuple(layers)
         self._network.to(self.device, torch.float32).eval()
-        self._kept: Any = None
+        self.pads = bool(self._processor.return_attention_mask)  # it has learnt from batches with masks
         config = self._network.config
         if family == "wav2vec2-bert":  # it reads rows of two frames of a filterbank
             self._hop, self._field, self.least = 1, 1, 560
@@ -107,8 +71,8 @@ class SslEncoder(Encoder):
             self._hop, self._field = math.prod(config.conv_stride), _field(config.conv_kernel, config.conv_stride)
             self.least = self._field
 
-    def _keep(self, _layer: Any, _inputs: Any, output: Any) -> None:
-        self._kept = output[0] if isinstance(output, tuple) else output
+    def _keep(self, number: int, _layer: Any, _inputs: Any, output: Any) -> None:
+        self._kept[number] = output[0] if isinstance(output, tuple) else output
 
     def prepare(self, samples: np.ndarray) -> np.ndarray:
         """Return samples (n,), or rows of w2v-BERT's filterbank (T, 160)."""
@@ -122,16 +86,23 @@ class SslEncoder(Encoder):
         """See :meth:`Encoder.frames`."""
         return int(1 + (len(values) - self._field) // self._hop)
 
-    def hidden(self, values: np.ndarray, first: int, last: int) -> np.ndarray:
+    def cut(self, values: np.ndarray, first: int, last: int) -> np.ndarray:
+        """See :meth:`Encoder.cut`."""
+        if (first, last) == (0, self.frames(values)):
+            return values
+        return values[first * self._hop:(last - 1) * self._hop + self._field]
+
+    def hidden(self, windows: Sequence[Window]) -> list[np.ndarray]:
         """See :meth:`Encoder.hidden`."""
         import torch
 
-        part = values if (first, last) == (0, self.frames(values)) else \
-            values[first * self._hop:(last - 1) * self._hop + self._field]
+        values, lengths = _padded([window.values for window in windows], self.device)
+        mask = {}
+        if len(windows) > 1 and self.pads:
+            mask["attention_mask"] = _before(lengths, values.shape[1]).long()
         with torch.inference_mode():
-            self._network(torch.as_tensor(part, dtype=torch.float32, device=self.device)[None])
-        frames: np.ndarray = self._kept[0].cpu().numpy()
-        return frames
+            self._network(values, **mask)
+            return _trimmed([self._kept.pop(number) for number in self._layers], windows)
 
 
 class WhisperEncoder(Encoder):
@@ -143,21 +114,22 @@ class WhisperEncoder(Encoder):
 
     Args:
         directory: the model, encoder and decoder.
-        layer: whose output is taken; that of the last one is normalised, as the decoder reads it.
+        layers: whose outputs are taken; that of the last one is normalised, as the decoder reads it.
         padded: silence fills the window.
     """
 
     least = 320
 
-    def __init__(self, directory: str, layer: int, padded: bool) -> None:
+    def __init__(self, directory: str, layers: Sequence[int], padded: bool) -> None:
         super().__init__()
         import torch
 
         self._processor, self._network = _load("whisper", directory)
         self.window = int(self._network.config.max_source_positions)
-        self._normalised = layer == len(self._network.layers)
-        self._network.layers = self._network.layers[:layer]
+        self._layers, self._last = tuple(layers), len(self._network.layers)
+        self._network.layers = self._network.layers[:max(layers)]
         self._network.to(self.device, torch.float32).eval()
+        self.fills = padded
         self._after = _SILENCE // 160 if padded else 0  # frames of it
 
     def prepare(self, samples: np.ndarray) -> np.ndarray:
@@ -171,39 +143,71 @@ class WhisperEncoder(Encoder):
         """See :meth:`Encoder.frames`."""
         return (len(values) - self._after) // 2
 
-    def hidden(self, values: np.ndarray, first: int, last: int) -> np.ndarray:
+    def cut(self, values: np.ndarray, first: int, last: int) -> np.ndarray:
+        """See :meth:`Encoder.cut`."""
+        end = len(values) if last == self.frames(values) else 2 * last
+        part = values[2 * first:min(end, 2 * (first + self.window))]
+        if not self._after:
+            return part
+        silence = max(float(values.max()) - 2.0, -1.5)  # 8 decades below the loudest, or digital silence
+        return np.pad(part, ((0, 2 * self.window - len(part)), (0, 0)), constant_values=silence)
+
+    def hidden(self, windows: Sequence[Window]) -> list[np.ndarray]:
         """See :meth:`Encoder.hidden`; positions are counted from the window's begin."""
         import torch
-        from torch.nn.functional import gelu, pad
+        from torch.nn.functional import gelu
 
         net = self._network
+        mel, lengths = _padded([window.values for window in windows], self.device)
+        kept = {}
         with torch.inference_mode():
-            end = len(values) if last == self.frames(values) else 2 * last
-            mel = torch.as_tensor(values[2 * first:min(end, 2 * (first + self.window))].T, device=self.device)[None]
-            if self._after:
-                silence = max(float(values.max()) - 2.0, -1.5)  # 8 decades below the loudest, or digital silence
-                mel = pad(mel, (0, 2 * self.window - mel.shape[-1]), value=silence)
-            hidden = gelu(net.conv2(gelu(net.conv1(mel)))).transpose(1, 2)
+            hidden, mask = gelu(net.conv1(mel.transpose(1, 2))), None
+            if len(set(lengths.tolist())) > 1:  # what follows an utterance must be what follows it by itself: nothing
+                hidden = hidden * _before(lengths, hidden.shape[2])[:, None]
+                seen = _before((lengths + 1) // 2, (hidden.shape[2] + 1) // 2)[:, None, None]
+                mask = torch.zeros(seen.shape, device=self.device).masked_fill(~seen, torch.finfo(torch.float32).min)
+            hidden = gelu(net.conv2(hidden)).transpose(1, 2)
             hidden = hidden + net.embed_positions.weight[:hidden.shape[1]]
-            for layer in net.layers:
-                output = layer(hidden, None)
+            for number, layer in enumerate(net.layers, 1):
+                output = layer(hidden, mask)
                 hidden = output[0] if isinstance(output, tuple) else output
-            if self._normalised:
-                hidden = net.layer_norm(hidden)
-            frames: np.ndarray = hidden[0, :last - first].cpu().numpy()
-        return frames
+                if number in self._layers:
+                    kept[number] = net.layer_norm(hidden) if number == self._last else hidden
+            return _trimmed([kept[number] for number in self._layers], windows)
 
 
-def _load(family: str, directory: str) -> tuple[Any, Any]:
-    """Return the processor and the network of a directory, the network without what no frame needs."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+def _padded(windows: Sequence[np.ndarray], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return inputs as one batch that zeros fill, and their lengths."""
+    import torch
+
+    tensors = [torch.as_tensor(values, dtype=torch.float32, device=device) for values in windows]
+    batch = tensors[0][None] if len(tensors) == 1 else torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
+    return batch, torch.tensor([len(values) for values in windows], device=device)
+
+
+def _before(lengths: torch.Tensor, size: int) -> torch.Tensor:
+    """Return (B, size): true before each length."""
+    import torch
+
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+def _trimmed(layers: Sequence[torch.Tensor], windows: Sequence[Window]) -> list[np.ndarray]:
+    """Return of each window the outputs of the layers, each (B, T, D), side by side."""
+    return [np.concatenate([layer[k, :window.frames].float().cpu().numpy() for layer in layers], axis=1)
+            for k, window in enumerate(windows)]
+
+
+def _load(family: str, directory: str, **options: Any) -> tuple[Any, Any]:
+    """Return the processor and the network of a directory, with options over its configuration's."""
+    for name, value in {"HF_HUB_OFFLINE": "1", **_COMPILED}.items():
+        os.environ.setdefault(name, value)
     import torch
     import transformers
 
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     network, processor = (getattr(transformers, name) for name in FAMILIES[family])
-    options: dict[str, Any] = {}
     if family == "whisper":  # the decoder is most of the model, and is not read
         from transformers.models.whisper.modeling_whisper import WhisperEncoder as network
 

@@ -17,16 +17,17 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stxfer.audio.encoders import CONTEXT, FAMILIES, Encoder, open_encoder
+from stxfer.audio.encoders import FAMILIES, open_encoder
 from stxfer.audio.fbank import cmvn
 from stxfer.audio.io import SAMPLE_RATE
+from stxfer.audio.windows import CONTEXT, Encoder, milliseconds
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json, sha256
 from stxfer.experiment.features import FeatureOptions
@@ -38,30 +39,36 @@ MIN_SHARD = 64  # utterances: minutes of work on a core, all that a kill costs
 
 @dataclass(frozen=True)
 class PretrainedFeatures:
-    """Features of one layer of an encoder; see :class:`stxfer.audio.dump.Extractor`.
+    """Features of layers of an encoder; see :class:`stxfer.audio.shards.Extractor`.
 
     Attributes:
         model: the encoder's directory.
         family: its ``model_type``.
-        layer: whose output is taken, from 1: ``hidden_states[layer]`` of transformers.
+        layers: whose outputs are taken, from 1: ``hidden_states[layer]`` of transformers; those of several lie side by
+            side.
         stride: how many successive frames are averaged into one.
-        size: dimension of the features.
+        width: dimension of a layer's output.
         digest: of the files that decide what the encoder computes.
         padded: silence fills up Whisper's window.
     """
 
     model: str
     family: str
-    layer: int
+    layers: tuple[int, ...]
     stride: int
-    size: int
+    width: int
     digest: str
     padded: bool = False
 
     @property
     def name(self) -> str:
         """What messages call the features."""
-        return f"{self.family} layer {self.layer}"
+        return f"{self.family} layer{'s' * (len(self.layers) > 1)} {' '.join(map(str, self.layers))}"
+
+    @property
+    def size(self) -> int:
+        """Dimension of the features."""
+        return self.width * len(self.layers)
 
     @property
     def min_shard(self) -> int:
@@ -69,27 +76,35 @@ class PretrainedFeatures:
         return MIN_SHARD
 
     @property
+    def at_once(self) -> float:
+        """Seconds of speech that the encoder takes at once."""
+        return _encoder(self).at_once
+
+    @property
     def options(self) -> Mapping[str, Any]:
         """What decides the features, as JSON can hold it."""
-        return {"kind": "pretrained", "family": self.family, "layer": self.layer, "stride": self.stride,
+        return {"kind": "pretrained", "family": self.family,
+                "layer": self.layers[0] if len(self.layers) == 1 else list(self.layers), "stride": self.stride,
                 "model_sha256": self.digest, "context": CONTEXT, "padded": self.padded, "cmvn": "utterance",
                 "resample": "soxr HQ"}
 
-    def __call__(self, samples: np.ndarray, path: str) -> np.ndarray:
-        """Return the features of an utterance, mean and variance normalised, float32 (T, size).
+    def __call__(self, samples: Sequence[np.ndarray], names: Sequence[str]) -> list[np.ndarray]:
+        """Return the features of utterances, mean and variance normalised, each float32 (T, size).
 
         Args:
-            samples: float32 (n,) at 16 kHz, full scale +-1.
-            path: where they come from; an error message names it.
+            samples: float32 (n,) each, at 16 kHz, full scale +-1.
+            names: what an error message calls them.
 
         Raises:
             ConfigError: the model cannot be loaded.
-            DataError: the utterance is shorter than a frame.
+            DataError: an utterance is shorter than a frame.
+            StxferError: the GPU's memory is too small.
         """
         encoder = _encoder(self)
-        if len(samples) < encoder.least:
-            raise DataError(f"{path}: shorter than one frame of the encoder, {1000 * encoder.least / SAMPLE_RATE:g} ms")
-        return cmvn(_averaged(encoder(samples), self.stride))
+        for one, name in zip(samples, names, strict=True):
+            if len(one) < encoder.least:
+                raise DataError(f"{name}: shorter than one frame of the encoder, {milliseconds(encoder.least)}")
+        return [cmvn(_averaged(frames, self.stride)) for frames in encoder(samples)]
 
 
 def open_pretrained(options: FeatureOptions) -> PretrainedFeatures:
@@ -121,12 +136,12 @@ def open_pretrained(options: FeatureOptions) -> PretrainedFeatures:
         raise DataError(f"{directory / CONFIG}: {' and '.join(names)} must be whole numbers")
     if options.padded and family != "whisper":
         raise ConfigError(f"{directory}: features.padded is for Whisper; leave it out with {family}")
-    if options.layer > layers:
-        raise ConfigError(f"{directory}: features.layer {options.layer}: the encoder has {layers} layers")
-    digest = hashlib.sha256("".join(f"{path.name} {sha256(path)}\n" for path in files).encode()).hexdigest()
     usual = layers if family == "whisper" else max(1, round(0.75 * layers))
-    return PretrainedFeatures(str(directory), family, options.layer or usual, options.stride, size, digest,
-                              options.padded)
+    chosen = tuple(range(1, layers + 1)) if isinstance(options.layer, str) else options.layer or (usual,)
+    if chosen[-1] > layers:
+        raise ConfigError(f"{directory}: features.layer {chosen[-1]}: the encoder has {layers} layers")
+    digest = hashlib.sha256("".join(f"{path.name} {sha256(path)}\n" for path in files).encode()).hexdigest()
+    return PretrainedFeatures(str(directory), family, chosen, options.stride, size, digest, options.padded)
 
 
 def _weights(directory: Path) -> list[Path]:
@@ -147,4 +162,4 @@ def _averaged(frames: np.ndarray, stride: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=1)
 def _encoder(features: PretrainedFeatures) -> Encoder:
-    return open_encoder(features.family, features.model, features.layer, padded=features.padded)
+    return open_encoder(features.family, features.model, features.layers, padded=features.padded)

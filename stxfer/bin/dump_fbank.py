@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.audio.ark import COMPRESSIONS
-from stxfer.audio.dump import FBANK, dump_fbank
+from stxfer.audio.dump import dump_fbank
 from stxfer.audio.pretrained import open_pretrained
+from stxfer.audio.shards import FBANK
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
 from stxfer.core.errors import DataError
 from stxfer.core.pool import worker_pool
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=features_dir(DUMP), help="folder to write")
     parser.add_argument("--sets", default="", help="names of sets, in quotes; none: all")
     parser.add_argument("--nj", type=cores, default=2, help="processes; each holds the encoder, if one is used")
-    parser.add_argument("--compression", choices=COMPRESSIONS, default="8bit", help="of the ark files")
+    parser.add_argument("--compression", choices=COMPRESSIONS, help="of the arks; none given: as the file says")
     add_stage_options(parser)
     args = parser.parse_args(argv)
     found = find_sets(args.data)
@@ -34,9 +35,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise DataError(f"{args.data / unknown[0]}: no such set; there are: {' '.join(found)}")
     options = load_experiment(args.config).features if args.config else FeatureOptions()
     extractor = open_pretrained(options) if options.kind == "pretrained" else FBANK
+    compression = args.compression or options.compression
     with worker_pool(args.nj) as pool:
         counts = {name: dump_fbank(args.data / name, args.out / name, extractor=extractor, pool=pool,
-                                   compression=args.compression, force=args.force, allow_stale=args.allow_stale)
+                                   compression=compression, force=args.force, allow_stale=args.allow_stale)
                   for name in sets}
     print(f"features in {args.out}: " + ", ".join(f"{name} {count}" for name, count in counts.items()) + " utterances")
 

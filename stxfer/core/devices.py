@@ -1,4 +1,7 @@
-"""The accelerators of this machine, and which of them a process gets. Torch is not needed to tell."""
+"""The accelerators of this machine, which of them a process gets, and what this process computes on.
+
+Torch, which costs seconds to import, is asked by :func:`device` and :func:`on_gpu` alone, in processes that compute.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,10 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 _DEVICE = re.compile(r"^(?P<part>\s+MIG\s)?.*\(UUID: (?P<name>[^)\s]+)\)", re.MULTILINE)
@@ -50,3 +57,18 @@ def least_loaded(names: Sequence[str], used: Iterable[str], count: int = 1) -> t
     """
     load = Counter(used)
     return tuple(sorted(names, key=lambda name: load[name])[:count])
+
+
+def device() -> torch.device:
+    """Return this process's GPU if it may use one, else the CPU.
+
+    What runs several jobs side by side gives each its own through ``CUDA_VISIBLE_DEVICES``.
+    """
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def on_gpu() -> bool:
+    """Return whether this process computes on a GPU."""
+    return device().type == "cuda"

@@ -57,7 +57,7 @@ class Job:
 
 def decode_job(job: Job) -> dict[str, Any]:
     """Decode one system's test set in this process; return the content of ``decode.json``."""
-    from stxfer.model.device import device
+    from stxfer.core.devices import device
     from stxfer.model.load import load_model  # espnet: seconds to import
 
     stage = job.stage

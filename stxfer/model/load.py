@@ -38,7 +38,7 @@ def load_model(directory: Path, where: torch.device = CPU) -> LoadedModel:
 
     Args:
         directory: what training or :mod:`stxfer.model.export` has left.
-        where: the device that the model computes on, e.g. :func:`stxfer.model.device.device`.
+        where: the device that the model computes on, e.g. :func:`stxfer.core.devices.device`.
 
     Raises:
         DataError: the directory holds no finished model, or its vocabulary has been removed.

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from stxfer.audio.ark import write_matrix
+from stxfer.core.devices import device
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
 from stxfer.core.progress import Progress
 from stxfer.decoding.decode import batches, load_features
 from stxfer.experiment.layout import FEATS
 from stxfer.kaldi.table import read_table, write_table
-from stxfer.model.device import device
 from stxfer.model.espnet import TooShortUttError
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stxfer.core.devices import on_gpu
 from stxfer.experiment.training import Phase
 from stxfer.model.build import ENCODED, TEXT_ONLY
-from stxfer.model.device import on_gpu
 from stxfer.training.checkpoint import CRITERION, averaged
 from stxfer.training.spec import Text
 

@@ -19,7 +19,7 @@ import torch
 import torch.distributed
 from torch.distributed.rendezvous import rendezvous
 
-from stxfer.model.device import on_gpu
+from stxfer.core.devices import on_gpu
 
 FOREVER = timedelta(days=30)  # a phase lasts as long as it lasts
 END = "end"

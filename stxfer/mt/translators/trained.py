@@ -32,7 +32,7 @@ class TrainedTranslator(Closing):
                  identity: Mapping[str, Any] | None = None) -> None:
         import torch
 
-        from stxfer.model.device import device
+        from stxfer.core.devices import device
         from stxfer.model.load import load_model  # imports ESPnet
 
         torch.set_num_threads(threads)
