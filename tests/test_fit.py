@@ -25,6 +25,7 @@ from stxfer.kaldi.table import read_table, write_table
 from stxfer.model.load import load_model
 from stxfer.model.transfer import load_state
 from stxfer.training import checkpoint
+from stxfer.training.dev_errors import DevErrors
 from stxfer.training.encode_once import encode_corpus
 from stxfer.training.fit import fit
 from stxfer.training.spec import Corpus, Fit, Start, Text
@@ -98,7 +99,7 @@ def test_a_trained_model_opens_here_and_in_stock_espnet(world: World, source: Pa
 
 def test_the_record_of_training(whole: Fit) -> None:
     info = read_json(whole.out / "model.json")
-    assert (info["task"], info["seed"]) == ("st", 1)
+    assert (info["task"], info["seed"], info["stopped_early"]) == ("st", 1, False)
     assert [(row["phase"], row["epoch"]) for row in info["epochs"]] == [
         ("phase1", 1), ("phase1", 2), ("phase2", 1), ("phase2", 2), ("phase2", 3)]
     assert all(row["train_loss"] > 0 and 0 <= row["valid_acc"] <= 1 for row in info["epochs"])
@@ -361,8 +362,8 @@ def stopped(world: World) -> Fit:
 
 
 def test_training_may_end_early(stopped: Fit) -> None:
-    epochs = len(read_json(stopped.out / "model.json")["epochs"])
-    assert 1 < epochs < 5
+    info = read_json(stopped.out / "model.json")
+    assert 1 < len(info["epochs"]) < 5 and info["stopped_early"]
     assert load_model(stopped.out).tokens
 
 
@@ -403,6 +404,42 @@ def test_what_an_unfinished_average_left_broken_is_mended(stopped: Fit, tmp_path
     assert (again.out / "phase1/done").exists() and (again.out / "phase1/valid.acc.ave_1best.pth").exists()
     fit(again)
     assert (again.out / "model.pth").read_bytes() == (stopped.out / "model.pth").read_bytes()
+
+
+RATES = [0.9, 0.5, 0.7, 0.6, 0.4]
+
+
+def test_word_errors_choose_the_epochs_and_end_the_phase(world: World, kept: None, tmp_path: Path,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their best epoch is neither the last nor, as figures of accuracy go, any one in particular."""
+    told = iter(RATES)
+    monkeypatch.setattr(DevErrors, "__call__", lambda *_: next(told))
+    start = spec(world, tmp_path / "x" / "seed1", "target")
+    phase = replace(start.phases[0], epochs=5, average=2, patience=1, criterion="wer", dev_wer=3)
+    info = fit(replace(start, phases=[phase]))
+    assert [row["valid_wer"] for row in info["epochs"]] == RATES[:4]  # two epochs are more than the patience of one
+    assert info["stopped_early"]
+    best = [load_state(start.out / f"phase1/{epoch}epoch.pth") for epoch in (2, 4)]
+    for name, value in load_state(start.out / "model.pth").items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, (best[0][name] + best[1][name]) / 2, msg=name)
+
+
+@pytest.fixture(scope="module")
+def decoded(world: World) -> Fit:
+    """A model whose epochs were chosen by decoding the development set."""
+    plan = spec(world, world[0] / "decoded" / "seed1", "target")
+    plan = replace(plan, phases=[replace(plan.phases[0], epochs=4, average=2, patience=1, criterion="wer", dev_wer=6)])
+    fit(plan)
+    return plan
+
+
+@pytest.mark.parametrize("last", ["1epoch.pth", "2epoch.pth", "checkpoint.pth", "valid.wer.ave_2best.pth"])
+def test_killed_while_word_errors_choose_is_the_same(decoded: Fit, tmp_path: Path, last: str) -> None:
+    again = replace(decoded, out=tmp_path / "again" / "seed1")
+    killed(lambda: fit(again), lambda path: path.name == last)
+    assert fit(again)["epochs"] == read_json(decoded.out / "model.json")["epochs"]
+    assert (again.out / "model.pth").read_bytes() == (decoded.out / "model.pth").read_bytes()
 
 
 def test_how_much_was_trained_on(world: World, tmp_path: Path) -> None:

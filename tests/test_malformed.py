@@ -102,6 +102,12 @@ MISTAKES = [
     ("mt: {clean: {max_ratio: 0.5}}", "mt.clean.max_ratio", "0.5 must be at least 1, or 0 for none"),
     ("mt: {clean: {max_words: -1}}", "mt.clean.max_words", "-1 must be at least 0"),
     ("mt: {train: [{encode_once: true, freeze: [encoder]}]}", "mt.train.encode_once", "for encoders of speech"),
+    ("mt: {train: [{criterion: wer, dev_wer: 5}]}", "mt.train.criterion", "use accuracy"),
+    ("train: {st: [{criterion: wer}]}", "train.st[0].dev_wer", "criterion wer needs utterances to decode"),
+    ("train: {st: [{criterion: loss}]}", "train.st[0].criterion", "accuracy"),
+    ("train: {deaf: [{criterion: wer, dev_wer: 5, ctc_weight: 0}]}\n"
+     "systems: {deaf: {task: lm, data: src_train, text: sw.human, train: deaf}}", "systems.deaf.train",
+     "task lm hears nothing that it could write down"),
     ("vocab: []", "vocab", "[] must be a mapping"),
     ("vocab: {source: 200}", "vocab.source", "200 must be a mapping"),
     ("vocab: {source: {size: 0}}", "vocab.source.size", "0 must be at least 1"),

@@ -62,6 +62,8 @@ def test_markers_written_before_options_were_typed_are_up_to_date(tmp_path: Path
     quiet = (PHASES[0], dataclasses.replace(PHASES[1], tensorboard=False, dev_wer=100))
     renamed = dataclasses.replace(SYSTEM, schedule="other")
     assert stage(tmp_path, {**now, "phases": quiet, "system": renamed}).changes() == []
+    chosen = tuple(dataclasses.replace(phase, criterion="wer", dev_wer=100) for phase in PHASES)
+    assert "option phases[0].criterion ('accuracy' -> 'wer')" in (stage(tmp_path, {**now, "phases": chosen}).changes() or [])
     faster = (dataclasses.replace(PHASES[0], lr=1.0), PHASES[1])
     assert stage(tmp_path, {**now, "phases": faster}).changes() == ["option phases[0].lr (0.002 -> 1.0)"]
     other = dataclasses.replace(SYSTEM, mix=(Mix("src_train", "en", 0.4),))
@@ -70,6 +72,15 @@ def test_markers_written_before_options_were_typed_are_up_to_date(tmp_path: Path
         "option phases (2 items -> 1 items)"]
     (change,) = stage(tmp_path, {**now, "system": dataclasses.replace(SYSTEM, init=None)}).changes() or []
     assert change.startswith("option system.init ({'source': 'source_asr', ") and change.endswith(" -> None)")
+
+
+def test_utterances_decoded_for_the_log_count_once_word_errors_choose(tmp_path: Path) -> None:
+    phase = Phase(criterion="wer", dev_wer=100)
+    finished(tmp_path, {"phases": (phase,)})
+    assert stage(tmp_path, {"phases": (phase,)}).changes() == []
+    other = dataclasses.replace(phase, dev_wer=50)
+    assert stage(tmp_path, {"phases": (other,)}).changes() == ["option phases[0].dev_wer (100 -> 50)"]
+    assert "dev_wer" not in identity(Phase(dev_wer=100))
 
 
 def test_a_new_field_with_its_default_changes_nothing(tmp_path: Path) -> None:

@@ -37,6 +37,10 @@ NotInFile = _Mark()  # code fills the field; a file that has it is wrong
 class Options:
     """Base of all options; a subclass is decorated with :func:`options`."""
 
+    def effective(self) -> list[str]:
+        """Return the names of the fields that decide a result."""
+        return [name for name, field in option_fields(type(self)).items() if NoEffect not in field.metadata]
+
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown(cls, value: Any) -> Any:
@@ -125,7 +129,7 @@ def identity(value: Any) -> Any:
     if isinstance(value, Spread):
         return identity(value.options) | identity(value.others)
     if isinstance(value, Options):
-        return {name: identity(getattr(value, name)) for name in _effective(type(value))}
+        return {name: identity(getattr(value, name)) for name in value.effective()}
     if isinstance(value, Mapping):
         return {key: identity(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -167,13 +171,10 @@ def _fields_that_differ(was: Mapping[str, Any], current: Options, name: str,
                         apart: Collection[str] = ()) -> Iterator[str]:
     known = option_fields(type(current))
     prefix = f"{name}." if name else ""
-    for key in (key for key in _effective(type(current)) if key not in apart):
+    for key in (key for key in current.effective() if key not in apart):
         before = was[key] if key in was else known[key].get_default(call_default_factory=True)
         yield from differences(before, getattr(current, key), f"{prefix}{key}")
     for key in sorted(was.keys() - known.keys()):
         if was[key]:  # an option that is no more; switched off, it changed nothing
             yield f"{prefix}{key} ({was[key]!r} -> no such option)"
 
-
-def _effective(cls: type[Any]) -> list[str]:
-    return [name for name, field in option_fields(cls).items() if NoEffect not in field.metadata]

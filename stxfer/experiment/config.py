@@ -110,6 +110,8 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     mt = Mt(declared.mt.vocab, declared.mt.joint, raw["mt"].get("model", {}), declared.mt.train, declared.mt.clean)
     if any(phase.encode_once for phase in mt.train):
         raise ConfigError(f"{where}: mt.train.encode_once: it is for encoders of speech; leave it out")
+    if any(phase.criterion == "wer" for phase in mt.train):
+        raise ConfigError(f"{where}: mt.train.criterion: word errors are counted of speech; use accuracy")
     systems, compare = _expanded(declared, raw, labels, where)
     check_systems(systems, languages, (HUMAN, *labels), train, declared.vocab, where)
     for system in systems.values():
@@ -192,6 +194,9 @@ def _check_phases(system: System, train: Mapping[str, tuple[Phase, ...]], vocab:
     if system.task == "lm" and any(phase.encode_once for phase in train[system.phases]):
         raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has encode_once, but task lm runs "
                           "no encoder; leave it out")
+    if system.task == "lm" and any(phase.criterion == "wer" for phase in train[system.phases]):
+        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has criterion wer, but task lm hears "
+                          "nothing that it could write down; give it a schedule of its own with criterion accuracy")
     tags = {language_tag(language) for language in vocab[system.vocab].tags}
     parts: tuple[System | Mix, ...] = (system, *system.mix)
     wanted = {language_tag(part.text) for part in parts} if system.tags else set()

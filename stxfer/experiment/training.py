@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
+from pydantic import model_validator
+from typing_extensions import Self
+
+from stxfer.core.mistakes import wrong
 from stxfer.core.options import NoEffect, Options, options
 from stxfer.experiment.types import Amount, BelowOne, Count, Flag, Number, Positive, Unit, Whole, Words
 
@@ -31,7 +35,7 @@ class Phase(Options):
     dropout: BelowOne = 0.1
     """In encoder and decoder, unless their own options say otherwise."""
     ctc_weight: BelowOne = 0.3
-    """w gives the loss w CTC + (1 - w) attention. It is below 1: attention alone decides which epochs are averaged."""
+    """w gives the loss w CTC + (1 - w) attention. It is below 1: attention alone tells how good an epoch is."""
     specaug: Flag = False
     """SpecAugment: bands of frames and of features are masked."""
     freeze: tuple[Words, ...] = ()
@@ -40,17 +44,30 @@ class Phase(Options):
     """The frozen encoder runs once over the data, before the first step, without dropout and SpecAugment, and the rest
     learns from what it gave."""
     average: Count = 3
-    """So many best epochs, by accuracy on the development set, make the phase's result."""
+    """So many best epochs, by the criterion, make the phase's result."""
     accum: Count = 1
     """Batches that make a step."""
+    criterion: Literal["accuracy", "wer"] = "accuracy"
+    """What tells on the development set how good an epoch is: accuracy of the next token given the true ones, or the
+    word errors of decoding ``dev_wer`` utterances."""
     patience: Whole = 0
-    """The phase ends when accuracy on the development set has not risen for so many epochs; 0: never early."""
+    """The phase ends when more than so many epochs have passed without a better one, by the criterion; 0: never early."""
     amp: Flag = False
     """Compute in bfloat16 where a GPU can."""
     dev_wer: Annotated[Whole, NoEffect] = 0
-    """Utterances of the development set that are decoded after each epoch, for the log."""
+    """Utterances of the development set that are decoded after each epoch, for the log and for the criterion ``wer``."""
     tensorboard: Annotated[Flag, NoEffect] = False
     """Write TensorBoard's files beside the checkpoints."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.criterion == "wer" and not self.dev_wer:
+            raise wrong("0 gives no word errors to go by; criterion wer needs utterances to decode", key="dev_wer")
+        return self
+
+    def effective(self) -> list[str]:
+        """Return the names of the fields that decide what is trained: ``dev_wer`` does where word errors choose."""
+        return [*Options.effective(self), *(["dev_wer"] if self.criterion == "wer" else [])]
 
 
 @options

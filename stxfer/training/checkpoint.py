@@ -20,7 +20,12 @@ from stxfer.model.espnet import Reporter, average_nbest_models
 from stxfer.model.espnet_patches import atomic_saves
 
 CHECKPOINT = "checkpoint.pth"
-CRITERION = ("valid", "acc", "max")  # accuracy of the next token, on the development set
+CRITERIA = {"accuracy": ("valid", "acc", "max"), "wer": ("valid", "wer", "min")}  # in the reporter's words
+
+
+def criterion(phase: Phase) -> tuple[str, str, str]:
+    """Return what tells how good an epoch is: a part, a figure of it, and whether the best is the ``max`` or ``min``."""
+    return CRITERIA[phase.criterion]
 
 
 def averaged(phase: Phase) -> int:
@@ -45,7 +50,7 @@ def ended(directory: Path, phase: Phase) -> bool:
     epoch = reporter.get_epoch()
     if epoch >= phase.epochs or not _learnt(reporter):
         return True
-    return bool(phase.patience) and bool(reporter.check_early_stopping(phase.patience, *CRITERION))
+    return bool(phase.patience) and bool(reporter.check_early_stopping(phase.patience, *criterion(phase)))
 
 
 def check_learnt(directory: Path) -> None:
@@ -58,13 +63,14 @@ def check_learnt(directory: Path) -> None:
 
 def average(directory: Path, phase: Phase) -> Path:
     """Return the file with the mean parameters of a phase's best epochs, made if it is not there."""
-    # Not valid.acc.best.pth: after a kill it may point at an epoch that is not the best one any more.
+    # Not valid.<figure>.best.pth: after a kill it may point at an epoch that is not the best one any more.
     reporter = _reporter(directory)
     count = min(phase.average, len(reporter.stats))
-    result = directory / f"valid.acc.ave_{count}best.pth"
+    part, figure, _ = criterion(phase)
+    result = directory / f"{part}.{figure}.ave_{count}best.pth"
     if not result.exists():
         with atomic_saves():
-            average_nbest_models(directory, reporter, [CRITERION], count)
+            average_nbest_models(directory, reporter, [criterion(phase)], count)
     return result
 
 

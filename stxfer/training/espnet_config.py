@@ -10,7 +10,7 @@ from typing import Any
 from stxfer.core.devices import on_gpu
 from stxfer.experiment.training import Phase
 from stxfer.model.build import ENCODED, TEXT_ONLY
-from stxfer.training.checkpoint import CRITERION, averaged
+from stxfer.training.checkpoint import averaged, criterion
 from stxfer.training.spec import Text
 
 FREQ_MASK = 0.2  # the widest of two masks: share of the features' dimension, 16 of 80 bands
@@ -96,14 +96,14 @@ def training_config(phase: Phase, *, columns: int, train: dict[str, Path], dev: 
         "train_shape_file": [str(shapes[0])], "valid_shape_file": [str(shapes[1])],
         "batch_type": "numel", "batch_bins": phase.batch_frames * columns,
         "max_epoch": phase.epochs, "num_iters_per_epoch": phase.steps * phase.accum, "accum_grad": phase.accum,
-        "patience": phase.patience or None, "early_stopping_criterion": list(CRITERION),
+        "patience": phase.patience or None, "early_stopping_criterion": list(criterion(phase)),
         "use_amp": phase.amp and on_gpu(),
         "optim": "adamw", "optim_conf": {"lr": phase.lr, "betas": [0.9, 0.98], "weight_decay": phase.weight_decay},
         "scheduler": "onecyclelr",
         "scheduler_conf": {"max_lr": phase.lr, "total_steps": total + 1, "pct_start": phase.warmup,
                            "cycle_momentum": False},
         "grad_clip": phase.clip, "freeze_param": list(phase.freeze),
-        "best_model_criterion": [list(CRITERION)], "keep_nbest_models": [averaged(phase)],
+        "best_model_criterion": [list(criterion(phase))], "keep_nbest_models": [averaged(phase)],
         "num_workers": 0, "num_att_plot": 0, "use_matplotlib": False, "use_tensorboard": phase.tensorboard,
         "log_interval": max(1, phase.steps * phase.accum // 4),
     }

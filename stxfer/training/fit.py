@@ -53,6 +53,7 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
     _check_finite(state)
     info = {"task": spec.task, "seed": spec.seed, "vocab": str(spec.target.vocab),
             "train": amount(spec.train, out / TRAIN_SHAPES),
+            "stopped_early": len(checkpoint.figures(state.parent)) < spec.phases[-1].epochs,
             "epochs": epoch_rows([out / f"phase{number}" for number in range(1, len(spec.phases) + 1)])}
     shutil.copyfile(state, out / f".{MODEL}.tmp")
     (out / f".{MODEL}.tmp").replace(out / MODEL)
