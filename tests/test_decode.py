@@ -145,6 +145,38 @@ def test_result_does_not_depend_on_batches(world, tmp_path):
         assert (tmp_path / "one" / name).read_text() == (tmp_path / "all" / name).read_text()
 
 
+def test_loops_and_cut_hypotheses_are_listed(world, tmp_path, caplog):
+    """Untrained models write at random; one token in place of all makes them loop, few allowed tokens cut them."""
+    with caplog.at_level(logging.WARNING):
+        decode_world(world, "scratch/seed1", tmp_path / "cut", maxlenratio=-1.0)
+    found, tokens = read_table(tmp_path / "cut/loops"), read_table(tmp_path / "cut/token")
+    assert found == {utt: "length limit: 1 tokens" for utt, pieces in tokens.items() if pieces} != {}
+    assert read_json(tmp_path / "cut/decode.json")["loops"] == len(found)
+    assert f"{len(found)} of 4 hypotheses loop or reach the length limit (see {tmp_path / 'cut/loops'})" in caplog.text
+    loaded = load_model(world / "exp/no_ctc")
+    piece = next(i for i, token in enumerate(loaded.tokens) if token.startswith("▁") and len(token) > 1)
+    with torch.no_grad():  # one piece always wins, and the end comes when there is nothing else to write
+        loaded.model.decoder.output_layer.weight.zero_()
+        loaded.model.decoder.output_layer.bias.zero_()
+        loaded.model.decoder.output_layer.bias[piece] = 9.0
+    report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, world / "dump/fbank/tgt_test/feats.scp",
+                            tmp_path / "looped", Decoding(beam_size=1, ctc_weight=0.0, maxlenratio=-6.0))
+    word = loaded.tokens[piece].removeprefix("▁")
+    assert read_table(tmp_path / "looped/loops") == dict.fromkeys(LENGTHS, f"6 times '{word}'")
+    assert (report["loops"], report["empty"]) == (4, 0)
+
+
+def test_a_finished_hypothesis_was_not_cut(world, tmp_path):
+    decode_world(world, "scratch/seed1", tmp_path / "out", maxlenratio=0.0)
+    lengths = {utt: len(pieces.split()) for utt, pieces in read_table(tmp_path / "out/token").items()}
+    cut = {utt for utt, why in read_table(tmp_path / "out/loops").items() if why.startswith("length limit")}
+    loaded = load_model(world / "exp/scratch/seed1")
+    for utt, path in read_table(world / "dump/fbank/tgt_test/feats.scp").items():
+        speech = torch.tensor(kaldiio.load_mat(path))[None]
+        frames = int(loaded.model.encode(speech, torch.tensor([speech.size(1)]))[1])
+        assert (utt in cut) == (lengths[utt] >= frames)
+
+
 def test_batches_are_bounded_and_complete():
     frames = {f"u{i}": 10 + 7 * i % 40 for i in range(30)}
     made = list(batches(frames, 100))
@@ -160,8 +192,8 @@ def test_utterance_too_short_for_the_encoder_is_empty(world, caplog):
     with caplog.at_level(logging.WARNING):
         results = decode_batch(build_model("asr", config).eval(), features,
                                Decoding(maxlenratio=-4.0, minlenratio=-3.0))
-    assert results[0] == ([], 0.0)
-    assert results[1][0]
+    assert results[0] == ([], 0.0, False)
+    assert results[1].tokens
     assert "'short'" in caplog.text
 
 

@@ -206,8 +206,8 @@ def test_every_family_trains_and_is_transferred(world: World, tmp_path: Path, en
     loaded = load_model(start.out)
     feats = world[0] / "dump/fbank/tgt_dev/feats.scp"
     utt, path = next(iter(read_table(feats).items()))
-    (tokens, score), = decode_batch(loaded.model, {utt: kaldiio.load_mat(path)}, Decoding(beam_size=2, maxlenratio=1.0))
-    assert score < 0 and all(0 < token < len(loaded.tokens) for token in tokens)
+    best, = decode_batch(loaded.model, {utt: kaldiio.load_mat(path)}, Decoding(beam_size=2, maxlenratio=1.0))
+    assert best.score < 0 and all(0 < token < len(loaded.tokens) for token in best.tokens)
 
 
 @pytest.mark.parametrize(("kind", "parts"), [("target", ("encoder", "decoder_body")), ("source", ("all",))])

@@ -63,7 +63,8 @@ def test_markers_written_before_options_were_typed_are_up_to_date(tmp_path: Path
     renamed = dataclasses.replace(SYSTEM, schedule="other")
     assert stage(tmp_path, {**now, "phases": quiet, "system": renamed}).changes() == []
     chosen = tuple(dataclasses.replace(phase, criterion="wer", dev_wer=100) for phase in PHASES)
-    assert "option phases[0].criterion ('accuracy' -> 'wer')" in (stage(tmp_path, {**now, "phases": chosen}).changes() or [])
+    changes = stage(tmp_path, {**now, "phases": chosen}).changes() or []
+    assert "option phases[0].criterion ('accuracy' -> 'wer')" in changes
     faster = (dataclasses.replace(PHASES[0], lr=1.0), PHASES[1])
     assert stage(tmp_path, {**now, "phases": faster}).changes() == ["option phases[0].lr (0.002 -> 1.0)"]
     other = dataclasses.replace(SYSTEM, mix=(Mix("src_train", "en", 0.4),))

@@ -7,14 +7,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import write_json
 from stxfer.core.progress import Progress
-from stxfer.experiment.layout import FRAMES
+from stxfer.experiment.layout import DECODED, FRAMES
 from stxfer.experiment.training import Decoding
 from stxfer.kaldi.table import read_table, write_table
+from stxfer.text.repetition import loop
 
 if TYPE_CHECKING:
     import sentencepiece as spm
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 BLANK = 0
 UNKNOWN = "<unk>"  # stands for what the vocabulary cannot write
-OUTPUTS = ("text", "token", "logprob")
+LOOPS = "loops"  # table of the hypotheses that repeat themselves or that the length limit ended
+OUTPUTS = ("text", "token", "logprob", LOOPS)
 log = logging.getLogger(__name__)
 
 
@@ -38,14 +40,15 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
         tokens: the model's vocabulary; id 0 is CTC's blank.
         tokenizer: joins pieces to text.
         feats_scp: Kaldi table of features (T, F); ``utt2num_frames`` lies beside it.
-        out: directory for the Kaldi tables ``text`` (words), ``token`` (pieces) and ``score`` (log
-            probability, weighted), and ``decode.json``.
+        out: directory for the Kaldi tables ``text`` (words), ``token`` (pieces), ``logprob`` (weighted) and ``loops``
+            (what a hypothesis repeats, see :func:`stxfer.text.repetition.loop`, or that the length limit ended it), and
+            ``decode.json``.
         options: of the search. Without a CTC head ``ctc_weight`` is 0.
         name: what progress lines call it.
         tag: what the model's texts begin with, ``<sw>``; it is given, not searched, and not written.
 
     Returns:
-        The content of ``decode.json``: ``utterances``, ``empty``, ``unknown`` (hypotheses with ``<unk>``,
+        The content of ``decode.json``: ``utterances``, ``empty``, ``loops``, ``unknown`` (hypotheses with ``<unk>``,
         which is left out of the text), ``seconds``, ``utterances_per_second``.
 
     Raises:
@@ -59,13 +62,17 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
     started = time.monotonic()
     progress = Progress(name, len(paths))
     found: dict[str, tuple[list[str], float]] = {}
+    loops: dict[str, str] = {}
     for batch in batches(frames, options.batch_frames):
         features = {utt: load_features(utt, paths[utt], feats_scp) for utt in batch}
-        for utt, (ids, score) in zip(batch, decode_batch(model, features, options, prefix), strict=True):
-            found[utt] = ([tokens[i] for i in ids], score)
+        for utt, best in zip(batch, decode_batch(model, features, options, prefix), strict=True):
+            found[utt] = ([tokens[i] for i in best.tokens], best.score)
+            if best.cut:
+                loops[utt] = f"length limit: {len(best.tokens)} tokens"
         progress.add(len(batch))
     text = {utt: " ".join(tokenizer.decode_pieces([piece for piece in pieces if piece != UNKNOWN]).split())
             for utt, (pieces, _) in found.items()}
+    loops |= {utt: repeated for utt, words in text.items() if (repeated := loop(words))}
     unknown = sum(UNKNOWN in pieces for pieces, _ in found.values())
     if unknown:
         log.warning("%s: %d of %d hypotheses hold %s, which is no word and is left out of the text", name, unknown,
@@ -73,19 +80,31 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
     empty = sum(not words for words in text.values())
     if empty:
         log.warning("%s: %d of %d hypotheses are empty", name, empty, len(text))
+    if loops:
+        log.warning("%s: %d of %d hypotheses loop or reach the length limit (see %s), e.g. %s: %s", name, len(loops),
+                    len(text), out / LOOPS, *min(loops.items()))
     write_table(out / "text", text)
     write_table(out / "token", {utt: " ".join(pieces) for utt, (pieces, _) in found.items()})
     write_table(out / "logprob", {utt: f"{score:.4f}" for utt, (_, score) in found.items()})
+    write_table(out / LOOPS, loops)
     seconds = time.monotonic() - started
-    report = {"utterances": len(found), "empty": empty, "unknown": unknown, "seconds": round(seconds, 2),
-              "utterances_per_second": round(len(found) / max(seconds, 1e-3), 2), "options": asdict(options)}
-    write_json(out / "decode.json", report)
+    report = {"utterances": len(found), "empty": empty, "loops": len(loops), "unknown": unknown,
+              "seconds": round(seconds, 2), "utterances_per_second": round(len(found) / max(seconds, 1e-3), 2),
+              "options": asdict(options)}
+    write_json(out / DECODED, report)
     return report
 
 
-def decode_batch(model: Any, features: dict[str, Any], options: Decoding,
-                 prefix: Sequence[int] = ()) -> list[tuple[list[int], float]]:
-    """Return the best hypothesis of each utterance: token ids without blanks and prefix, and its score.
+class Decoded(NamedTuple):
+    """The best hypothesis of an utterance: token ids without blanks and prefix, its score, and whether it was cut."""
+
+    tokens: list[int]
+    score: float
+    cut: bool = False
+
+
+def decode_batch(model: Any, features: dict[str, Any], options: Decoding, prefix: Sequence[int] = ()) -> list[Decoded]:
+    """Return the best hypothesis of each utterance.
 
     An utterance too short for the encoder, or for which the search finds nothing, has no tokens and
     the score 0.
@@ -110,8 +129,8 @@ def decode_batch(model: Any, features: dict[str, Any], options: Decoding,
     results = beam_search(padded, lens, model.decoder, ctc=ctc, sos=model.sos, eos=model.eos,
                           beam_size=options.beam_size, ctc_weight=weight, length_bonus=options.length_bonus,
                           maxlenratio=options.maxlenratio, minlenratio=options.minlenratio, prefix=prefix)
-    return [([token for token in nbest[0].tokens[len(prefix):] if token != BLANK], nbest[0].score)
-            if nbest else ([], 0.0)
+    return [Decoded([token for token in nbest[0].tokens[len(prefix):] if token != BLANK], nbest[0].score, nbest[0].cut)
+            if nbest else Decoded([], 0.0)
             for nbest in results]
 
 

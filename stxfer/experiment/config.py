@@ -195,8 +195,8 @@ def _check_phases(system: System, train: Mapping[str, tuple[Phase, ...]], vocab:
         raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has encode_once, but task lm runs "
                           "no encoder; leave it out")
     if system.task == "lm" and any(phase.criterion == "wer" for phase in train[system.phases]):
-        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has criterion wer, but task lm hears "
-                          "nothing that it could write down; give it a schedule of its own with criterion accuracy")
+        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has criterion wer, but task lm "
+                          "hears nothing that it could write down; give it a schedule with criterion accuracy")
     tags = {language_tag(language) for language in vocab[system.vocab].tags}
     parts: tuple[System | Mix, ...] = (system, *system.mix)
     wanted = {language_tag(part.text) for part in parts} if system.tags else set()

@@ -32,6 +32,7 @@ FEATS, FRAMES, CHECKSUMS, DURATIONS, TEXT = "feats.scp", "utt2num_frames", "feat
 # Of a trained model: parameters, ESPnet's configuration, what was trained, learning curve, what was transferred.
 MODEL, CONFIG, INFO, CURVE, TRANSFER = "model.pth", "config.yaml", "model.json", "curve.png", "transfer.json"
 EXPORTED = "model.safetensors"  # the parameters of an exported model
+DECODED = "decode.json"  # counts of a decoded set
 SCORE, UTTERANCES = "score.json", "utts.jsonl"
 TRAIN_LOG, DECODE_LOG = "train.log", "decode.log"
 

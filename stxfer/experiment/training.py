@@ -51,11 +51,12 @@ class Phase(Options):
     """What tells on the development set how good an epoch is: accuracy of the next token given the true ones, or the
     word errors of decoding ``dev_wer`` utterances."""
     patience: Whole = 0
-    """The phase ends when more than so many epochs have passed without a better one, by the criterion; 0: never early."""
+    """The phase ends when more than so many epochs in a row were no better than the best, by the criterion; 0: never
+    early."""
     amp: Flag = False
     """Compute in bfloat16 where a GPU can."""
     dev_wer: Annotated[Whole, NoEffect] = 0
-    """Utterances of the development set that are decoded after each epoch, for the log and for the criterion ``wer``."""
+    """Utterances of the development set that are decoded after each epoch, for the log and the criterion ``wer``."""
     tensorboard: Annotated[Flag, NoEffect] = False
     """Write TensorBoard's files beside the checkpoints."""
 

@@ -13,6 +13,7 @@ import regex
 from stxfer.core.errors import ConfigError
 from stxfer.experiment.labels import Filters
 from stxfer.mt.language import Identifier
+from stxfer.text.repetition import most_repeated
 from stxfer.text.words import tokens
 
 SHORT = 10  # characters added to both lengths, so that the ratio of short sentences is forgiven
@@ -89,15 +90,7 @@ def repetitions(text: str) -> int:
     words: Sequence[str] = text.split()
     if len(text) > UNSPACED * len(words):
         words = text.replace(" ", "")
-    most = 1
-    if len(set(words)) == len(words):
-        return most
-    for size in range(1, LONGEST + 1):
-        run = 0
-        for a, b in zip(words, words[size:], strict=False):
-            run = run + 1 if a == b else 0
-            most = max(most, run // size + 1)
-    return most
+    return most_repeated(words, LONGEST).times
 
 
 def _empty(candidate: Candidate) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from stxfer.experiment.config import Experiment
+from stxfer.report.convergence import BOUND, LAST, facts_table, warnings
 from stxfer.report.results import headline_metric
 from stxfer.score.significance import TOO_FEW
 
@@ -68,7 +69,8 @@ def plain_text(experiment: Experiment, results: Cell) -> str:
     """Return the tables and headlines for a terminal."""
     blocks = [_align(table) for table in (target_table(experiment, results), supporting_table(results))
               if len(table) > 1]
-    return "\n\n".join([*blocks, "\n".join([*headlines(results), *unscored(results)])]).rstrip()
+    return "\n\n".join([*blocks, "\n".join([*headlines(results), *unscored(results), *warnings(results["runs"])])]
+                       ).rstrip()
 
 
 def target_table(experiment: Experiment, results: Cell) -> list[list[str]]:
@@ -126,7 +128,7 @@ def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
     missing = [pair for pair in experiment.compare
                if not {(c["system"], c["baseline"]) for c in results["comparisons"]} & {pair}]
     yield from (f"- {system} against {baseline}: not compared, not both are scored" for system, baseline in missing)
-    yield from (f"- {line}" for line in unscored(results))
+    yield from (f"- {line}" for line in [*unscored(results), *warnings(results["runs"])])
     table = target_table(experiment, results)
     if len(table) > 1:
         metrics = next(metrics for _, metrics in _by_system(results, "tgt_test"))
@@ -146,6 +148,12 @@ def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
     if len(table) > 1:
         yield "\n## Source recognition and translation\n\nWER, CER: lower is better; BLEU, chrF: higher is better.\n"
         yield from _pipes(table, left=2)
+    yield ("\n## Training and hypotheses\n\n*fall*: how much lower the development set's errors are at the best of the "
+           f"last {100 * LAST:.0f} % of the last phase's epochs than at the best before, relative: word errors, where "
+           f"they were measured (`dev_wer`), or tokens that are not the likeliest. Above {100 * BOUND:.0f} % the curve "
+           "*still falls*, unless `patience` *stopped* the phase. *loops*: a sequence of words four times in a row, of "
+           "letters in a word five times, or as long as the search allows.\n")
+    yield from _pipes(facts_table(results["runs"]), left=1)
 
 
 def _samples(samples: Sequence[Sequence[tuple[str, str]]]) -> Iterator[str]:

@@ -11,10 +11,10 @@ from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write, read_json, write_json
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.layout import mt_scores, report_dir
+from stxfer.experiment.layout import decode_dir, mt_scores, report_dir, system_dir
 from stxfer.report.markdown import markdown
 from stxfer.report.plot import plot_report
-from stxfer.report.results import Run, collect_results, headline_metric, read_runs, unscorable
+from stxfer.report.results import Run, collect_results, headline_metric, read_runs, trained_runs, unscorable
 
 FILES = ("RESULTS.md", "results.json", "report.png")
 N_SAMPLES = 5
@@ -50,9 +50,13 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
         raise DataError(f"{expdir}: no target system is scored; a report needs at least one. Run stages 9 to 11")
     out = report_dir(expdir)
     used = {name: [run.seed for run in of_system] for name, of_system in runs.items()}
-    stage = Stage("report", out, inputs=[*(run.path for of_system in runs.values() for run in of_system),
+    trained = trained_runs(experiment, expdir, runs, unscored)
+    of_training = [decode_dir(expdir, system, seed) if system.name in runs else system_dir(expdir, system.name, seed)
+                   for system, seed in trained]
+    stage = Stage("report", out, inputs=[*(run.path for of_system in runs.values() for run in of_system), *of_training,
                                          *mt_scores(expdir).values()],
                   options={"name": experiment.name, "systems": used, "unscored": unscored,
+                           "trained": [[system.name, seed] for system, seed in trained],
                            "compare": [list(p) for p in experiment.compare], "config": config, "command": command})
     whole = all((out / name).exists() for name in FILES)
     if not stage.needed(force=force or not whole, allow_stale=allow_stale):

@@ -18,8 +18,9 @@ from stxfer.core.errors import DataError, StaleError
 from stxfer.core.fileio import read_json
 from stxfer.core.stage import MARKER, check_fresh
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.layout import SCORE, UTTERANCES, mt_scores, score_dir
+from stxfer.experiment.layout import SCORE, UTTERANCES, decode_dir, mt_scores, score_dir, system_dir
 from stxfer.experiment.systems import System
+from stxfer.report.convergence import run_facts
 from stxfer.score import significance, st
 from stxfer.score.reference import has_reference, reference_path
 
@@ -122,8 +123,9 @@ def collect_results(experiment: Experiment, expdir: Path, runs: dict[str, list[R
     ``rows``: a metric of a run each. ``summary``: a metric of a system each, pooled over its seeds, with its interval
     (``enough``: whether that is evidence) and the standard deviation over seeds. ``comparisons``: of
     ``experiment.compare``, those whose systems are both in ``runs``. ``unscored``: systems that have no reference, see
-    :func:`unscorable`. ``mt``: the translators' own scores. ``signatures``: how each metric of each set was computed.
-    Rates in percent, relative reductions as fractions (0.2: a fifth fewer errors).
+    :func:`unscorable`. ``runs``: of each run and of those that cannot be scored, see
+    :func:`stxfer.report.convergence.run_facts`. ``mt``: the translators' own scores. ``signatures``: how each metric of
+    each set was computed. Rates in percent, relative reductions as fractions (0.2: a fifth fewer errors).
 
     Raises:
         DataError: translators were scored in different ways, or a pair to compare has no score in common.
@@ -151,7 +153,19 @@ def collect_results(experiment: Experiment, expdir: Path, runs: dict[str, list[R
             "summary": [_summary(of_system, metric, pooled[name, metric])
                         for name, of_system in runs.items() for metric in of_system[0].score["metrics"]],
             "comparisons": comparisons, "unscored": {name: of for name, of in unscored.items() if name not in runs},
+            "runs": [run_facts(system.name, seed, system_dir(expdir, system.name, seed),
+                               decode_dir(expdir, system, seed))
+                     for system, seed in trained_runs(experiment, expdir, runs, unscored)],
             "mt": translator_scores(expdir), "signatures": signatures}
+
+
+def trained_runs(experiment: Experiment, expdir: Path, runs: Mapping[str, list[Run]], unscored: Collection[str]
+                 ) -> list[tuple[System, int]]:
+    """Return the system and seed of each of ``runs``, and of those that are trained and cannot be scored."""
+    seeds = sorted({run.seed for of_system in runs.values() for run in of_system})
+    return [(system, seed) for system in experiment.systems.values() for seed in seeds
+            if seed in [run.seed for run in runs.get(system.name, ())]
+            or system.name in unscored and (system_dir(expdir, system.name, seed) / MARKER).exists()]
 
 
 def translator_scores(expdir: Path) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ CRITERIA = {"accuracy": ("valid", "acc", "max"), "wer": ("valid", "wer", "min")}
 
 
 def criterion(phase: Phase) -> tuple[str, str, str]:
-    """Return what tells how good an epoch is: a part, a figure of it, and whether the best is the ``max`` or ``min``."""
+    """Return what tells how good an epoch is: a part, a figure of it, and whether its ``max`` or ``min`` is best."""
     return CRITERIA[phase.criterion]
 
 

@@ -56,8 +56,8 @@ def decode_ours(directory: Path, features: dict[str, np.ndarray], options: Decod
     start = time.perf_counter()
     for batch in batches({utt: len(matrix) for utt, matrix in features.items()}, options.batch_frames):
         found = decode_batch(loaded.model, {utt: features[utt] for utt in batch}, options)
-        for utt, (ids, _) in zip(batch, found, strict=True):
-            texts[utt] = loaded.tokenizer.decode_pieces([loaded.tokens[i] for i in ids])
+        for utt, best in zip(batch, found, strict=True):
+            texts[utt] = loaded.tokenizer.decode_pieces([loaded.tokens[i] for i in best.tokens])
     return texts, len(features) / (time.perf_counter() - start)
 
 

@@ -33,12 +33,14 @@ class Hypothesis:
     """A finished hypothesis.
 
     ``tokens`` are without sos and eos; ``score`` is the weighted total that hypotheses are ranked
-    by; ``scores`` are the unweighted sums of each scorer (``decoder``, ``length_bonus``, ``ctc``).
+    by; ``scores`` are the unweighted sums of each scorer (``decoder``, ``length_bonus``, ``ctc``); ``cut``: the length
+    limit ended it, not eos.
     """
 
     tokens: tuple[int, ...]
     score: float
     scores: dict[str, float]
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -239,7 +241,7 @@ def _end(step: int, active: Sequence[_Utterance], prefixes: Tensor, totals: Tens
             if at_eos[j][k] or step == utterance.maxlen - 1:
                 tokens = tuple(t for t in prefixes[j, k].tolist() if t not in (options.sos, options.eos))
                 parts = dict(zip(options.weights, sums[j, k].tolist(), strict=True))
-                utterance.end(Hypothesis(tokens, score, parts), step)
+                utterance.end(Hypothesis(tokens, score, parts, cut=not at_eos[j][k]), step)
             else:
                 alive.append(k)
         if alive:
