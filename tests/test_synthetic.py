@@ -245,6 +245,15 @@ def test_what_is_speakable(source: str, good: bool) -> None:
     assert spoken_bitext.is_speakable((source, "Mwalimu aliimba vizuri sana."), SpokenBitextOptions()) is good
 
 
+@pytest.mark.parametrize(("target", "scripts", "good"), [
+    ("Wa ámitúúngá obia itsωώ s' éléngé", ("Latin", "Greek"), True),
+    ("Wa ámitúúngá obia itsωώ s' éléngé", ("Latin",), False),
+    ("Учитель хорошо пел сегодня", ("Cyrillic",), True), ("Учитель хорошо sang сегодня", ("Cyrillic",), False)])
+def test_a_target_is_in_the_scripts_of_its_language(target: str, scripts: tuple[str, ...], good: bool) -> None:
+    pair = ("Il a donné des coups de poing.", target)
+    assert spoken_bitext.is_speakable(pair, SpokenBitextOptions(), scripts) is good
+
+
 @pytest.mark.skipif("MAFAND_EN_SW" not in os.environ, reason="MAFAND_EN_SW does not name the English-Swahili bitext")
 def test_real_bitext() -> None:
     languages = ("en", "sw")

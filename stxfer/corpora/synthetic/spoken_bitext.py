@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import random
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+import regex
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
@@ -26,15 +28,21 @@ from stxfer.text.profiles import PROFILES, Profile, profile
 
 log = logging.getLogger(__name__)
 DEFAULTS = SpokenBitextOptions()
+LATIN = ("Latin",)
 _NOT_PROSE = re.compile(r"https?:|www\.|\w\.(?:com|org|net)\b|[@#<>{}\[\]|\\_*=~^$%&+/]|\.\.\.|\u2026")
 _PUNCTUATION = frozenset(" .,;:!?'\"()-\u2010\u2011\u2012\u2013\u2014\u2018\u2019\u201c\u201d\u00ab\u00bb")
 
 
-def is_speakable(pair: Pair, options: SpokenBitextOptions) -> bool:
+def is_speakable(pair: Pair, options: SpokenBitextOptions, scripts: Collection[str] = LATIN) -> bool:
     """Tell whether a pair is a short, clean sentence that a synthesiser reads as it is written.
 
-    Letters are Latin; there are no addresses, signs or symbols but plain punctuation, no words in capitals
-    (they are spelt or not, who knows); the sides are not the same and not very different in length.
+    There are no addresses, signs or symbols but plain punctuation, no words in capitals (they are spelt or not, who
+    knows); the sides are not the same and not very different in length.
+
+    Args:
+        pair: source and target.
+        options: the limits.
+        scripts: those of the target's letters, in Unicode's words; the source's are Latin.
     """
     source, target = pair
     if not options.min_words <= len(source.split()) <= options.max_words:
@@ -43,16 +51,21 @@ def is_speakable(pair: Pair, options: SpokenBitextOptions) -> bool:
         return False
     if not 0.5 <= len(target) / len(source) <= 2.0 or len(target.split()) < 2:
         return False
-    return all(_is_prose(side) for side in pair)
+    return _is_prose(source, LATIN) and _is_prose(target, scripts or LATIN)
 
 
-def _is_prose(text: str) -> bool:
+@functools.cache
+def _of(scripts: tuple[str, ...]) -> regex.Pattern[str]:
+    return regex.compile("[" + "".join(rf"\p{{Script={script}}}" for script in scripts) + "]*")
+
+
+def _is_prose(text: str, scripts: Collection[str]) -> bool:
     if _NOT_PROSE.search(text) or any(len(word) > 1 and word.isupper() for word in text.split()):
         return False
     letters = [c for c in text if c.isalpha()]
     if len(letters) < 0.7 * len("".join(text.split())):
         return False
-    if not all(unicodedata.name(c, "").startswith("LATIN") for c in letters):
+    if not _of(tuple(scripts)).fullmatch("".join(letters)):
         return False
     return all(c.isalnum() or c in _PUNCTUATION for c in text)
 
@@ -83,7 +96,8 @@ def split_bitext(parts: dict[str, list[Pair]], languages: Sequence[str], options
     for part, wanted in (("test", options.test_sentences), ("dev", options.dev_sentences),
                          ("train", options.train_sentences)):
         taken = held if part == "train" else {side for pair in spoken.get("test", []) for side in sides(pair)}
-        fitting = list(_new_sentences((pair for pair in parts[part] if is_speakable(pair, options)), sides, taken))
+        speakable = (pair for pair in parts[part] if is_speakable(pair, options, rules[1].scripts))
+        fitting = list(_new_sentences(speakable, sides, taken))
         chosen = sorted(random.Random(f"{options.seed} {part}").sample(range(len(fitting)),
                                                                        min(wanted, len(fitting))))
         spoken[part] = [fitting[k] for k in chosen]
