@@ -112,7 +112,7 @@ def test_what_has_no_effect() -> None:
     without = {cls.__name__: [name for name, field in option_fields(cls).items() if NoEffect in field.metadata]
                for cls in (Phase, Decoding, MtDecoding, System, Vocab, PrepareOptions)}
     assert without == {"Phase": ["dev_wer", "tensorboard"], "Decoding": ["batch_frames"], "MtDecoding": [],
-                       "System": ["schedule"], "Vocab": ["text"], "PrepareOptions": ["max_drop"]}
+                       "System": ["schedule", "test"], "Vocab": ["text"], "PrepareOptions": ["max_drop"]}
 
 
 def test_identities_are_json() -> None:

@@ -148,6 +148,9 @@ def _schedules(train: Mapping[str, Any], where: str) -> dict[str, tuple[Phase, .
             if phase.encode_once and "encoder" not in phase.freeze:
                 raise ConfigError(located(where, ("train", name, number, "encode_once"), "an encoder that learns has "
                                           "other outputs at each step; set freeze: [encoder]"))
+            if phase.criterion == "wer" and not phase.dev_wer:
+                raise ConfigError(located(where, ("train", name, number, "dev_wer"), "0 gives no word errors to go by; "
+                                          "criterion wer needs utterances to decode"))
         made[name] = tuple(phases)
     return made
 

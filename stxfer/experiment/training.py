@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import model_validator
-from typing_extensions import Self
-
-from stxfer.core.mistakes import wrong
 from stxfer.core.options import NoEffect, Options, options
 from stxfer.experiment.types import Amount, BelowOne, Count, Flag, Number, Positive, Unit, Whole, Words
 
@@ -59,12 +55,6 @@ class Phase(Options):
     """Utterances of the development set that are decoded after each epoch, for the log and the criterion ``wer``."""
     tensorboard: Annotated[Flag, NoEffect] = False
     """Write TensorBoard's files beside the checkpoints."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.criterion == "wer" and not self.dev_wer:
-            raise wrong("0 gives no word errors to go by; criterion wer needs utterances to decode", key="dev_wer")
-        return self
 
     def effective(self) -> list[str]:
         """Return the names of the fields that decide what is trained: ``dev_wer`` does where word errors choose."""
