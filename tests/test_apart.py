@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stxfer.core.errors import DataError
-from stxfer.corpora.apart import hold_out, sentence_key
+from stxfer.corpora.apart import hold_out
+from stxfer.text.near import sentence_key
 
 ROWS = st.lists(st.lists(st.sampled_from([f"s{k}" for k in range(30)] + [f"t{k}" for k in range(60)]), min_size=1,
                          max_size=3), min_size=1, max_size=60)

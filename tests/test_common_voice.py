@@ -10,10 +10,10 @@ from corpora_layouts import RELEASES, client_id, common_voice, read_tsv, write_t
 
 from stxfer.bin import prepare_common_voice as cli
 from stxfer.core.errors import DataError
-from stxfer.corpora.apart import sentence_key
 from stxfer.corpora.common_voice import prepare_common_voice
 from stxfer.corpora.release import read_durations, speaker_id
 from stxfer.kaldi.datadir import read_datadir
+from stxfer.text.near import sentence_key
 
 ROWS = {"train": [("ada", "Bugün hava güzel."), ("ada", '"Evet, dedi'), ("can", "Ağaç yeşil.")],
         "dev": [("ece", "Kapı açık mı?")], "test": [("ali", "Kitap masada.")]}

@@ -99,7 +99,7 @@ def test_a_field_that_is_no_more_counts_if_it_was_on(tmp_path: Path) -> None:
 def test_options_beside_other_entries(tmp_path: Path) -> None:
     prepare = PrepareOptions("en", "sw", speed_perturb=(0.9, 1.1))
     old = {**dataclasses.asdict(prepare), "speed_perturb": [], "audio": "x", "leaks": ""}
-    del old["max_drop"]
+    del old["max_drop"], old["max_shared_speakers"]
     now = Spread(prepare, {"speed_perturb": [], "audio": "x", "leaks": ""})
     finished(tmp_path, old)
     assert identity(now) == json.loads(json.dumps(old)) and stage(tmp_path, now).changes() == []
@@ -112,7 +112,8 @@ def test_what_has_no_effect() -> None:
     without = {cls.__name__: [name for name, field in option_fields(cls).items() if NoEffect in field.metadata]
                for cls in (Phase, Decoding, MtDecoding, System, Vocab, PrepareOptions)}
     assert without == {"Phase": ["dev_wer", "tensorboard"], "Decoding": ["batch_frames"], "MtDecoding": [],
-                       "System": ["schedule", "test"], "Vocab": ["text"], "PrepareOptions": ["max_drop"]}
+                       "System": ["schedule", "test"], "Vocab": ["text"],
+                       "PrepareOptions": ["max_drop", "max_shared_speakers"]}
 
 
 def test_identities_are_json() -> None:

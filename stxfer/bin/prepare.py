@@ -48,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         line = f"{of['train']} + {of['dev']} + {of['test']} pairs" if name == "bitext" else _set_line(of)
         if n := of.get("leaks", {}).get("n"):
             line += f"; {n} held-out sentences {'removed' if options.leaks == 'remove' else 'found'}"
+        if n := of.get("audio_leaks", {}).get("n"):
+            done = "removed" if options.audio_leaks == "remove" else "found"
+            line += f"; {n} utterances with audio of dev or test {done}"
         print(f"{args.out / name}: {line}")
     if any(of.get("dropped") or of.get("warnings") for of in figures.values()):
         print(f"Each set's dropped.tsv and audio.json in {args.out} say which and why")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
@@ -61,23 +60,3 @@ def _groups(rows: Sequence[Collection[str]]) -> list[list[int]]:
 
 def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode(errors="surrogatepass")).digest()
-
-
-class _Letters(dict[int, int | None]):
-    """A table for str.translate, filled as characters come, that deletes punctuation, symbols, spaces and controls."""
-
-    def __missing__(self, code: int) -> int | None:
-        self[code] = None if unicodedata.category(chr(code))[0] in "PSZC" else code
-        return self[code]
-
-
-_LETTERS = _Letters()
-
-
-def sentence_key(sentence: str) -> str:
-    """Return what sentences are compared by: no case, punctuation, symbols or white space.
-
-    The Turkish letters i and ı, which case folding cannot tell apart without knowing the language, count as one.
-    """
-    folded = unicodedata.normalize("NFKC", sentence).casefold().replace("i\u0307", "i").replace("ı", "i")
-    return folded.translate(_LETTERS)

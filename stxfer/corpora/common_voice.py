@@ -37,7 +37,7 @@ def prepare_common_voice(corpus: str | os.PathLike[str], out: str | os.PathLike[
         splits: names of the tables.
         train_from: a table, such as ``validated``, to take ``train`` from in place of ``train.tsv``: all its rows
             that share no speaker and no sentence with ``dev.tsv`` and ``test.tsv``, see
-            :func:`stxfer.corpora.apart.sentence_key`.
+            :func:`stxfer.text.near.sentence_key`.
         test_from: a table, such as ``dev``, that gives the test set where there is no ``test.tsv``: half of its rows,
             whose speakers and sentences the other half lacks. That half stays what the table gives.
         parts: what is said of the columns that tell which part of a clip is meant.

@@ -17,13 +17,14 @@ from typing import Any
 
 from stxfer.audio.io import files_digest
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.corpora.apart import hold_out, sentence_key
+from stxfer.corpora.apart import hold_out
 from stxfer.corpora.collect import MAX_DROP, Counts, write_set
 from stxfer.corpora.entries import Entry
 from stxfer.corpora.parts import BY_NAME, ROLES, Part, PartColumns, PartOptions, part_name
 from stxfer.corpora.paths import inside, on_disk, slashes
 from stxfer.corpora.rows import Row, column_names, other_separator, read_rows, sanitise
 from stxfer.kaldi.datadir import text_language
+from stxfer.text.near import sentence_key
 
 REQUIRED = ("audio", "text")
 OPTIONAL = ("utt", "speaker", *ROLES)
@@ -40,7 +41,7 @@ class HeldOut:
         name: the set, e.g. ``tgt_dev``.
         share: of the manifest's rows, above 0 and below 1.
         apart: columns of ours in which the two sets share no value: ``speaker``, ``text``, ``text.<lang>.<label>``;
-            texts are compared by :func:`stxfer.corpora.apart.sentence_key`.
+            texts are compared by :func:`stxfer.text.near.sentence_key`.
     """
 
     name: str

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from stxfer.core.errors import DataError
-from stxfer.corpora.apart import hold_out, sentence_key
+from stxfer.corpora.apart import hold_out
 from stxfer.corpora.collect import list_folder
 from stxfer.corpora.entries import Entry
 from stxfer.corpora.parts import BY_NAME, Part, PartColumns, PartOptions, part_name
 from stxfer.corpora.paths import inside, listed
 from stxfer.corpora.rows import column_names, read_rows, sanitise
+from stxfer.text.near import sentence_key
 
 log = logging.getLogger(__name__)
 COLUMNS = ("client_id", "path", "sentence")

@@ -33,6 +33,7 @@ FEATS, FRAMES, CHECKSUMS, DURATIONS, TEXT = "feats.scp", "utt2num_frames", "feat
 MODEL, CONFIG, INFO, CURVE, TRANSFER = "model.pth", "config.yaml", "model.json", "curve.png", "transfer.json"
 EXPORTED = "model.safetensors"  # the parameters of an exported model
 DECODED = "decode.json"  # counts of a decoded set
+LEAKS = "leaks.json"  # beside the prepared sets: what training shares with dev and test
 SCORE, UTTERANCES = "score.json", "utts.jsonl"
 TRAIN_LOG, DECODE_LOG = "train.log", "decode.log"
 

@@ -44,6 +44,12 @@ class PrepareOptions(Options):
     """The share of a set that stages 1 and 2 may drop before it is an error."""
     leaks: Literal["remove", "report", "stop"] = "remove"
     """What becomes of dev and test sentences in training text."""
+    audio_leaks: Literal["remove", "report", "stop"] = "remove"
+    """What becomes of training utterances that have audio of dev or test sets: the same samples, or a part of the same
+    recording that overlaps."""
+    max_shared_speakers: Annotated[Unit, NoEffect] = 1.0
+    """The share of a dev or test set's speakers that may speak in the training set of its side before it is an error;
+    they are counted in leaks.json."""
     tgt_train_hours: Amount = 0.0
     """Take a seeded subset of this size of tgt_train; 0: all of it."""
     seed: Whole = 1

@@ -1,6 +1,6 @@
 """Stage 2: raw data directories and bitext to normalised, checked, leak-free ones.
 
-A set's name says what it is: ``src_`` or ``tgt_``, then ``train``, ``dev`` or ``test``. Sentences of dev and
+A set's name says what it is: ``src_`` or ``tgt_``, then ``train``, ``dev`` or ``test``. Sentences and audio of dev and
 test sets are removed from training sets.
 """
 
@@ -27,15 +27,17 @@ from stxfer.core.pool import Pool, worker_pool
 from stxfer.core.stage import MARKER, Stage
 from stxfer.corpora.bitext.clean import clean_bitext
 from stxfer.experiment.clean import CleanOptions
-from stxfer.experiment.layout import bitext_dir
+from stxfer.experiment.layout import LEAKS, bitext_dir
 from stxfer.experiment.prepare import MAX_TEST_SECONDS, MIN_SECONDS, PrepareOptions
 from stxfer.kaldi.datadir import DataDir, find_sets, raw_text, read_datadir, table_files, text_language, write_datadir
 from stxfer.kaldi.dropped import check_share, kind, read_dropped
 from stxfer.kaldi.stats import datadir_stats
 from stxfer.kaldi.subset import subset
 from stxfer.kaldi.table import read_table
+from stxfer.prepare.held_audio import HELD_AUDIO, HeldAudio, write_held_audio
+from stxfer.prepare.leaks import REMOVED, check_speakers, leak_summary, leaks_of, shared_speakers
 from stxfer.prepare.utterance_checks import audio_summary, check_audio, text_problem, text_summary
-from stxfer.text.leaks import find_leaks, leak_report, stop_at_leaks, write_held_out
+from stxfer.text.leaks import write_held_out
 from stxfer.text.normalise import normalise, written
 from stxfer.text.profiles import PROFILES, Profile, profile
 
@@ -50,6 +52,7 @@ class _Rules:
     options: PrepareOptions
     profiles: Mapping[str, Profile]
     held: Mapping[str, str]
+    held_out: Sequence[str] = ()
 
     def profile(self, name: str, file: str) -> Profile:
         """Return the profile of one text of a set."""
@@ -66,8 +69,9 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
     - ``<set>``: a data directory with ``dropped.tsv`` (utterance, the stage that dropped it, ``<kind>: <detail>``;
       what stage 1 dropped is in it too) and ``audio.json``, see :func:`stxfer.prepare.utterance_checks.audio_summary`;
     - ``bitext``: the same files, cleaned, with ``dropped.json``;
-    - ``held_out.tsv``, see :func:`stxfer.text.leaks.held_out`, and ``leaks.json``: which of its sentences stood in
-      training text, counted, with examples;
+    - ``held_out.tsv``, see :func:`stxfer.text.leaks.held_out`, in each dev and test set
+      :data:`stxfer.prepare.held_audio.HELD_AUDIO`, and ``leaks.json``: which sentences, audio and speakers of dev and
+      test stood in training sets, counted, with examples, see :mod:`stxfer.prepare.leaks`;
     - ``stats.json``: of each set, see :class:`stxfer.kaldi.stats.Stats`; dev and test sets are held against the
       training set of their side for out-of-vocabulary words.
 
@@ -90,22 +94,25 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
     Raises:
         ConfigError: ``perturb_sets`` names no set, or the subset is larger than ``tgt_train``.
         DataError: malformed input, too much of a set would be dropped (the list of it is left at
-            ``<out>/<set>.dropped.tsv``), or a leak where ``options.leaks`` is ``stop``.
+            ``<out>/<set>.dropped.tsv``), a leak where ``options.leaks`` or ``options.audio_leaks`` is ``stop``, or more
+            shared speakers than ``options.max_shared_speakers``.
         StaleError: an input is out of date itself.
     """
     data, out = Path(data), Path(out)
     sets = _sets(data, options)
     rules = _Rules(options, profiles, {})
-    held = _sentences(data, [name for part in ("test", "dev") for name in sets if _is(name, part)], rules)
-    rules = dataclasses.replace(rules, held=held)
+    held_out = [name for part in ("test", "dev") for name in sets if _is(name, part) and not _is(name, "train")]
+    held = _sentences(data, held_out, rules)
+    rules = dataclasses.replace(rules, held=held, held_out=tuple(held_out))
     bitext = bitext_dir(data).is_dir()
     _remove_vanished(out, data, [*sets, "bitext"] if bitext else sets)
     write_held_out(out, held)
     figures = {}
     with worker_pool(nj) as pool:
-        for name in sets:
+        for name in sorted(sets, key=lambda name: _is(name, "train")):  # last: without what the others hold out
             stage = _set_stage(data, out, name, rules)
-            if stage.needed(force=force, allow_stale=allow_stale):
+            whole = name not in held_out or (out / name / HELD_AUDIO).exists()
+            if stage.needed(force=force or not whole, allow_stale=allow_stale):
                 _prepare_set(stage, data / name, rules, pool)
             figures[name] = read_json(stage.marker)["figures"]
             _check_share(data / name, out, figures[name]["n_raw"], read_dropped(out / name / "dropped.tsv"), options)
@@ -113,9 +120,10 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
         figures["bitext"] = clean_bitext(
             bitext_dir(data), bitext_dir(out), (options.source_lang, options.target_lang), held, _places(data, held),
             leaks=options.leaks, clean=clean, profiles=profiles, force=force, allow_stale=allow_stale)
-    leaks = {name: of["leaks"] for name, of in figures.items() if "leaks" in of}
-    _update_json(out / "leaks.json", {"leaks": options.leaks, "n": sum(leak["n"] for leak in leaks.values()),
-                                      "found_in": leaks})
+    figures = {name: figures[name] for name in [*sets, *(["bitext"] if bitext else [])]}
+    speakers = shared_speakers(out, sets)
+    _update_json(out / LEAKS, leak_summary(options, figures, speakers))
+    check_speakers(out, speakers, options.max_shared_speakers)
     stats = {name: _stats(out, name) for name in sets}
     _update_json(out / "stats.json", stats)
     return {name: {**of, "stats": stats[name]} if name in stats else of for name, of in figures.items()}
@@ -194,8 +202,9 @@ def _set_stage(data: Path, out: Path, name: str, rules: _Rules) -> Stage:
         inputs += _places(data, rules.held)
         # Beside the files: other rules for another language make other sentences of them.
         used["held_out"] = hashlib.sha256("\n".join(sorted(rules.held)).encode()).hexdigest()
+        inputs += [out / held_out / HELD_AUDIO for held_out in rules.held_out]
     else:
-        used["leaks"] = ""
+        used |= {"leaks": "", "audio_leaks": None}
     return Stage(f"{_STAGE} {name}", out / name, inputs, Spread(options, used))
 
 
@@ -212,23 +221,21 @@ def _prepare_set(stage: Stage, raw: Path, rules: _Rules, pool: Pool) -> None:
     _check_share(raw, stage.out.parent, n_raw, dropped, options)
     figures: dict[str, Any] = {"n_raw": n_raw}
     if _is(name, "train"):
-        leaks = find_leaks({utt: (data.text[utt], *(table[utt] for table in data.texts.values()))
-                            for utt in data.utts if utt not in dropped}, rules.held)
-        if options.leaks == "stop":
-            stop_at_leaks(raw, list(leaks.values()))
-        elif options.leaks == "remove":
-            dropped |= {utt: f"{_STAGE}\tleak: {sentence!r} stands in {place}"
-                        for utt, (sentence, place) in leaks.items()}
-        figures["leaks"] = leak_report(list(leaks.values()))
+        leaks, found = leaks_of(data, [utt for utt in data.utts if utt not in dropped], rules.held,
+                                HeldAudio(stage.out.parent, rules.held_out), audio, options)
+        dropped |= leaks
+        figures |= found
     data = data.select([utt for utt in data.utts if utt not in dropped])
     if not len(data):
         raise DataError(f"{raw}: no utterance is left, e.g. {min(dropped)}: "
                         f"{dropped[min(dropped)].replace(chr(9), ': ')}")
     if name == "tgt_train" and options.tgt_train_hours:
         data = subset(data, hours=options.tgt_train_hours, seed=options.seed)
+    whole = data
     if options.speed_perturb and name in options.perturb_sets:
         data = perturb_speed(data, options.speed_perturb)
     write_datadir(stage.out, data, dropped=dropped)
+    further = [write_held_audio(stage.out, whole, audio)] if name in rules.held_out else []
     summary = audio_summary(audio)
     write_json(stage.out / "audio.json", summary)
     write_json(stage.out / "survey.json", surveys)
@@ -239,12 +246,12 @@ def _prepare_set(stage: Stage, raw: Path, rules: _Rules, pool: Pool) -> None:
                 "advice": {file: survey["advice"] for file, survey in surveys.items() if survey["advice"]},
                 "n_utts": len(data), "hours": round(data.hours, 4)}
     stage.finish([*table_files(stage.out), stage.out / "dropped.tsv", stage.out / "audio.json",
-                  stage.out / "survey.json"], figures=figures)
+                  stage.out / "survey.json", *further], figures=figures)
 
 
 def _check_share(raw: Path, out: Path, n_raw: int, dropped: Mapping[str, str], options: PrepareOptions) -> None:
     """Check the share dropped, leaks apart: of a set that was prepared under another limit, too."""
-    bad = {utt: reason for utt, reason in dropped.items() if kind(reason) != "leak"}
+    bad = {utt: reason for utt, reason in dropped.items() if kind(reason) != REMOVED}
     check_share(str(raw), n_raw - len(bad), bad, options.max_drop, _listing(out, raw.name))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from stxfer.experiment.config import Experiment
 from stxfer.report.convergence import BOUND, LAST, facts_table, warnings
+from stxfer.report.leaks import leak_lines
 from stxfer.report.results import headline_metric
 from stxfer.score.significance import TOO_FEW
 
@@ -119,7 +120,8 @@ def markdown(experiment: Experiment, results: Cell, samples: Sequence[Sequence[t
         samples: for each shown utterance its name and reference, then each system with its hypothesis.
         how: (what, value) lines on reproducing it, e.g. ("command", "./run.sh").
     """
-    return "\n".join([*_head(experiment, results), *_samples(samples), *_scoring(results), *_how(results, how)]) + "\n"
+    return "\n".join([*_head(experiment, results), *_samples(samples), *_shared(results), *_scoring(results),
+                      *_how(results, how)]) + "\n"
 
 
 def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
@@ -166,6 +168,13 @@ def _samples(samples: Sequence[Sequence[tuple[str, str]]]) -> Iterator[str]:
             yield ""
         yield from (f"{name:<{width}}  {text}".rstrip() for name, text in lines)
     yield "```"
+
+
+def _shared(results: Cell) -> Iterator[str]:
+    lines = list(leak_lines(results.get("leaks")))
+    if lines:
+        yield "\n## What training shares with dev and test\n"
+        yield from lines
 
 
 def _scoring(results: Cell) -> Iterator[str]:

@@ -11,7 +11,7 @@ from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write, read_json, write_json
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.layout import decode_dir, mt_scores, report_dir, system_dir
+from stxfer.experiment.layout import LEAKS, decode_dir, mt_scores, prepared_dir, report_dir, system_dir
 from stxfer.report.markdown import markdown
 from stxfer.report.plot import plot_report
 from stxfer.report.results import Run, collect_results, headline_metric, read_runs, trained_runs, unscorable
@@ -34,7 +34,7 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
     """Write ``expdir/report`` from the scores of all systems, unless that is done.
 
     Args:
-        dump: tells which systems have no reference; not read otherwise.
+        dump: tells which systems have no reference, and what training shares with dev and test.
         config, command: shown under "how to reproduce it".
         systems, seeds: what must be in it; none: everything that the config declares.
 
@@ -53,15 +53,17 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
     trained = trained_runs(experiment, expdir, runs, unscored)
     of_training = [decode_dir(expdir, system, seed) if system.name in runs else system_dir(expdir, system.name, seed)
                    for system, seed in trained]
+    leaks = prepared_dir(dump) / LEAKS
+    found = [leaks] if leaks.exists() else []
     stage = Stage("report", out, inputs=[*(run.path for of_system in runs.values() for run in of_system), *of_training,
-                                         *mt_scores(expdir).values()],
+                                         *mt_scores(expdir).values(), *found],
                   options={"name": experiment.name, "systems": used, "unscored": unscored,
                            "trained": [[system.name, seed] for system, seed in trained],
                            "compare": [list(p) for p in experiment.compare], "config": config, "command": command})
     whole = all((out / name).exists() for name in FILES)
     if not stage.needed(force=force or not whole, allow_stale=allow_stale):
         return Report(out, read_json(out / "results.json"))
-    results = collect_results(experiment, expdir, runs, unscored)
+    results = collect_results(experiment, expdir, runs, unscored) | {"leaks": read_json(leaks) if found else None}
     how = [("command", command), ("config", config),
            ("seeds", " ".join(map(str, sorted({seed for of_system in used.values() for seed in of_system}))))]
     plot_report(out / "report.png", results, through_st=through_st(experiment) & targets.keys())

@@ -1,0 +1,45 @@
+"""What training shares with dev and test, in sentences: what stage 2 found and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_DONE = {"remove": "removed from training", "report": "left in training", "stop": "none may stay"}
+
+
+def leak_lines(leaks: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield a line of Markdown for each kind of leak, of ``leaks.json``; see :mod:`stxfer.prepare.leaks`."""
+    if leaks is None:
+        return
+    text = leaks["found_in"]
+    yield f"- Sentences of dev and test in training text: {_counted(text, leaks['n'], leaks['leaks'])}"
+    near = {name: of["near"] for name, of in text.items() if "near" in of}
+    if near:
+        total = sum(of["n"] for of in near.values())
+        yield (f"- Training utterances with nearly such a sentence (case, punctuation or one word differs): "
+               f"{_counted(near, total, 'report' if total else '')}{_example(near)}")
+    if "audio" in leaks:
+        audio = leaks["audio"]
+        yield f"- Audio of dev and test in training: {_counted(audio['found_in'], audio['n'], audio['leaks'])}"
+        if recordings := sum(of["recordings"] for of in audio["found_in"].values()):
+            yield f"- Recordings of which training has one part, and dev or test another: {recordings}"
+    for name, of in leaks.get("speakers", {}).items():
+        for other, shared in of["shared"].items():
+            if of["speakers"] is None:
+                yield f"- Speakers of {name} in {other}: not known, the corpus does not tell who speaks"
+            else:
+                yield (f"- Speakers of {name} in {other}: {shared['n'] or 'none'} of {of['speakers']}"
+                       + (f", who speak {shared['utterances']} of its utterances" if shared["n"] else ""))
+
+
+def _counted(found: Mapping[str, Any], total: int, what: str) -> str:
+    if not total:
+        return "none"
+    places = ", ".join(f"{name} {of['n']}" for name, of in found.items() if of["n"])
+    return f"{total} ({places}), {_DONE[what]}"
+
+
+def _example(near: Mapping[str, Any]) -> str:
+    first = next((example for of in near.values() for example in of["examples"]), None)
+    return f", e.g. `{first['sentence']}` for `{first['near']}` of {first['in']}" if first else ""
