@@ -9,7 +9,7 @@ from stxfer.bin._cli import add_stage_options, make_parser, run
 from stxfer.bin._options import add_options, read_options
 from stxfer.core.errors import ConfigError
 from stxfer.corpora.bitext.directory import PARTS
-from stxfer.corpora.synthetic.spoken_bitext import speak_bitext
+from stxfer.corpora.synthetic.spoken_bitext import LEFT_OUT, speak_bitext
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.data import SpokenBitextOptions
 from stxfer.experiment.layout import DATA, bitext_dir
@@ -43,8 +43,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     counts = speak_bitext(args.bitext, args.out, (source, target), options, prefix=args.prefix,
                           profiles=profiles, nj=args.nj, force=args.force, allow_stale=args.allow_stale)
     sets = ", ".join(f"{args.prefix}_{part} {counts[part]}" for part in PARTS)
-    print(f"spoken from {args.bitext}: {sets}"
-          f" utterances; {counts['bitext']} pairs left for MT in {bitext_dir(args.out)}")
+    print(f"spoken from {args.bitext}: {sets} utterances; {counts['bitext']} pairs left for MT in "
+          f"{bitext_dir(args.out)}, {counts['held_out']} are not, as a side of theirs is spoken or held out; what is "
+          f"not spoken, and why: {bitext_dir(args.out) / LEFT_OUT}")
 
 
 if __name__ == "__main__":

@@ -197,6 +197,15 @@ def profile(lang: str, profiles: Mapping[str, Profile] | None = None) -> Profile
     return profiles["default"]
 
 
+def of_bitext(rules: Profile) -> Profile:
+    """Return a language's rules for text that was written and not transcribed, that of bitexts.
+
+    Square brackets hold an editor's words there, "he [the president] said", which are words of the sentence, where
+    those of transcripts hold what is not speech: only known events are removed.
+    """
+    return dataclasses.replace(rules, square="events") if rules.square == "all" else rules
+
+
 def has_profile(lang: str, profiles: Mapping[str, Profile] | None = None) -> bool:
     """Whether a language has rules of its own."""
     return lang != "default" and profile(lang, profiles).name != "default"
