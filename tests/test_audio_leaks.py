@@ -14,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_prepare import write_bitext
 
+from stxfer.audio.check import AudioReport
 from stxfer.bin import prepare as cli
 from stxfer.bin import prepare_common_voice, prepare_kaldi_dir, prepare_manifest
 from stxfer.core.errors import DataError
 from stxfer.experiment.prepare import PrepareOptions
-from stxfer.kaldi.datadir import read_datadir
-from stxfer.prepare.held_audio import HELD_AUDIO
+from stxfer.kaldi.datadir import Audio, DataDir, read_datadir
+from stxfer.kaldi.segments import Segment
+from stxfer.prepare.held_audio import HELD_AUDIO, HeldAudio, write_held_audio
 from stxfer.prepare.sets import prepare
 from stxfer.report.leaks import leak_lines
 from stxfer.text.near import NearIndex, sentence_key
@@ -172,6 +174,48 @@ def test_source_and_target_and_what_changes(root: Path) -> None:
     Path("dump/tgt_test", HELD_AUDIO).unlink()  # as a directory made before there was such a file
     run()
     assert Path("dump/tgt_test", HELD_AUDIO).exists() and read_datadir("dump/src_train").utts == ["u2"]
+
+
+def test_dev_and_test(root: Path) -> None:
+    """What dev shares with test is told and left: no more is trained on it."""
+    manifest("tgt_dev", [{"audio": "copy.wav"}, {"audio": "c.wav"}, part("talk.wav", 1, 2)], ["ada", "ben", "eva"])
+    manifest("tgt_test", [{"audio": "a.wav"}, part("talk.wav", 2.5, 2)], ["ada", "zoe"])
+    run()
+    assert len(read_datadir("dump/tgt_dev")) == 3
+    assert found()["audio"]["dev_in_test"] == {"tgt_dev": {"n": 2, "examples": [
+        {"utterance": "ada-u1", "audio": "the same audio as tgt_test/ada-u1"},
+        {"utterance": "eva-u3", "audio": "0.50 s of the recording in common with tgt_test/zoe-u2"}]}}
+    assert found()["speakers"] == {
+        "tgt_dev": {"speakers": 3, "shared": {}},
+        "tgt_test": {"speakers": 2, "shared": {"tgt_dev": {"n": 1, "utterances": 1, "examples": ["ada"]}}}}
+    run(max_shared_speakers=0.0)
+    assert list(leak_lines(found()))[-2:] == [
+        "- Audio of test in dev: 2 (tgt_dev 2), left there",
+        "- Speakers of tgt_test in tgt_dev: 1 of 2, who speak 1 of its utterances"]
+
+
+_SPANS = st.lists(st.tuples(st.integers(0, 100), st.integers(1, 60), st.sampled_from([None, 0, 1])), max_size=12)
+
+
+@given(_SPANS, st.tuples(st.integers(0, 100), st.integers(1, 60), st.sampled_from([None, 0, 1])))
+def test_overlaps_are_those_that_every_pair_tells(tmp_path_factory: pytest.TempPathFactory,
+                                                  held: list[tuple[int, int, int | None]],
+                                                  one: tuple[int, int, int | None]) -> None:
+    def audio(start: int, length: int, channel: int | None) -> Audio:
+        return Audio("talk.wav", start / 10, None if length == 60 else (start + length) / 10, channel=channel)
+
+    out = tmp_path_factory.mktemp("held")
+    (out / "tgt_test").mkdir()
+    utts = {f"u{k:02}": audio(*span) for k, span in enumerate(held)}
+    data = DataDir(out, {"talk": "talk.wav"}, dict.fromkeys(utts, "x"), dict.fromkeys(utts, "s"), segments={
+        utt: Segment("talk", a.start, a.end, a.channel) for utt, a in utts.items()})
+    write_held_audio(out / "tgt_test", data, {utt: AudioReport(1.0, RATE, 1, digest=utt) for utt in utts})
+    heard = HeldAudio(out, ["tgt_test"]).find(audio(*one), "another")
+    end = 10.0 ** 6 if one[1] == 60 else (one[0] + one[1]) / 10
+    shared = [utt for utt, a in utts.items() if min(end, a.end or 10.0 ** 6) - max(one[0] / 10, a.start) > 0.3
+              and (None in (one[2], a.channel) or one[2] == a.channel)]
+    assert (heard is not None) == bool(shared)
+    assert heard is None or heard.place.removeprefix("tgt_test/") in shared
 
 
 def test_what_is_a_sentence_and_audio_of_the_test_is_dropped_once(root: Path) -> None:

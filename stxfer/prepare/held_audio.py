@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import math
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from stxfer.kaldi.datadir import Audio, DataDir
 
 HELD_AUDIO = "held_audio.tsv"  # beside each dev and test set
 _COLUMNS = ("utterance", "digest", "path", "channel", "start", "end")
+_ANY = -1  # in place of a channel: all of them
 _PADDING = 0.3  # seconds; a shorter overlap is the pause that neighbouring segments share
 
 
@@ -33,8 +35,26 @@ class Found(NamedTuple):
 class _Span(NamedTuple):
     start: float
     end: float
-    channel: int | None
+    channel: int
     place: str
+
+
+class _Recording:
+    """The parts of one file that dev and test sets have, by their starts."""
+
+    def __init__(self) -> None:
+        self.spans: list[_Span] = []
+        self._longest: float | None = None
+
+    def overlapping(self, start: float, end: float) -> Iterator[_Span]:
+        """Yield the parts that overlap with one by more than the pause that neighbours share."""
+        if self._longest is None:
+            self.spans.sort()
+            self._longest = max(span.end - span.start for span in self.spans)
+        first = bisect_left(self.spans, start - self._longest, key=lambda span: span.start)
+        for span in self.spans[first:bisect_left(self.spans, end, key=lambda span: span.start)]:
+            if min(end, span.end) - max(start, span.start) > _PADDING:
+                yield span
 
 
 def write_held_audio(directory: Path, data: DataDir, reports: Mapping[str, AudioReport]) -> Path:
@@ -56,6 +76,15 @@ def write_held_audio(directory: Path, data: DataDir, reports: Mapping[str, Audio
     return path
 
 
+def read_held_audio(path: Path) -> Iterator[tuple[str, str, Audio]]:
+    """Yield each utterance that :func:`write_held_audio` has written, the digest of its samples and where they lie."""
+    with path.open(encoding="utf-8", newline="") as handle:
+        for row in csv.DictReader(handle, delimiter="\t"):
+            yield row["utterance"], row["digest"], Audio(
+                row["path"], float(row["start"]), float(row["end"]) if row["end"] else None,
+                channel=int(row["channel"]) if row["channel"] else None)
+
+
 class HeldAudio:
     """The audio of some dev and test sets.
 
@@ -69,22 +98,20 @@ class HeldAudio:
 
     def __init__(self, out: Path, sets: Iterable[str]) -> None:
         self._digests: dict[str, str] = {}
-        self._spans: defaultdict[str, list[_Span]] = defaultdict(list)
+        self._recordings: defaultdict[str, _Recording] = defaultdict(_Recording)
         for name in sets:
             path = out / name / HELD_AUDIO
             if not path.exists():
                 raise DataError(f"{path}: no such file; run stage 2 (prepare) again")
-            with path.open(encoding="utf-8", newline="") as handle:
-                for row in csv.DictReader(handle, delimiter="\t"):
-                    place = f"{name}/{row['utterance']}"
-                    self._digests.setdefault(row["digest"], place)
-                    self._spans[row["path"]].append(_Span(float(row["start"]), float(row["end"] or math.inf),
-                                                          int(row["channel"]) if row["channel"] else None, place))
+            for utt, digest, audio in read_held_audio(path):
+                self._digests.setdefault(digest, f"{name}/{utt}")
+                self._recordings[audio.path].spans.append(_Span(
+                    audio.start, _end(audio), _ANY if audio.channel is None else audio.channel, f"{name}/{utt}"))
 
     @property
     def recordings(self) -> set[str]:
         """The files that the audio lies in."""
-        return set(self._spans)
+        return set(self._recordings)
 
     def find(self, audio: Audio, digest: str) -> Found | None:
         """Return a dev or test utterance whose audio an utterance has.
@@ -95,12 +122,15 @@ class HeldAudio:
         """
         if digest and digest in self._digests:
             return Found(self._digests[digest], "the same audio as")
-        end = math.inf if audio.end is None else audio.end
-        for span in self._spans.get(audio.path, ()):
-            if None not in (audio.channel, span.channel) and audio.channel != span.channel:
-                continue
-            overlap = min(end, span.end) - max(audio.start, span.start)
-            if overlap > _PADDING:
+        if audio.path not in self._recordings:
+            return None
+        for span in self._recordings[audio.path].overlapping(audio.start, _end(audio)):
+            if audio.channel is None or span.channel in (audio.channel, _ANY):
+                overlap = min(_end(audio), span.end) - max(audio.start, span.start)
                 return Found(span.place, "all of the recording of" if overlap == math.inf else
                              f"{overlap:.2f} s of the recording in common with")
         return None
+
+
+def _end(audio: Audio) -> float:
+    return math.inf if audio.end is None else audio.end

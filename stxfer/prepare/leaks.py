@@ -13,7 +13,7 @@ from stxfer.core.errors import DataError
 from stxfer.experiment.prepare import PrepareOptions
 from stxfer.kaldi.datadir import DataDir
 from stxfer.kaldi.table import iter_table
-from stxfer.prepare.held_audio import Found, HeldAudio
+from stxfer.prepare.held_audio import HELD_AUDIO, Found, HeldAudio, read_held_audio
 from stxfer.text.leaks import N_EXAMPLES, find_leaks, leak_report, stop_at_leaks
 from stxfer.text.near import NearIndex
 
@@ -85,7 +85,7 @@ def _near(texts: Mapping[str, Sequence[str]], held: Mapping[str, str]) -> dict[s
 
 
 def shared_speakers(out: Path, sets: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Return which speakers of each dev and test set speak in a training set of its side, too.
+    """Return which speakers of each dev and test set speak in the training sets of its side, of a test set in dev, too.
 
     Args:
         out: the folder of prepared sets.
@@ -93,19 +93,20 @@ def shared_speakers(out: Path, sets: Collection[str]) -> dict[str, dict[str, Any
 
     Returns:
         By dev and test set: ``speakers``, their number, None where each utterance is a speaker of its own, and
-        ``shared``: by training set ``n`` speakers, the ``utterances`` of theirs in the dev or test set, ``examples``.
+        ``shared``: by the other set ``n`` speakers, the ``utterances`` of theirs in the dev or test set, ``examples``.
     """
     found = {}
-    trained = {name: set(_speakers(out / name).values()) for name in sets if "train" in name.split("_")}
+    speakers_of = {name: set(_speakers(out / name).values()) for name in sets}
     for name in sets:
-        if name in trained:
+        if _is(name, "train"):
             continue
         utt2spk = _speakers(out / name)
         known = any(utt != speaker for utt, speaker in utt2spk.items())
-        speakers = set(utt2spk.values()) if known else set()
+        speakers = speakers_of[name] if known else set()
         shared = {}
-        for other, theirs in trained.items():
-            if other.partition("_")[0] == name.partition("_")[0]:
+        for other, theirs in speakers_of.items():
+            if other.partition("_")[0] == name.partition("_")[0] and (
+                    _is(other, "train") or _is(other, "dev") and _is(name, "test")):
                 both = speakers & theirs
                 shared[other] = {"n": len(both), "utterances": sum(spk in both for spk in utt2spk.values()),
                                  "examples": sorted(both)[:N_EXAMPLES]}
@@ -126,10 +127,32 @@ def check_speakers(out: str | os.PathLike[str], speakers: Mapping[str, Mapping[s
     """
     for name, of in speakers.items():
         for other, shared in of["shared"].items():
-            if shared["n"] > limit * (of["speakers"] or 0):
+            if _is(other, "train") and shared["n"] > limit * (of["speakers"] or 0):
                 raise DataError(f"{Path(out) / name}: {shared['n']} of its {of['speakers']} speakers speak in {other}, "
                                 f"too, more than max_shared_speakers {limit:g} allows, e.g. "
                                 f"{' '.join(shared['examples'])}; take sets that share none, or raise the limit")
+
+
+def dev_in_test(out: Path, held_out: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Count the audio of test sets in dev sets, which is left there, with examples.
+
+    Args:
+        out: the folder of prepared sets.
+        held_out: the dev and test sets.
+    """
+    tests = HeldAudio(out, [name for name in held_out if _is(name, "test")])
+    found = {}
+    for name in held_out:
+        if not _is(name, "test"):
+            heard = {utt: some for utt, digest, audio in read_held_audio(out / name / HELD_AUDIO)
+                     if (some := tests.find(audio, digest))}
+            found[name] = {"n": len(heard), "examples": [{"utterance": utt, "audio": _said(some)}
+                                                         for utt, some in list(heard.items())[:N_EXAMPLES]]}
+    return found
+
+
+def _is(name: str, part: str) -> bool:
+    return part in name.split("_")
 
 
 def _speakers(directory: Path) -> dict[str, str]:
@@ -143,10 +166,18 @@ def _speakers(directory: Path) -> dict[str, str]:
 
 
 def leak_summary(options: PrepareOptions, figures: Mapping[str, Mapping[str, Any]],
-                 speakers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what ``leaks.json`` says, of the figures of sets and bitext."""
+                 speakers: Mapping[str, Mapping[str, Any]], in_dev: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what ``leaks.json`` says.
+
+    Args:
+        options: what became of leaks.
+        figures: of sets and bitext.
+        speakers: see :func:`shared_speakers`.
+        in_dev: see :func:`dev_in_test`.
+    """
     text = {name: of["leaks"] for name, of in figures.items() if "leaks" in of}
     audio = {name: of["audio_leaks"] for name, of in figures.items() if "audio_leaks" in of}
     return {"leaks": options.leaks, "n": sum(leak["n"] for leak in text.values()), "found_in": text,
-            "audio": {"leaks": options.audio_leaks, "n": sum(leak["n"] for leak in audio.values()), "found_in": audio},
+            "audio": {"leaks": options.audio_leaks, "n": sum(leak["n"] for leak in audio.values()), "found_in": audio,
+                      "dev_in_test": in_dev},
             "speakers": speakers}

@@ -35,7 +35,7 @@ from stxfer.kaldi.stats import datadir_stats
 from stxfer.kaldi.subset import subset
 from stxfer.kaldi.table import read_table
 from stxfer.prepare.held_audio import HELD_AUDIO, HeldAudio, write_held_audio
-from stxfer.prepare.leaks import REMOVED, check_speakers, leak_summary, leaks_of, shared_speakers
+from stxfer.prepare.leaks import REMOVED, check_speakers, dev_in_test, leak_summary, leaks_of, shared_speakers
 from stxfer.prepare.utterance_checks import audio_summary, check_audio, text_problem, text_summary
 from stxfer.text.leaks import write_held_out
 from stxfer.text.normalise import normalise, written
@@ -122,7 +122,7 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
             leaks=options.leaks, clean=clean, profiles=profiles, force=force, allow_stale=allow_stale)
     figures = {name: figures[name] for name in [*sets, *(["bitext"] if bitext else [])]}
     speakers = shared_speakers(out, sets)
-    _update_json(out / LEAKS, leak_summary(options, figures, speakers))
+    _update_json(out / LEAKS, leak_summary(options, figures, speakers, dev_in_test(out, held_out)))
     check_speakers(out, speakers, options.max_shared_speakers)
     stats = {name: _stats(out, name) for name in sets}
     _update_json(out / "stats.json", stats)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_DONE = {"remove": "removed from training", "report": "left in training", "stop": "none may stay"}
+_DONE = {"remove": "removed from training", "report": "left in training", "stop": "none may stay",
+         "dev": "left there"}
 
 
 def leak_lines(leaks: Mapping[str, Any] | None) -> Iterator[str]:
@@ -22,6 +23,9 @@ def leak_lines(leaks: Mapping[str, Any] | None) -> Iterator[str]:
     if "audio" in leaks:
         audio = leaks["audio"]
         yield f"- Audio of dev and test in training: {_counted(audio['found_in'], audio['n'], audio['leaks'])}"
+        in_dev = audio["dev_in_test"]
+        if total := sum(of["n"] for of in in_dev.values()):
+            yield f"- Audio of test in dev: {_counted(in_dev, total, 'dev')}"
         if recordings := sum(of["recordings"] for of in audio["found_in"].values()):
             yield f"- Recordings of which training has one part, and dev or test another: {recordings}"
     for name, of in leaks.get("speakers", {}).items():
