@@ -259,7 +259,7 @@ def test_command_shows_why_a_job_failed(world, tmp_path, monkeypatch, caplog):
 
 def test_broken_model_leaves_no_marker(world):
     experiment = load_experiment(world / "config.yaml")
-    job = Job(experiment.systems["broken"], 1, experiment.decode["target"], world / "dump", world / "exp")
+    job = Job(experiment.systems["broken"], 1, experiment.decoded["scratch"].options, world / "dump", world / "exp")
     with pytest.raises(StxferError, match="model.pth"):
         decode_job(job)
     assert job.stage.changes() is None
@@ -267,7 +267,7 @@ def test_broken_model_leaves_no_marker(world):
 
 def test_changed_options_decode_again(world):
     experiment = load_experiment(world / "config.yaml")
-    options = experiment.decode["target"]
+    options = experiment.decoded["scratch"].options
     job = Job(experiment.systems["scratch"], 1, options, world / "dump", world / "exp")
     decode_job(job)
     assert not job.stage.needed()

@@ -52,7 +52,7 @@ def test_a_translator_opens_and_translates_the_way_espnet_does(experiment: Exper
     stock = Text2Text(mt_train_config=directory / "config.yaml", mt_model_file=directory / "model.pth", beam_size=2,
                       maxlenratio=2.0, ctc_weight=0.0)
     sentence = "the dog sees the house"
-    ((ours,),) = TrainedTranslator(directory, experiment.decode["mt"]).translate([sentence])
+    ((ours,),) = TrainedTranslator(directory, experiment.decode_mt).translate([sentence])
     pieces = loaded.source_tokenizer.encode(sentence, out_type=str)
     _, _, ids, hypothesis = stock(torch.tensor([loaded.source_tokens.index(piece) for piece in pieces]))[0]
     theirs = [loaded.tokens[i] for i in ids if i not in (0, loaded.model.eos)]

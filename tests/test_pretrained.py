@@ -304,7 +304,7 @@ def test_a_system_is_trained_and_decoded(wav2vec2: Path, tmp_path: Path, monkeyp
     assert epochs[-1]["train_loss"] < epochs[0]["train_loss"]
     loaded = load_model(trained)
     report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, dump / "fbank/tgt_dev/feats.scp",
-                            tmp_path / "decoded", experiment.decode["target"])
+                            tmp_path / "decoded", experiment.decoded["scratch"].options)
     assert report["utterances"] == len(read_table(tmp_path / "decoded" / "text")) == 6
 
     dump_fbank(tmp_path / "data/tgt_dev", dump / "fbank/tgt_dev")
@@ -312,7 +312,7 @@ def test_a_system_is_trained_and_decoded(wav2vec2: Path, tmp_path: Path, monkeyp
         fit_system(experiment, experiment.systems["scratch"], 1, dump, exp, force=True)
     with pytest.raises(DataError, match="x 80 features do not fit the model"):
         decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, dump / "fbank/tgt_dev/feats.scp",
-                       tmp_path / "decoded", experiment.decode["target"])
+                       tmp_path / "decoded", experiment.decoded["scratch"].options)
 
 
 def test_other_weights_are_other_features(wav2vec2: Path, tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import toy
 
 from stxfer.core.errors import ConfigError
 
-LM = [{"ctc_weight": 0.0, "freeze": ["encoder"]}]
+TEXT_ONLY = [{"ctc_weight": 0.0, "freeze": ["encoder"]}]
 BODY = {"from": "source_asr", "parts": ["encoder", "decoder_body"]}
 SYSTEMS: dict[str, Any] = {
     "source_asr": {"task": "asr", "data": "src_train", "text": "@source@"},
-    "text_only": {"task": "lm", "data": "src_train", "text": "@target@.human", "train": "lm", "init": BODY},
+    "text_only": {"task": "text", "data": "src_train", "text": "@target@.human", "train": "text_only", "init": BODY},
     "xfer_text": {"task": "asr", "data": "tgt_train", "text": "@target@", "init": {"from": "text_only"}},
     "multi": {"task": "st", "data": "src_train", "text": "@target@.human", "tags": True, "vocab": "joint",
               "mix": [{"data": "src_train", "text": "@source@", "share": 0.5}], "init": BODY},
@@ -27,7 +27,7 @@ SYSTEMS: dict[str, Any] = {
 JOINT = {"size": 40, "text": ["src_train", "tgt_train", "bitext.sw"], "tags": ["en", "sw"]}
 CHANGES: dict[str, Any] = {
     "systems": SYSTEMS, "compare": [["mixed", "xfer_text"]],
-    "vocab": {**toy.CONFIG["vocab"], "joint": JOINT}, "train": {**toy.CONFIG["train"], "lm": LM}}
+    "vocab": {**toy.CONFIG["vocab"], "joint": JOINT}, "train": {**toy.CONFIG["train"], "text_only": TEXT_ONLY}}
 
 
 def changed(name: str, **values: Any) -> dict[str, Any]:
@@ -36,11 +36,11 @@ def changed(name: str, **values: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("changes", "message"), [
     (changed("text_only", train="st2"), "systems.text_only.train: 'st2' is not under 'train'"),
-    (changed("text_only", train="target"), "systems.text_only.train: 'target' has a ctc_weight, but task lm hears "
+    (changed("text_only", train="target"), "systems.text_only.train: 'target' has a ctc_weight, but task text hears "
                                            "nothing; give it a schedule of its own with ctc_weight 0"),
-    ({**CHANGES, "train": {**CHANGES["train"], "text": [{**LM[0], "encode_once": True}]}, "systems": {
+    ({**CHANGES, "train": {**CHANGES["train"], "text": [{**TEXT_ONLY[0], "encode_once": True}]}, "systems": {
         **SYSTEMS, "text_only": {**SYSTEMS["text_only"], "train": "text"}}},
-     "systems.text_only.train: 'text' has encode_once, but task lm runs no encoder; leave it out"),
+     "systems.text_only.train: 'text' has encode_once, but task text runs no encoder; leave it out"),
     (changed("multi", tags=False), "systems.multi.mix: texts in several languages need 'tags: true'"),
     (changed("multi", tags="yes"), "systems.multi.tags: 'yes' must be true or false"),
     (changed("multi", vocab="target"), "vocabulary 'target' has no piece <en>; set vocab.target.tags"),

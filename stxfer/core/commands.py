@@ -8,7 +8,7 @@ from os import PathLike
 from typing import TypeAlias
 
 PACKAGE = "stxfer.bin"
-NAMES = ("decode", "train_mt", "train_system")  # what is started by another command
+NAMES = ("decode", "train_lm", "train_mt", "train_system")  # what is started by another command
 Value: TypeAlias = "str | PathLike[str] | int | bool | list[str]"
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pydantic.dataclasses
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import ArgsKwargs
+from pydantic_core import ArgsKwargs, CoreSchema, core_schema
 from typing_extensions import Self, dataclass_transform
 
 from stxfer.core.errors import ConfigError
@@ -32,6 +32,20 @@ class _Mark:
 
 NoEffect = _Mark()  # the field changes no result, or what it names is an input of the stage
 NotInFile = _Mark()  # code fills the field; a file that has it is wrong
+
+
+@dataclass(frozen=True)
+class Formerly:
+    """Annotates a field whose values had other names once; files and markers may still have those."""
+
+    names: Mapping[str, str]
+
+    def now(self, value: Any) -> Any:
+        """Return what a value is called today."""
+        return self.names.get(value, value) if isinstance(value, str) else value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.now, handler(source))
 
 
 class Options:
@@ -173,6 +187,8 @@ def _fields_that_differ(was: Mapping[str, Any], current: Options, name: str,
     prefix = f"{name}." if name else ""
     for key in (key for key in current.effective() if key not in apart):
         before = was[key] if key in was else known[key].get_default(call_default_factory=True)
+        for mark in known[key].metadata:
+            before = mark.now(before) if isinstance(mark, Formerly) else before
         yield from differences(before, getattr(current, key), f"{prefix}{key}")
     for key in sorted(was.keys() - known.keys()):
         if was[key]:  # an option that is no more; switched off, it changed nothing

@@ -12,12 +12,13 @@ from stxfer.core.errors import ConfigError
 from stxfer.core.mistakes import located, nearest
 from stxfer.experiment.clean import CleanOptions
 from stxfer.experiment.data import DataOptions
-from stxfer.experiment.declared import Declaration, Vocab
+from stxfer.experiment.declared import Declaration, LanguageModel, Vocab
 from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.labels import HUMAN, Label, read_labels
 from stxfer.experiment.prepare import PrepareOptions
 from stxfer.experiment.systems import KINDS, Mix, System, check_systems, language_tag
-from stxfer.experiment.training import Decoding, Phase
+from stxfer.experiment.training import MtDecoding, Phase
+from stxfer.experiment.variants import MARK, Decoded, read_variants, ways_of_decoding
 from stxfer.experiment.yaml_file import read_file
 from stxfer.text.profiles import Profile, load_profiles, profile
 
@@ -49,10 +50,12 @@ class Experiment:
     vocab: Mapping[str, Vocab]
     labels: Mapping[str, Label]
     mt: Mt
+    lm: Mapping[str, LanguageModel]
     model: Mapping[str, Any]
     train: Mapping[str, tuple[Phase, ...]]
-    decode: Mapping[str, Decoding]
+    decode_mt: MtDecoding
     systems: Mapping[str, System]
+    decoded: Mapping[str, Decoded]
     compare: tuple[tuple[str, str], ...]
     seeds: tuple[int, ...]
 
@@ -63,15 +66,30 @@ class Experiment:
     def select(self, systems: Iterable[str] = (), kind: str | None = None) -> list[System]:
         """Return the named systems (none named: all) of one kind (none: any), sources first.
 
+        ``direct+lm`` names the system ``direct``, see :meth:`select_decoded`.
+
         Raises:
             ConfigError: a name is not declared.
         """
-        names = list(systems) or list(self.systems)
-        unknown = [name for name in names if name not in self.systems]
-        if unknown:
-            raise ConfigError(f"unknown system {unknown[0]!r}; declared: {' '.join(self.systems)}"
-                              f"{nearest(unknown[0], self.systems)}")
+        names = {found.system.name for found in self.select_decoded(systems)}
         return [system for system in self.order() if system.name in names and kind in (None, system.kind)]
+
+    def select_decoded(self, names: Iterable[str] = ()) -> list[Decoded]:
+        """Return the ways in which the named systems (none named: all) are decoded, sources first.
+
+        ``direct`` names the system in every way, ``direct+lm`` in one.
+
+        Raises:
+            ConfigError: a name is not declared.
+        """
+        wanted = list(names) or list(self.systems)
+        for name in wanted:
+            if name not in self.decoded:
+                raise ConfigError(f"unknown system {name!r}; declared: {' '.join(self.decoded)}"
+                                  f"{nearest(name, self.decoded)}")
+        rank = {system.name: number for number, system in enumerate(self.order())}
+        return sorted((found for name, found in self.decoded.items() if name in wanted or found.system.name in wanted),
+                      key=lambda found: rank[found.system.name])
 
     def order(self) -> list[System]:
         """Return all systems so that each comes after the one it starts from.
@@ -108,33 +126,49 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     labels = read_labels(declared.labels, languages[1], where)
     train = _schedules(raw["train"], where)
     mt = Mt(declared.mt.vocab, declared.mt.joint, raw["mt"].get("model", {}), declared.mt.train, declared.mt.clean)
-    if any(phase.encode_once for phase in mt.train):
-        raise ConfigError(f"{where}: mt.train.encode_once: it is for encoders of speech; leave it out")
-    if any(phase.criterion == "wer" for phase in mt.train):
-        raise ConfigError(f"{where}: mt.train.criterion: word errors are counted of speech; use accuracy")
+    for key, phases in (("mt", mt.train), *((f"lm.{name}", lm.train) for name, lm in declared.lm.items())):
+        if any(phase.encode_once for phase in phases):
+            raise ConfigError(f"{where}: {key}.train.encode_once: it is for encoders of speech; leave it out")
+        if any(phase.criterion == "wer" for phase in phases):
+            raise ConfigError(f"{where}: {key}.train.criterion: word errors are counted of speech; use accuracy")
+    for name, lm in declared.lm.items():
+        if lm.vocab not in declared.vocab:
+            raise ConfigError(f"{where}: lm.{name}.vocab: {lm.vocab!r} is not under 'vocab'"
+                              f"{nearest(lm.vocab, declared.vocab)}")
     systems, compare = _expanded(declared, raw, labels, where)
     check_systems(systems, languages, (HUMAN, *labels), train, declared.vocab, where)
     for system in systems.values():
         _check_phases(system, train, declared.vocab, where)
+    decoded = {found.name: found for found in
+               ways_of_decoding(systems.values(), read_variants(declared, raw, where), declared.lm, where)}
     used = {*KINDS, *(system.phases for system in systems.values())}
     for name in sorted(train.keys() - used):
         raise ConfigError(f"{where}: train.{name}: no system has this schedule; those that need no mention are "
                           f"{' '.join(KINDS)}{nearest(name, used)}")
     for number, pair in enumerate(compare):
         for name in pair:
-            if name not in systems:
-                raise ConfigError(f"{where}: compare[{number}]: unknown system {name!r}{nearest(name, systems)}")
-    decode = {kind: getattr(declared.decode, kind) for kind in (*KINDS, "mt")}
+            if name not in decoded:
+                raise ConfigError(f"{where}: compare[{number}]: unknown system {name!r}{_no_variant(name, decoded)}")
     experiment = Experiment(
         name=declared.name, source_lang=languages[0], target_lang=languages[1],
         profiles=load_profiles(declared.normalise, f"{where}: normalise"), data=declared.data, prepare=prepare,
-        features=declared.features, vocab=declared.vocab, labels=labels, mt=mt, model=raw["model"], train=train,
-        decode=decode, systems=systems, compare=compare, seeds=declared.seeds)
+        features=declared.features, vocab=declared.vocab, labels=labels, mt=mt, lm=declared.lm, model=raw["model"],
+        train=train, decode_mt=declared.decode.mt, systems=systems, decoded=decoded, compare=compare,
+        seeds=declared.seeds)
     try:
         experiment.order()
     except ConfigError as error:
         raise ConfigError(f"{where}: systems: {error}") from None
     return experiment
+
+
+def _no_variant(name: str, decoded: Mapping[str, Decoded]) -> str:
+    system, _, variant = name.partition(MARK)
+    if variant and system in decoded:
+        ways = [found.name for found in decoded.values() if found.system.name == system]
+        return f"; it is decoded as {' '.join(ways)} (a variant is there for the kinds it names, and with a language " \
+               "model for the systems that have its vocabulary)"
+    return nearest(name, decoded)
 
 
 def _schedules(train: Mapping[str, Any], where: str) -> dict[str, tuple[Phase, ...]]:
@@ -191,14 +225,14 @@ def _marked(value: Any, marks: Mapping[str, str]) -> Any:
 
 def _check_phases(system: System, train: Mapping[str, tuple[Phase, ...]], vocab: Mapping[str, Vocab],
                   path: str) -> None:
-    if system.task == "lm" and any(phase.ctc_weight for phase in train[system.phases]):
-        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has a ctc_weight, but task lm hears "
+    if system.task == "text" and any(phase.ctc_weight for phase in train[system.phases]):
+        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has a ctc_weight, but task text hears "
                           "nothing; give it a schedule of its own with ctc_weight 0")
-    if system.task == "lm" and any(phase.encode_once for phase in train[system.phases]):
-        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has encode_once, but task lm runs "
+    if system.task == "text" and any(phase.encode_once for phase in train[system.phases]):
+        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has encode_once, but task text runs "
                           "no encoder; leave it out")
-    if system.task == "lm" and any(phase.criterion == "wer" for phase in train[system.phases]):
-        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has criterion wer, but task lm "
+    if system.task == "text" and any(phase.criterion == "wer" for phase in train[system.phases]):
+        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has criterion wer, but task text "
                           "hears nothing that it could write down; give it a schedule with criterion accuracy")
     tags = {language_tag(language) for language in vocab[system.vocab].tags}
     parts: tuple[System | Mix, ...] = (system, *system.mix)

@@ -15,11 +15,22 @@ from stxfer.experiment.clean import CleanOptions
 from stxfer.experiment.data import DataOptions
 from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.labels import Declarations
-from stxfer.experiment.models import MtModel, SpeechModel
+from stxfer.experiment.models import LmModel, MtModel, SpeechModel
 from stxfer.experiment.prepare import PrepareOptions
 from stxfer.experiment.systems import System
 from stxfer.experiment.training import Decoding, MtDecoding, Phase
-from stxfer.experiment.types import Count, Flag, Language, Name, Unequal, VocabText, Words
+from stxfer.experiment.types import (
+    Count,
+    DecodedName,
+    Flag,
+    LabelName,
+    Language,
+    LmText,
+    Name,
+    Unequal,
+    VocabText,
+    Words,
+)
 
 SEEDS = 2 ** 32  # torch and numpy take no larger ones
 NonEmpty = Field(min_length=1)
@@ -86,6 +97,21 @@ class MtDeclaration(Options):
 
 
 @options
+class LanguageModel(Options):
+    """A language model, which decoding may use beside a system's own decoder."""
+
+    text: Annotated[tuple[LmText, ...], NonEmpty]
+    """What it learns from: texts as a vocabulary names them, and files of one sentence a line. Sentences of dev and
+    test sets are left out."""
+    vocab: Name = "target"
+    """Its vocabulary, which must be that of the systems that are decoded with it."""
+    model: LmModel = LmModel()
+    """The model, in ESPnet's words."""
+    train: Annotated[tuple[Phase, ...], NonEmpty] = (Phase(),)
+    """Its phases; what they say of speech, CTC and label smoothing has no meaning here."""
+
+
+@options
 class TrainDeclaration(Options):
     """Schedules by name, and what each of their phases has unless it says otherwise."""
 
@@ -118,6 +144,18 @@ class DecodingDeclaration(Options):
 
 
 @options
+class Variant(Options):
+    """A further way of decoding, by kind: what differs from ``decode``."""
+
+    source: Decoding | None = None
+    """Source ASR."""
+    st: Decoding | None = None
+    """Speech translation."""
+    target: Decoding | None = None
+    """Target ASR."""
+
+
+@options
 class Declaration(Options):
     """One experiment: languages, labels, model, training and systems."""
 
@@ -139,8 +177,8 @@ class Declaration(Options):
     """Beam search."""
     systems: dict[Name, System]
     """The systems: those with "@label@" in their names are there once for each label of label_systems."""
-    compare: tuple[Annotated[tuple[Name, Name], AfterValidator(_differ), BeforeValidator(_two)], ...]
-    """Pairs of a system and the baseline it is held against."""
+    compare: tuple[Annotated[tuple[DecodedName, DecodedName], AfterValidator(_differ), BeforeValidator(_two)], ...]
+    """Pairs of a system and the baseline it is held against, each as it is or as <system>+<variant>."""
     seeds: Annotated[tuple[Annotated[int, Strict(), Field(ge=0, lt=SEEDS)], ...], NonEmpty, Unequal]
     """Each system is trained once with each."""
     normalise: dict[str, Any] = Field(default_factory=dict)
@@ -151,5 +189,9 @@ class Declaration(Options):
     """Stage 2."""
     features: FeatureOptions = FeatureOptions()
     """What the models hear."""
+    lm: dict[Name, LanguageModel] = Field(default_factory=dict)
+    """Language models, by name."""
+    variants: dict[LabelName, Variant] = Field(default_factory=dict)
+    """Further ways of decoding, by name: a system "direct" is also scored and compared as "direct+<name>"."""
     label_systems: Annotated[tuple[StrictStr, ...], Unequal] = ()
     """The labels for which systems and comparisons named with "@label@" are there."""

@@ -10,12 +10,14 @@
     dump/translations/<label>/<set>/          translations before filtering                     stage 5
     dump/labels/<label>/<set>/                labels: text.<lang>.<label>
     dump/vocab/<name>/                        SentencePiece vocabularies                        stage 6
+    exp/lm/<name>/                            language models                                   stage 7
     exp/mt/<label>/                           translators                                       stage 4
     exp/mt/<label>/score/score.json           their scores on the test part of the bitext       stage 5
-    exp/<system>/seed<n>/                     trained systems                                   stages 7 to 9
-    exp/<system>/seed<n>/decode/<set>/        hypotheses                                        stage 10
-    exp/<system>/seed<n>/decode/<set>/score/  scores                                            stage 11
-    exp/report/                               RESULTS.md, results.json, report.png              stage 12
+    exp/<system>/seed<n>/                     trained systems                                   stages 8 to 10
+    exp/<system>/seed<n>/decode/<set>/        hypotheses                                        stage 11
+    exp/<system>/seed<n>/decode/<set>/score/  scores                                            stage 12
+    exp/<system>/seed<n>/decode/<set>+<variant>/  the same of a variant of decoding             stages 11, 12
+    exp/report/                               RESULTS.md, results.json, report.png              stage 13
 """
 
 from __future__ import annotations
@@ -114,6 +116,11 @@ def mt_scores(exp: Path) -> dict[str, Path]:
     return {path.parent.parent.name: path for path in sorted(mt_dir(exp).glob(f"*/score/{SCORE}"))}
 
 
+def lm_dir(exp: Path, name: str) -> Path:
+    """Return where a language model lies."""
+    return exp / "lm" / name
+
+
 def system_dir(exp: Path, system: str, seed: int) -> Path:
     """Return where a system trained with a seed lies."""
     return exp / system / f"seed{seed}"
@@ -125,14 +132,14 @@ def parameters(model: Path) -> Path:
     return exported if exported.exists() else model / MODEL
 
 
-def decode_dir(exp: Path, system: System, seed: int) -> Path:
-    """Return where the hypotheses of a system's test set lie."""
-    return system_dir(exp, system.name, seed) / "decode" / system.test_set
+def decode_dir(exp: Path, system: System, seed: int, variant: str = "") -> Path:
+    """Return where the hypotheses of a system's test set lie, those of a variant of decoding beside the usual ones."""
+    return system_dir(exp, system.name, seed) / "decode" / (system.test_set + (f"+{variant}" if variant else ""))
 
 
-def score_dir(exp: Path, system: System, seed: int) -> Path:
+def score_dir(exp: Path, system: System, seed: int, variant: str = "") -> Path:
     """Return where ``score.json``, ``utts.jsonl`` and their marker lie."""
-    return decode_dir(exp, system, seed) / "score"
+    return decode_dir(exp, system, seed, variant) / "score"
 
 
 def report_dir(exp: Path) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from pydantic import Field
+
 from stxfer.core.options import Options, options
 from stxfer.experiment.types import OneOf
 
@@ -19,8 +21,21 @@ MT_DECODERS = ("transformer",)
 INITS = ("chainer", "kaiming_normal", "kaiming_uniform", "normal", "xavier_normal", "xavier_uniform")
 PREENCODERS = ("linear", "sinc")
 POSTENCODERS = ("hugging_face_transformers", "length_adaptor")
+LANGUAGE_MODELS = ("seq_rnn", "transformer")  # those that the beam search knows
 FRONTENDS = ("embed", "patch")
 Conf = dict[str, Any]
+
+
+@options
+class LmModel(Options):
+    """A language model, in ESPnet's words."""
+
+    lm: Annotated[str, OneOf(LANGUAGE_MODELS)] = "seq_rnn"
+    """Its class: recurrent, or a Transformer."""
+    lm_conf: Conf = Field(default_factory=dict)
+    """Options of the class."""
+    init: Annotated[str, OneOf(INITS)] | None = None
+    """How parameters begin: as PyTorch's modules do unless it says so."""
 
 
 @options

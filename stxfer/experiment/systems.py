@@ -10,7 +10,7 @@ from typing_extensions import Self
 
 from stxfer.core.errors import ConfigError
 from stxfer.core.mistakes import nearest, wrong
-from stxfer.core.options import NoEffect, NotInFile, Options, options
+from stxfer.core.options import Formerly, NoEffect, NotInFile, Options, options
 from stxfer.experiment.types import Flag, MaybeName, MaybeSet, Portion, TextName, TrainingSet, Unequal, Words
 
 KINDS = ("source", "st", "target")
@@ -63,9 +63,9 @@ class Mix(Options):
 class System(Options):
     """One node of the experiment: a model trained on one task from one starting point."""
 
-    task: Literal["asr", "st", "lm"]
-    """asr; st; or lm, the control that reads the text without hearing the speech: what the decoder attends to is zero,
-    and the encoder stays as it was."""
+    task: Annotated[Literal["asr", "st", "text"], Formerly({"lm": "text"})]
+    """asr; st; or text, the control that reads the text without hearing the speech: what the decoder attends to is
+    zero, and the encoder stays as it was."""
     data: TrainingSet
     """The set of ``dump/fbank`` it is trained on."""
     text: TextName
@@ -92,7 +92,7 @@ class System(Options):
     @property
     def kind(self) -> str:
         """``source`` (source ASR), ``st`` (ST and its controls) or ``target`` (target ASR); a stage trains each."""
-        if self.task in ("st", "lm"):
+        if self.task in ("st", "text"):
             return "st"
         return "source" if self.data.startswith("src_") else "target"
 

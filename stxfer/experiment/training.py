@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from typing import Annotated, Literal
 
-from stxfer.core.options import NoEffect, Options, options
-from stxfer.experiment.types import Amount, BelowOne, Count, Flag, Number, Positive, Unit, Whole, Words
+from pydantic import model_validator
+from typing_extensions import Self
+
+from stxfer.core.mistakes import wrong
+from stxfer.core.options import NoEffect, Options, option_fields, options
+from stxfer.experiment.types import Amount, BelowOne, Count, Flag, MaybeName, Number, Positive, Unit, Whole, Words
 
 
 @options
@@ -17,7 +23,7 @@ class Phase(Options):
     steps: Count = 100
     """Optimiser steps of an epoch."""
     batch_frames: Count = 8000
-    """About so many input frames make a batch (MT: source tokens)."""
+    """About so many input frames make a batch (MT: source tokens; language models: tokens)."""
     lr: Positive = 1.5e-3
     """The highest learning rate: it rises over ``warmup`` of all steps and then falls to 0 along a cosine."""
     warmup: BelowOne = 0.15
@@ -62,7 +68,7 @@ class Phase(Options):
 
 
 @options
-class Decoding(Options):
+class BeamSearch(Options):
     """Beam search options, with ESPnet's meanings."""
 
     beam_size: Count = 5
@@ -81,7 +87,45 @@ class Decoding(Options):
 
 
 @options
-class MtDecoding(Decoding):
+class Tune(Options):
+    """Values of decoding options that are tried on the development set, each with each, before the test set."""
+
+    lm_weight: tuple[Amount, ...] = ()
+    """Of ``lm_weight``; none: the option's own."""
+    length_bonus: tuple[Number, ...] = ()
+    """Of ``length_bonus``."""
+    ctc_weight: tuple[Unit, ...] = ()
+    """Of ``ctc_weight``."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not any(getattr(self, name) for name in option_fields(Tune)):
+            raise wrong("has no values to try", key="")
+        return self
+
+
+@options
+class Decoding(BeamSearch):
+    """Beam search of speech models."""
+
+    lm: MaybeName = ""
+    """The language model of the experiment that scores each token too (shallow fusion)."""
+    lm_weight: Amount = 0.3
+    """w adds w times the language model's log probability to the score."""
+    tune: Tune | None = None
+    """What is tuned on the development set, for each system; what is best there decodes the test set."""
+
+    def candidates(self) -> list[Decoding]:
+        """Return the options that ``tune`` has tried, the first the best of equals; without it, these alone."""
+        if self.tune is None:
+            return [self]
+        axes = {name: values for name in option_fields(Tune) if (values := getattr(self.tune, name))}
+        return [replace(self, tune=None, **dict(zip(axes, values, strict=True)))
+                for values in itertools.product(*axes.values())]
+
+
+@options
+class MtDecoding(BeamSearch):
     """Beam search of translators; each batch is encoded as one, so that its size may move the last bits of a score."""
 
     batch_frames: Count = 20000

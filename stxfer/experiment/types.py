@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -29,6 +30,7 @@ _NAME = re.compile(r"\w[\w.-]*")
 _LABEL = re.compile(r"\w[\w-]*")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*")
 _SET = re.compile(r"(src|tgt)_\w[\w-]*")
+_DECODED = re.compile(rf"{_NAME.pattern}(\+{_LABEL.pattern})?")
 _TEXT = re.compile(r"\w[\w-]*(\.\w[\w-]*)?")
 _VOCAB_TEXT = re.compile(r"bitext(\.[\w-]+)?|(?P<set>\w[\w-]*)(/text(\.[\w-]+\.[\w-]+)?)?")
 
@@ -63,6 +65,20 @@ def _vocab_text(value: str) -> str:
     if not match or (match["set"] and not is_training_set(match["set"])):
         raise wrong("cannot be used: only training sets may be used (src_train, tgt_train, "
                     "src_train/text.<lang>.<label>, bitext, bitext.<lang>)", ("bitext", *TRAINING_SETS))
+    return value
+
+
+def is_named_text(text: str) -> bool:
+    """Whether a language model's text is named as a vocabulary's are, and is not the path of a file."""
+    return bool(_VOCAB_TEXT.fullmatch(text))
+
+
+def _lm_text(value: str) -> str:
+    if is_named_text(value):
+        return _vocab_text(value)
+    if not value.isprintable() or not Path(value).name.strip("."):
+        raise wrong("must be a text as a vocabulary names them (tgt_train, src_train/text.<lang>.<label>, "
+                    "bitext.<lang>), or the path of a file, with a '.' or '/' in it")
     return value
 
 
@@ -119,6 +135,8 @@ Name = Annotated[str, _like(_NAME, "a name: letters, digits, '_', '-' and '.', a
                  WithJsonSchema({"type": "string", "pattern": r"^[^\s./\\-][^\s/\\]*$"})]
 MaybeName = Annotated[str, _like(re.compile(rf"({_NAME.pattern})?"), "a name"),
                       WithJsonSchema({"type": "string", "pattern": r"^([^\s./\\-][^\s/\\]*)?$"})]
+DecodedName = Annotated[str, _like(_DECODED, "a system, or <system>+<variant>"),
+                        WithJsonSchema({"type": "string", "pattern": r"^[^\s./\\+-][^\s/\\]*$"})]
 LabelName = Annotated[str, _like(_LABEL, "a name: letters, digits, '_' and '-', no '-' first"),
                       WithJsonSchema({"type": "string", "pattern": r"^[^\s./\\-][^\s./\\]*$"})]
 Language = Annotated[str, _like(_LANGUAGE, "a language code such as sw or sr-latn"),
@@ -135,6 +153,7 @@ TextName = Annotated[str, _like(_TEXT, "a language, or <language>.<label> for a 
                      WithJsonSchema({"type": "string", "pattern": r"^[^\s./]+(\.[^\s./]+)?$"})]
 VocabText = Annotated[str, AfterValidator(_vocab_text), WithJsonSchema(
     {"type": "string", "pattern": r"^(bitext(\..+)?|(src|tgt)_[\w-]*train[\w-]*(/.*)?)$"})]
+LmText = Annotated[str, Strict(), AfterValidator(_lm_text), WithJsonSchema({"type": "string", "minLength": 1})]
 SplitNumbers = _split(float)
 SplitWords = _split(str)
 Unequal = AfterValidator(_unequal)

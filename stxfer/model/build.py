@@ -14,7 +14,7 @@ from stxfer.model.blstm import BLSTMEncoder
 from stxfer.model.dropout import use_byte_dropout
 from stxfer.model.encoded import EncodedModel
 from stxfer.model.encoder import S2TConformerEncoder, S2TEBranchformerEncoder, S2TTransformerEncoder
-from stxfer.model.espnet import asr_task, mt_task
+from stxfer.model.espnet import asr_task, lm_task, mt_task
 from stxfer.model.espnet_patches import quiet_builds
 from stxfer.model.smoothing import SmoothedLoss
 from stxfer.model.text_only import TextOnlyModel
@@ -60,16 +60,27 @@ class MTTask(mt_task.MTTask):
         return model  # type: ignore[no-any-return]
 
 
+class LMTask(lm_task.LMTask):
+    """ESPnet's language model task; training on a CPU is faster."""
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> torch.nn.Module:
+        """Build ESPnet's model from its arguments."""
+        model: torch.nn.Module = super().build_model(args)
+        use_byte_dropout(model)
+        return model
+
+
 def task_class(task: str) -> Any:
-    """Return ESPnet's task for ``asr``, ``st`` and ``lm`` (the same) or ``mt``."""
-    return MTTask if task == "mt" else ASRTask
+    """Return ESPnet's task for ``asr``, ``st`` and ``text`` (the same), ``mt`` or ``lm``."""
+    return {"mt": MTTask, "lm": LMTask}.get(task, ASRTask)
 
 
 def build_model(task: str, config: Mapping[str, Any]) -> torch.nn.Module:
     """Build a model on the CPU from an ESPnet training configuration.
 
     Args:
-        task: ``asr``, ``st``, ``lm`` or ``mt``.
+        task: ``asr``, ``st``, ``text``, ``mt`` or ``lm``.
         config: what it does not name has ESPnet's default.
     """
     cls = task_class(task)

@@ -57,7 +57,7 @@ class Opener:
         if kind is None:
             raise ConfigError(f"label {name!r} is made of other labels, not translated")
         self.kind = kind
-        self.source = LabelSource(name, self.label, experiment.decode["mt"], experiment.target_lang, dump, exp)
+        self.source = LabelSource(name, self.label, experiment.decode_mt, experiment.target_lang, dump, exp)
         self._threads = threads
         self._translator: Translator | None = None
 

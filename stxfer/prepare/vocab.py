@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from stxfer.core.errors import DataError
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.layout import TEXT, clean_bitext_dir, features_dir, label_dir, text_file, vocab_dir
+from stxfer.experiment.layout import TEXT, features_dir, text_file, vocab_dir
 from stxfer.experiment.systems import Mix, System, language_tag
-from stxfer.kaldi.table import iter_table
+from stxfer.prepare.texts import named_sentences, text_path
 from stxfer.text.vocab import MODEL, TOKENS, describe, train_vocab, unknown_characters
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
     sizes = {}
     for name, vocab in experiment.vocab.items():
         language = experiment.source_lang if name == "source" else experiment.target_lang
-        paths = [_path(text, language, experiment.labels, dump) for text in vocab.text]
+        paths = [text_path(text, language, experiment.labels, dump) for text in vocab.text]
         out = vocab_dir(dump, name)
         learnt = _learnt(experiment, name, dump, paths)
         stage = Stage(f"vocab {name}", out, [*paths, *learnt], vocab)
@@ -75,20 +75,5 @@ def _report_unknown(name: str, experiment: Experiment, dump: Path) -> None:
                         path, describe(found))
 
 
-def _path(text: str, language: str, labels: Collection[str], dump: Path) -> Path:
-    if text.partition(".")[0] == "bitext":
-        return clean_bitext_dir(dump) / f"train.{text.partition('.')[2] or language}"
-    directory, _, name = text.partition("/")
-    label = name.rpartition(".")[2]
-    if label in labels:
-        return label_dir(dump, label, directory) / name
-    return features_dir(dump, directory) / (name or TEXT)
-
-
-def _sentences(paths: list[Path]) -> Iterator[str]:
-    for path in paths:
-        if path.parent.name == "bitext":
-            with path.open(encoding="utf-8") as handle:
-                yield from (line.rstrip("\n") for line in handle)
-        else:
-            yield from (value for _, value in iter_table(path))
+def _sentences(paths: Iterable[Path]) -> Iterator[str]:
+    return (sentence for path in paths for _, sentence in named_sentences(path))

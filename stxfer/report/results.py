@@ -74,7 +74,7 @@ class Run:
 
 def unscorable(experiment: Experiment, dump: Path) -> dict[str, str]:
     """Return the systems that cannot be scored, each with the reference that is not there; "" if it hears nothing."""
-    return {system.name: "" if system.task == "lm" else
+    return {system.name: "" if system.task == "text" else
             f"{system.test_set}/{reference_path(experiment, system, dump).name}"
             for system in experiment.systems.values() if not has_reference(experiment, system, dump)}
 

@@ -26,7 +26,7 @@ def has_reference(experiment: Experiment, system: System, dump: Path) -> bool:
     ST on a test set that is there, but untranslated, cannot be: a test set that is not there at all is a stage
     not run, which is an error of its own.
     """
-    if system.task == "lm":
+    if system.task == "text":
         return False
     path = reference_path(experiment, system, dump)
     return path.exists() or not path.with_name(TEXT).exists()
@@ -36,7 +36,7 @@ def scorable(experiment: Experiment, systems: Iterable[System], dump: Path) -> l
     """Return the systems that can be scored, and log a line about each of the others."""
     kept = []
     for system in systems:
-        if system.task == "lm":
+        if system.task == "text":
             log.info("%s: skipped, it hears nothing; what starts from it is scored", system.name)
         elif has_reference(experiment, system, dump):
             kept.append(system)

@@ -20,12 +20,17 @@ from stxfer.model.espnet import Reporter, average_nbest_models
 from stxfer.model.espnet_patches import atomic_saves
 
 CHECKPOINT = "checkpoint.pth"
-CRITERIA = {"accuracy": ("valid", "acc", "max"), "wer": ("valid", "wer", "min")}  # in the reporter's words
+# Of what epochs are judged by on the development set, in the reporter's words.
+CRITERIA = {"accuracy": ("valid", "acc", "max"), "wer": ("valid", "wer", "min"), "loss": ("valid", "loss", "min")}
+Criterion = tuple[str, str, str]
 
 
-def criterion(phase: Phase) -> tuple[str, str, str]:
-    """Return what tells how good an epoch is: a part, a figure of it, and whether its ``max`` or ``min`` is best."""
-    return CRITERIA[phase.criterion]
+def criterion(task: str, phase: Phase) -> Criterion:
+    """Return what tells how good an epoch is: a part, a figure of it, and whether its ``max`` or ``min`` is best.
+
+    That of a language model is its loss, the logarithm of its perplexity.
+    """
+    return CRITERIA["loss" if task == "lm" else phase.criterion]
 
 
 def averaged(phase: Phase) -> int:
@@ -39,7 +44,7 @@ def figures(directory: Path) -> dict[int, dict[str, dict[str, Any]]]:
     return stats
 
 
-def ended(directory: Path, phase: Phase) -> bool:
+def ended(directory: Path, phase: Phase, by: Criterion) -> bool:
     """Return whether a phase has trained its last epoch.
 
     ESPnet asks for that at the end of an epoch only: started again after a kill in that moment, it would train on.
@@ -50,7 +55,7 @@ def ended(directory: Path, phase: Phase) -> bool:
     epoch = reporter.get_epoch()
     if epoch >= phase.epochs or not _learnt(reporter):
         return True
-    return bool(phase.patience) and bool(reporter.check_early_stopping(phase.patience, *criterion(phase)))
+    return bool(phase.patience) and bool(reporter.check_early_stopping(phase.patience, *by))
 
 
 def check_learnt(directory: Path) -> None:
@@ -61,16 +66,15 @@ def check_learnt(directory: Path) -> None:
                           "look for features that are not finite")
 
 
-def average(directory: Path, phase: Phase) -> Path:
+def average(directory: Path, phase: Phase, by: Criterion) -> Path:
     """Return the file with the mean parameters of a phase's best epochs, made if it is not there."""
     # Not valid.<figure>.best.pth: after a kill it may point at an epoch that is not the best one any more.
     reporter = _reporter(directory)
     count = min(phase.average, len(reporter.stats))
-    part, figure, _ = criterion(phase)
-    result = directory / f"{part}.{figure}.ave_{count}best.pth"
+    result = directory / f"{by[0]}.{by[1]}.ave_{count}best.pth"
     if not result.exists():
         with atomic_saves():
-            average_nbest_models(directory, reporter, [criterion(phase)], count)
+            average_nbest_models(directory, reporter, [by], count)
     return result
 
 

@@ -17,6 +17,8 @@ FREQ_MASK = 0.2  # the widest of two masks: share of the features' dimension, 16
 # What the recurrent families call their dropout; they have no positions, so no dropout of them.
 DROPOUT = {"berard": ("dropout_rate",), "rnn": ("dropout",), "vgg_rnn": ("dropout",),
            "s2t_blstm": ("dropout_rate",)}
+LM_DROPOUT = {"seq_rnn": ("dropout_rate",),
+              "transformer": ("dropout_rate", "positional_dropout_rate", "attention_dropout_rate")}
 
 
 def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: int, target: Text,
@@ -27,7 +29,7 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: 
     would fail at its first call.
 
     Args:
-        task: ``asr``, ``st``, ``lm`` or ``mt``.
+        task: ``asr``, ``st``, ``text``, ``mt`` or ``lm``.
         model: the experiment's words.
         phase: what it says of dropout, losses and masks.
         input_size: dimension of the features; MT has none.
@@ -35,13 +37,16 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: 
         source: the side that is read, of MT.
     """
     words: dict[str, Any] = copy.deepcopy(dict(model))
+    text = {"token_list": target.tokens, "token_type": "bpe", "bpemodel": str(target.pieces)}
+    if task == "lm":
+        dropouts = {key: phase.dropout for key in LM_DROPOUT[words["lm"]]}
+        return {**words, **text, "lm_conf": {**dropouts, **words["lm_conf"]}}
     for part in ("encoder", "decoder"):
         conf = words.setdefault(f"{part}_conf", {})
         for key in DROPOUT.get(words.get(part, ""), ("dropout_rate", "positional_dropout_rate")):
             conf.setdefault(key, phase.dropout)
     config: dict[str, Any] = {
-        **words, "token_list": target.tokens, "token_type": "bpe", "bpemodel": str(target.pieces),
-        "init": model.get("init", "xavier_uniform")}
+        **words, **text, "init": model.get("init", "xavier_uniform")}
     if task == "mt":
         assert source is not None
         config |= {"src_token_list": source.tokens, "src_token_type": "bpe",
@@ -52,7 +57,7 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: 
     config |= {"frontend": None, "normalize": None, "input_size": input_size,
                "model_conf": {"ctc_weight": phase.ctc_weight, "lsm_weight": phase.label_smoothing,
                               "report_cer": False, "report_wer": False}}
-    if task == "lm":
+    if task == "text":
         config["model"] = TEXT_ONLY
     elif phase.encode_once:
         config["model"] = ENCODED
@@ -72,11 +77,12 @@ def _specaug(input_size: int) -> dict[str, Any]:
             "apply_time_mask": True, "time_mask_width_ratio_range": [0.0, 0.05], "num_time_mask": 2}
 
 
-def training_config(phase: Phase, *, columns: int, train: dict[str, Path], dev: dict[str, Path],
+def training_config(task: str, phase: Phase, *, columns: int, train: dict[str, Path], dev: dict[str, Path],
                     shapes: tuple[Path, Path], init: Path, out: Path, seed: int) -> dict[str, Any]:
     """Return the part of an ESPnet configuration that says how and on what to train.
 
     Args:
+        task: what is trained.
         phase: the schedule.
         columns: numbers in a frame of the input: the features' dimension, 1 for a word.
         train: data name to file: ``speech`` (feats.scp), ``text``, ``src_text``.
@@ -96,14 +102,14 @@ def training_config(phase: Phase, *, columns: int, train: dict[str, Path], dev: 
         "train_shape_file": [str(shapes[0])], "valid_shape_file": [str(shapes[1])],
         "batch_type": "numel", "batch_bins": phase.batch_frames * columns,
         "max_epoch": phase.epochs, "num_iters_per_epoch": phase.steps * phase.accum, "accum_grad": phase.accum,
-        "patience": phase.patience or None, "early_stopping_criterion": list(criterion(phase)),
+        "patience": phase.patience or None, "early_stopping_criterion": list(criterion(task, phase)),
         "use_amp": phase.amp and on_gpu(),
         "optim": "adamw", "optim_conf": {"lr": phase.lr, "betas": [0.9, 0.98], "weight_decay": phase.weight_decay},
         "scheduler": "onecyclelr",
         "scheduler_conf": {"max_lr": phase.lr, "total_steps": total + 1, "pct_start": phase.warmup,
                            "cycle_momentum": False},
         "grad_clip": phase.clip, "freeze_param": list(phase.freeze),
-        "best_model_criterion": [list(criterion(phase))], "keep_nbest_models": [averaged(phase)],
+        "best_model_criterion": [list(criterion(task, phase))], "keep_nbest_models": [averaged(phase)],
         "num_workers": 0, "num_att_plot": 0, "use_matplotlib": False, "use_tensorboard": phase.tensorboard,
         "log_interval": max(1, phase.steps * phase.accum // 4),
     }

@@ -1,4 +1,4 @@
-"""Train one model, ASR, ST, text-only or MT: initial parameters, phases, averaged result."""
+"""Train one model, ASR, ST, text-only, MT or a language model: initial parameters, phases, averaged result."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from stxfer.training.curve import epoch_rows, plot_curve
 from stxfer.training.encode_once import encode_corpus
 from stxfer.training.espnet_config import model_config, training_config
 from stxfer.training.initial import write_initial
+from stxfer.training.perplexity import perplexity
 from stxfer.training.ranks import Leader
 from stxfer.training.run_espnet import DONE, train_phase
 from stxfer.training.spec import Corpus, Fit
@@ -54,6 +55,8 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
     info = {"task": spec.task, "seed": spec.seed, "vocab": str(spec.target.vocab),
             "train": amount(spec.train, out / TRAIN_SHAPES),
             "stopped_early": len(checkpoint.figures(state.parent)) < spec.phases[-1].epochs,
+            **({"dev": perplexity(_finished(spec, state), spec.dev.tables["text"], spec.target)}
+               if spec.task == "lm" else {}),
             "epochs": epoch_rows([out / f"phase{number}" for number in range(1, len(spec.phases) + 1)])}
     shutil.copyfile(state, out / f".{MODEL}.tmp")
     (out / f".{MODEL}.tmp").replace(out / MODEL)
@@ -83,7 +86,7 @@ def _train_phases(spec: Fit, out: Path, leader: Leader) -> Path:
         if phase.encode_once and not (directory / DONE).exists():
             train["speech"], dev["speech"] = _encode(spec, config, start, shapes, encoded, phase.batch_frames)
         print(f"phase {number} of {len(spec.phases)}: {phase.epochs} epochs of {phase.steps} steps", flush=True)
-        config |= training_config(phase, columns=columns, train=train, dev=dev, shapes=shapes, init=start,
+        config |= training_config(spec.task, phase, columns=columns, train=train, dev=dev, shapes=shapes, init=start,
                                   out=directory, seed=spec.seed)
         state = train_phase(spec.task, config, directory, phase, leader, spec.tag)
         shutil.rmtree(encoded, ignore_errors=True)
@@ -100,6 +103,13 @@ def _encode(spec: Fit, config: Mapping[str, Any], start: Path, shapes: tuple[Pat
                                    (("train", spec.train, shapes[0]), ("dev", spec.dev, shapes[1]))},
                            out, batch_frames)
     return tables["train"], tables["dev"]
+
+
+def _finished(spec: Fit, state: Path) -> Any:
+    """Return a model with its final parameters, in eval mode."""
+    model: Any = build_model(spec.task, yaml.safe_load((state.parent / CONFIG).read_text(encoding="utf-8")))
+    model.load_state_dict(load_state(state))
+    return model.eval()
 
 
 def _as_decoded(config: str) -> str:

@@ -37,7 +37,7 @@ def write_initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, p
     torch.manual_seed(spec.seed)
     model: Any = build_model(spec.task, config)
     _check_frozen(model, spec.phases)
-    if model.decoder is not None:
+    if getattr(model, "decoder", None) is not None:
         check_step(model.decoder)
     report = None
     if previous is not None:

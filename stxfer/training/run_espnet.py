@@ -13,7 +13,7 @@ import yaml
 from stxfer.core.fileio import atomic_write
 from stxfer.experiment.training import Phase
 from stxfer.kaldi.table import iter_table
-from stxfer.model.build import ASRTask, MTTask
+from stxfer.model.build import ASRTask, LMTask, MTTask
 from stxfer.model.espnet_patches import atomic_saves, quiet_training
 from stxfer.training import checkpoint
 from stxfer.training.dev_errors import DevErrors
@@ -34,7 +34,7 @@ def train_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Ph
     """Train a phase, or resume where a killed run stopped; return the averaged parameters' file.
 
     Args:
-        task: ``asr``, ``st``, ``lm`` or ``mt``.
+        task: ``asr``, ``st``, ``text``, ``mt`` or ``lm``.
         config: ESPnet's configuration of model and training.
         directory: of the phase.
         phase: its schedule.
@@ -44,11 +44,11 @@ def train_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Ph
     Raises:
         StxferError: no step of the last epoch had a finite gradient.
     """
-    done = directory / DONE
+    done, by = directory / DONE, checkpoint.criterion(task, phase)
     if done.exists():
-        return checkpoint.average(directory, phase)
+        return checkpoint.average(directory, phase, by)
     checkpoint.mend(directory)
-    if not checkpoint.ended(directory, phase):
+    if not checkpoint.ended(directory, phase, by):
         plain = directory / "train.yaml"
         with atomic_write(plain) as handle:
             yaml.safe_dump({**config, "stxfer": {"task": task, "dev_wer": phase.dev_wer, "tag": tag}}, handle,
@@ -56,7 +56,7 @@ def train_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Ph
         with leader.training(plain, directory) as more:
             _run(plain, more)
     checkpoint.check_learnt(directory)
-    result = checkpoint.average(directory, phase)
+    result = checkpoint.average(directory, phase, by)
     done.touch()
     return result
 
@@ -73,7 +73,7 @@ def _run(path: Path, more: Mapping[str, Any]) -> None:
     own = path.with_name(f"train.{rank()}.yaml")
     with atomic_write(own) as handle:
         yaml.safe_dump({**config, **more}, handle, allow_unicode=True, sort_keys=False)
-    task: Any = MTTask if ours["task"] == "mt" else SpeechTask
+    task: Any = {"mt": MTTask, "lm": LMTask}.get(ours["task"], SpeechTask)
     Trainer.dev_errors = _dev_errors(config, ours["dev_wer"], ours["tag"]) if ours["task"] in ("asr", "st") else None
     with atomic_saves(), quiet_training():
         task.main(cmd=["--config", str(own)])

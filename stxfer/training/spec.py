@@ -33,7 +33,7 @@ class Corpus:
 
     Attributes:
         tables: data name (``speech``, ``text``, ``src_text``) to table.
-        lengths: table ``utt T``: frames, or words of the source side for MT.
+        lengths: table ``utt T``: frames, words of the source side for MT, or tokens for language models.
         durations: table ``utt seconds``, of speech; it need not be there.
         parts: of a mixture, the corpora it was made of: utterance ``m<i>-<utt>`` is ``<utt>`` of part i.
     """
@@ -64,7 +64,7 @@ class Fit:
     """Everything that decides what a trained model is.
 
     Attributes:
-        task: ``asr``, ``st``, ``lm`` or ``mt``.
+        task: ``asr``, ``st``, ``text``, ``mt`` or ``lm`` (a language model).
         out: the directory to train in.
         train: what is learnt from.
         dev: what decides which epochs are averaged, and when to stop.

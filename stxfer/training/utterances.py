@@ -15,12 +15,12 @@ from stxfer.training.spec import Corpus, Fit
 
 
 def feature_columns(spec: Fit) -> int:
-    """Return how many numbers a frame of the input has: the features' dimension, 1 for words.
+    """Return how many numbers a frame of the input has: the features' dimension, 1 for words and tokens.
 
     Raises:
         DataError: the sets' features differ in dimension.
     """
-    if spec.task == "mt":
+    if "speech" not in spec.train.tables:
         return 1
     train, dev = (feature_size(corpus.tables["speech"]) for corpus in (spec.train, spec.dev))
     if train != dev:

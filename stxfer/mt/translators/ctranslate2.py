@@ -11,7 +11,7 @@ from typing import Any
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.progress import Progress
 from stxfer.decoding.decode import UNKNOWN
-from stxfer.experiment.training import Decoding
+from stxfer.experiment.training import MtDecoding
 from stxfer.experiment.translators import CTranslate2
 from stxfer.mt.translator import Closing, Translation, checked, too_long
 from stxfer.mt.translators.convert import read_model
@@ -37,7 +37,7 @@ class CTranslate2Translator(Closing):
         DataError: files of the model are missing.
     """
 
-    def __init__(self, options: CTranslate2, decoding: Decoding, threads: int = 1,
+    def __init__(self, options: CTranslate2, decoding: MtDecoding, threads: int = 1,
                  identity: Mapping[str, Any] | None = None) -> None:
         import ctranslate2
 

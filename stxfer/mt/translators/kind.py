@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from stxfer.core.stage import digest
 from stxfer.experiment.labels import Label
-from stxfer.experiment.training import Decoding
+from stxfer.experiment.training import MtDecoding
 from stxfer.mt.translator import Translator
 
 
@@ -29,7 +29,7 @@ class LabelSource:
 
     name: str
     label: Label
-    decoding: Decoding
+    decoding: MtDecoding
     target: str
     dump: Path
     exp: Path

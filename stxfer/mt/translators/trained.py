@@ -10,7 +10,7 @@ from stxfer.core.fileio import sha256
 from stxfer.core.progress import Progress
 from stxfer.decoding.decode import UNKNOWN
 from stxfer.experiment.layout import MODEL, mt_dir
-from stxfer.experiment.training import Decoding
+from stxfer.experiment.training import MtDecoding
 from stxfer.mt.translator import Closing, Translation, checked
 from stxfer.mt.translators.kind import Kind, LabelSource
 
@@ -28,7 +28,7 @@ class TrainedTranslator(Closing):
         identity: what decides its translations.
     """
 
-    def __init__(self, directory: Path, options: Decoding, threads: int = 1,
+    def __init__(self, directory: Path, options: MtDecoding, threads: int = 1,
                  identity: Mapping[str, Any] | None = None) -> None:
         import torch
 
