@@ -24,7 +24,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = sorted(path.parent for path in (ROOT / "egs2").glob("*/asr1/run.sh"))
 COMMANDS = sorted(path.stem for path in (ROOT / "stxfer" / "bin").glob("[a-z]*.py"))
-STAGES = ["data", "prepare", "features", "mt", "labels", "vocab", "source_asr", "st", "target_asr", "decode", "score",
+STAGES = ["data", "prepare", "features", "mt", "labels", "vocab", "lm", "source_asr", "st", "target_asr", "decode", "score",
           "report"]
 
 
@@ -157,7 +157,7 @@ def test_stages_run_in_order_with_a_heading_each(recipe: Recipe) -> None:
         "source", "st", "target"]
     assert re.findall(r"^=== stage (\d+): (\w+) ", result.stderr, re.MULTILINE) == [
         (str(number), name) for number, name in enumerate(STAGES, start=1)]
-    assert re.search(r"^stages 1 to 12 took 0 min \d\d s$", result.stderr, re.MULTILINE)
+    assert re.search(r"^stages 1 to 13 took 0 min \d\d s$", result.stderr, re.MULTILINE)
     config = recipe.directory / "conf" / "small.yaml"
     assert all(f"--config {config} " in call + " " for call in recipe.recorded() if not call.startswith("dump_fbank"))
 
@@ -192,9 +192,9 @@ def test_a_failing_stage_stops_the_run_and_says_how_to_go_on(recipe: Recipe) -> 
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["--stage", "13"], f"--stage 13: no such stage; 1 to 12, or {' '.join(STAGES)}"),
-    (["--stage", "0"], f"--stage 0: no such stage; 1 to 12, or {' '.join(STAGES)}"),
-    (["--stop-stage", "lables"], f"--stop-stage lables: no such stage; 1 to 12, or {' '.join(STAGES)}"),
+    (["--stage", "14"], f"--stage 14: no such stage; 1 to 13, or {' '.join(STAGES)}"),
+    (["--stage", "0"], f"--stage 0: no such stage; 1 to 13, or {' '.join(STAGES)}"),
+    (["--stop-stage", "lables"], f"--stop-stage lables: no such stage; 1 to 13, or {' '.join(STAGES)}"),
     (["--stage", "decode", "--stop-stage", "mt"], "--stage decode comes after --stop-stage mt"),
     (["--nj", "0"], "--nj 0: must be a number of at least 1"),
     (["--nj", "two"], "--nj two: must be a number of at least 1"),

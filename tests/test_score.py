@@ -160,7 +160,7 @@ def test_missing_hypotheses_are_counted_and_reported(recipe, caplog):
 
 
 @pytest.mark.parametrize("spoil, message", [
-    (lambda d: (d / "exp/direct/seed1/decode/tgt_test/.stage.json").unlink(), "seed 1 is not decoded.*--stage 10"),
+    (lambda d: (d / "exp/direct/seed1/decode/tgt_test/.stage.json").unlink(), "seed 1 is not decoded.*--stage decode"),
     (lambda d: (d / "dump/fbank/tgt_test/text").unlink(), "fbank/tgt_test/text: no such file"),
     (lambda d: (d / "dump/fbank/tgt_test/text").write_text("sw-0000 Mtoto.\n"), "'sw-0000' is not normalised"),
     (lambda d: (d / "dump/fbank/tgt_test/text").write_text("sw-0000 a\n"), "text against .*utterance 'sw-0001'"),

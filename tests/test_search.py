@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +17,7 @@ from stxfer.decoding.search import Hypothesis, beam_search
 from stxfer.decoding.search.beam import _Utterance
 from stxfer.decoding.search.ctc import CtcPrefixScorer
 from stxfer.model.berard import BerardDecoder
-from stxfer.model.espnet import ScaledPositionalEncoding, TransformerDecoder
+from stxfer.model.espnet import ScaledPositionalEncoding, SequentialRNNLM, TransformerDecoder, TransformerLM
 from stxfer.model.espnet_patches import fast_imports
 
 with fast_imports():
@@ -59,17 +60,33 @@ def make_recurrent_model(seed: int):
     return SimpleNamespace(decoder=decoder, ctc=make_model(seed).ctc)
 
 
+def make_lm(seed: int, kind: str = "seq_rnn", **kwargs):
+    """A random language model, sharp enough to change what is found."""
+    torch.manual_seed(2000 + seed)
+    if kind == "seq_rnn":
+        lm = SequentialRNNLM(VOCAB, **{"unit": 12, "nlayers": 2, **kwargs}).eval()
+    else:
+        lm = TransformerLM(VOCAB, **{"embed_unit": 10, "att_unit": 12, "head": 2, "unit": 20, "layer": 2,
+                                     **kwargs}).eval()
+    with torch.no_grad():
+        for parameter in lm.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(2.0)
+        lm.decoder.weight.mul_(4.0)
+    return lm
+
+
 def encoded(seed: int, lens: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
     torch.manual_seed(1000 + seed)
     return torch.randn(len(lens), max(lens), SIZE), torch.tensor(lens)
 
 
 def espnet_search(model, frames, *, beam_size=5, ctc_weight=0.0, length_bonus=0.0, maxlenratio=0.0, minlenratio=0.0,
-                  nbest=1, batched=True):
+                  nbest=1, batched=True, lm=None, lm_weight=0.0):
     """Search one utterance as Speech2Text does."""
     scorers = {"decoder": model.decoder, "ctc": CTCPrefixScorer(ctc=model.ctc, eos=EOS),
-               "length_bonus": LengthBonus(VOCAB)}
-    weights = {"decoder": 1.0 - ctc_weight, "ctc": ctc_weight, "length_bonus": length_bonus}
+               "length_bonus": LengthBonus(VOCAB), "lm": lm}
+    weights = {"decoder": 1.0 - ctc_weight, "ctc": ctc_weight, "length_bonus": length_bonus, "lm": lm_weight}
     search = BeamSearch(beam_size=beam_size, weights=weights, scorers=scorers, sos=EOS, eos=EOS, vocab_size=VOCAB,
                         pre_beam_score_key=None if ctc_weight == 1.0 else "full")
     if batched:
@@ -133,6 +150,47 @@ def test_every_form_of_the_decoder(variant):
 def test_the_recurrent_decoder(seed, options):
     results = compare(make_recurrent_model(seed), seed, LENS[seed], **options)
     assert any(hypothesis.tokens for nbest in results for hypothesis in nbest)
+
+
+LMS = [("seq_rnn", {}), ("seq_rnn", {"rnn_type": "gru", "nlayers": 1}), ("seq_rnn", {"rnn_type": "rnn_tanh"}),
+       ("transformer", {}), ("transformer", {"pos_enc": "sinusoidal", "layer": 1})]
+LM_OPTIONS = [{}, {"ctc_weight": 0.3}, {"ctc_weight": 0.4, "length_bonus": 0.6, "beam_size": 3}, {"ctc_weight": 1.0},
+              {"ctc_weight": 0.3, "beam_size": 12, "maxlenratio": 0.6, "minlenratio": 0.2}, {"beam_size": 1}]
+
+
+@pytest.mark.parametrize("options", LM_OPTIONS, ids=lambda o: " ".join(f"{k}={v}" for k, v in o.items()) or "default")
+@pytest.mark.parametrize(("kind", "form"), LMS, ids=str)
+@pytest.mark.parametrize("make", [partial(make_model, eos_bias=-2.0), make_recurrent_model], ids=["model", "recurrent"])
+def test_with_a_language_model(make, kind, form, options):
+    seed = 3
+    model, lm = make(seed), make_lm(seed, kind, **form)
+    fused = compare(model, seed, LENS[seed], lm=lm, lm_weight=0.7, **options)
+    plain = compare(model, seed, LENS[seed], **options)
+    assert any(nbest[0].tokens for nbest in fused)
+    assert [nbest[0].tokens for nbest in fused] != [nbest[0].tokens for nbest in plain]
+
+
+def test_a_language_model_of_no_weight_changes_nothing():
+    model, (out, lens) = make_model(3), encoded(3, [9, 6])
+    options = {"ctc": model.ctc, "ctc_weight": 0.3, "sos": EOS, "eos": EOS, "beam_size": 5}
+    assert beam_search(out, lens, model.decoder, lm=make_lm(3), lm_weight=0.0, **options) \
+        == beam_search(out, lens, model.decoder, **options)
+
+
+@pytest.mark.parametrize("kind", ["seq_rnn", "transformer"])
+@pytest.mark.parametrize("prefix", [(5,), (3, 7)])
+def test_a_language_model_does_not_read_the_prefix(kind, prefix):
+    model, lm = make_model(3, eos_bias=-2.0), make_lm(3, kind)
+    out, lens = encoded(3, [9, 6])
+    results = beam_search(out, lens, model.decoder, ctc=model.ctc, ctc_weight=0.3, sos=EOS, eos=EOS, beam_size=8,
+                          maxlenratio=-6.0, prefix=prefix, lm=lm, lm_weight=0.5)
+    for (best,) in results:
+        read, ended = best.tokens[len(prefix):], len(best.tokens) < 6
+        history, expected = torch.tensor([[EOS, *read]]), [*read, EOS] if ended else list(read)
+        with torch.no_grad():
+            log_probs = lm(history, None)[0][0].log_softmax(dim=-1)
+        assert read
+        assert best.scores["lm"] == pytest.approx(sum(float(log_probs[i, t]) for i, t in enumerate(expected)), abs=1e-3)
 
 
 @pytest.mark.parametrize("ctc_weight", [0.0, 0.3, 1.0])
@@ -229,6 +287,9 @@ def test_ctc_prefix_scores_are_sums_over_alignments():
     ({"beam_size": 0}, "beam_size 0"),
     ({"beam_size": 3, "ctc_weight": 0.3}, "trained without CTC"),
     ({"beam_size": 3, "ctc_weight": 1.3}, "must lie between 0 and 1"),
+    ({"beam_size": 3, "lm_weight": 0.3}, "lm_weight 0.3 must be 0, or more with a language model"),
+    ({"beam_size": 3, "lm_weight": -0.3, "lm": make_lm(1)}, "lm_weight -0.3 must be 0"),
+    ({"beam_size": 3, "lm_weight": 0.3, "lm": torch.nn.Linear(1, 1)}, "no step for language model class Linear"),
 ])
 def test_wrong_options_are_named(options, message):
     model, (out, lens) = make_model(1), encoded(1, [6])

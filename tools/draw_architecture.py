@@ -181,19 +181,19 @@ def data() -> str:
                                       ("target ASR", "from speech translation")]):
         parts += box(column[k], third, name, note)
         parts.append(arrow(f"M{middle[k]} {bus + 34} V{third - 3}"))
-    parts += stage(middle[0], bus + 62, 7, "source_asr", "training", beside=True)
-    for k, words in enumerate([(8, "st", "training"), (9, "target_asr", "training")]):
+    parts += stage(middle[0], bus + 62, 8, "source_asr", "training", beside=True)
+    for k, words in enumerate([(9, "st", "training"), (10, "target_asr", "training")]):
         parts += across(third + TALL / 2, column[k] + BOX, column[k + 1], *words)
     # From hypotheses to the report.
     parts += box(column[3], third, "…/decode/<set>/", "hypotheses")
-    parts += across(third + TALL / 2, group, column[3], 10, "decode", "decoding")
+    parts += across(third + TALL / 2, group, column[3], 11, "decode", "decoding")
     parts += box(column[3], last, "…/decode/<set>/score/", "error rates, BLEU, chrF")
     parts.append(arrow(f"M{middle[3]} {third + TALL} V{last - 3}"))
-    parts += stage(middle[3], (third + TALL + last) / 2, 11, "score", "score", beside=True)
+    parts += stage(middle[3], (third + TALL + last) / 2, 12, "score", "score", beside=True)
     parts += box(column[2], last, "exp/report/", "table, figure, JSON")
     y = last + TALL / 2
     parts.append(arrow(f"M{column[3]} {y} H{column[2] + BOX + 3}"))
-    parts += stage(column[3] - 61, y, 12, "report", "report")
+    parts += stage(column[3] - 61, y, 13, "report", "report")
     return svg(int(end + 64), last + TALL + 36, "The directories of an experiment and the stages that make them", parts)
 
 

@@ -1,4 +1,4 @@
-"""Stage 10: decode the test sets."""
+"""Stage 11: decode the test sets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from stxfer.experiment.layout import DUMP, EXP
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse arguments and decode."""
     parser = make_parser("stxfer.bin.decode", "Decode the test set of every requested system and seed: source ASR and "
-                         "ST src_test, target ASR tgt_test. Finished sets are not decoded again.")
+                         "ST src_test, target ASR tgt_test; with the options of its kind and with those of each "
+                         "variant. Finished sets are not decoded again.")
     parser.add_argument("--config", type=Path, required=True, help="experiment file (YAML)")
     parser.add_argument("--dump", type=Path, default=DUMP, help="directory of the features")
     parser.add_argument("--exp", type=Path, default=EXP, help="directory of the trained systems")
@@ -31,8 +32,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.job:
         logging.getLogger().setLevel(logging.WARNING)  # espnet speaks of every utterance
         logging.getLogger("stxfer").setLevel(logging.INFO)
-        (system,) = experiment.select([args.job[0]])
-        decode_job(Job(system, int(args.job[1]), experiment.decode[system.kind], args.dump, args.exp))
+        if args.job[0] not in experiment.decoded:
+            parser.error(f"--job {args.job[0]}: no such system")
+        decode_job(Job(experiment.decoded[args.job[0]], int(args.job[1]), args.dump, args.exp))
         return
     done = decode_systems(experiment, args.config, args.dump, args.exp, systems=args.systems, seeds=args.seeds,
                           nj=args.nj, force=args.force, allow_stale=args.allow_stale)

@@ -1,4 +1,4 @@
-"""Stage 12: the comparison table."""
+"""Stage 13: the comparison table."""
 
 from __future__ import annotations
 

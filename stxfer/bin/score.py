@@ -1,4 +1,4 @@
-"""Stage 11: score the decoded test sets."""
+"""Stage 12: score the decoded test sets."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     experiment = load_experiment(args.config)
     seeds = args.seeds or experiment.seeds
-    scores = [score_system(experiment, system, seed, dump=args.dump, expdir=args.exp,
+    scores = [score_system(experiment, decoded, seed, dump=args.dump, expdir=args.exp,
                            force=args.force, allow_stale=args.allow_stale)
-              for system in scorable(experiment, experiment.select(args.systems), args.dump) for seed in seeds]
+              for decoded in scorable(experiment, experiment.select_decoded(args.systems), args.dump)
+              for seed in seeds]
     for score in scores:
         figures = "  ".join(f"{NAMES[name]} {metric['value']:.2f}" for name, metric in score["metrics"].items())
         print(f"{score['system']:<16} seed {score['seed']}  {score['set']:<9} {figures}")

@@ -1,4 +1,4 @@
-"""Stages 7-9: train the systems of one kind."""
+"""Stages 8-10: train the systems of one kind."""
 
 from __future__ import annotations
 

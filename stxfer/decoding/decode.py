@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePieceProcessor, feats_scp: Path, out: Path,
-                   options: Decoding, *, name: str = "decode", tag: str = "") -> dict[str, Any]:
+                   options: Decoding, *, name: str = "decode", tag: str = "", lm: Any = None) -> dict[str, Any]:
     """Decode every utterance of a feature table.
 
     Utterances of like length are searched together, about ``options.batch_frames`` feature frames at a
@@ -46,6 +46,7 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
         options: of the search. Without a CTC head ``ctc_weight`` is 0.
         name: what progress lines call it.
         tag: what the model's texts begin with, ``<sw>``; it is given, not searched, and not written.
+        lm: the language model that ``options.lm`` names, an ``AbsLM`` in eval mode.
 
     Returns:
         The content of ``decode.json``: ``utterances``, ``empty``, ``loops``, ``unknown`` (hypotheses with ``<unk>``,
@@ -65,7 +66,7 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
     loops: dict[str, str] = {}
     for batch in batches(frames, options.batch_frames):
         features = {utt: load_features(utt, paths[utt], feats_scp) for utt in batch}
-        for utt, best in zip(batch, decode_batch(model, features, options, prefix), strict=True):
+        for utt, best in zip(batch, decode_batch(model, features, options, prefix, lm), strict=True):
             found[utt] = ([tokens[i] for i in best.tokens], best.score)
             if best.cut:
                 loops[utt] = f"length limit: {len(best.tokens)} tokens"
@@ -103,7 +104,8 @@ class Decoded(NamedTuple):
     cut: bool = False
 
 
-def decode_batch(model: Any, features: dict[str, Any], options: Decoding, prefix: Sequence[int] = ()) -> list[Decoded]:
+def decode_batch(model: Any, features: dict[str, Any], options: Decoding, prefix: Sequence[int] = (),
+                 lm: Any = None) -> list[Decoded]:
     """Return the best hypothesis of each utterance.
 
     An utterance too short for the encoder, or for which the search finds nothing, has no tokens and
@@ -114,6 +116,7 @@ def decode_batch(model: Any, features: dict[str, Any], options: Decoding, prefix
         features: utterance to float32 (T, F).
         options: of the search.
         prefix: ids that every hypothesis begins with.
+        lm: the language model that ``options.lm`` names.
     """
     import torch
 
@@ -128,7 +131,8 @@ def decode_batch(model: Any, features: dict[str, Any], options: Decoding, prefix
     padded = torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True)
     results = beam_search(padded, lens, model.decoder, ctc=ctc, sos=model.sos, eos=model.eos,
                           beam_size=options.beam_size, ctc_weight=weight, length_bonus=options.length_bonus,
-                          maxlenratio=options.maxlenratio, minlenratio=options.minlenratio, prefix=prefix)
+                          maxlenratio=options.maxlenratio, minlenratio=options.minlenratio, prefix=prefix,
+                          lm=lm, lm_weight=options.lm_weight if options.lm else 0.0)
     return [Decoded([token for token in nbest[0].tokens[len(prefix):] if token != BLANK], nbest[0].score, nbest[0].cut)
             if nbest else Decoded([], 0.0)
             for nbest in results]

@@ -57,19 +57,19 @@ def ending(info: Mapping[str, Any]) -> Ending | None:
     return None
 
 
-def run_facts(system: str, seed: int, model: Path, decoded: Path) -> dict[str, Any]:
+def run_facts(system: str, seed: int, model: Path | None, decoded: Path) -> dict[str, Any]:
     """Return what ``results.json`` says of a run's training and hypotheses.
 
     Args:
         system, seed: which run it is.
-        model: its directory.
+        model: its directory; None for a variant of decoding, whose training stands at the system itself.
         decoded: that of its hypotheses; it need not be there.
 
     Returns:
         The fields of :class:`Ending` and ``still_falling``; ``hypotheses``, ``loops`` and ``empty``, numbers of
         utterances. None stands for what was not recorded.
     """
-    found = ending(read_json(model / INFO)) if (model / INFO).exists() else None
+    found = ending(read_json(model / INFO)) if model is not None and (model / INFO).exists() else None
     facts = dict.fromkeys(Ending.__dataclass_fields__) if found is None else asdict(found)
     counted = read_json(decoded / DECODED) if (decoded / DECODED).exists() else {}
     return {"system": system, "seed": seed, **facts, "still_falling": found and found.still_falling,

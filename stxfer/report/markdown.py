@@ -80,7 +80,7 @@ def target_table(experiment: Experiment, results: Cell) -> list[list[str]]:
     shown = [metric for metric in ("wer", "cer") if any(metric in metrics for metrics in systems.values())]
     table = [["system", "starts from", "hours", *(head for m in shown for head in (f"{NAMES[m]} %", "[95 %]"))]]
     for name, metrics in systems.items():
-        init = experiment.systems[name].init
+        init = experiment.decoded[name].system.init
         start = f"{init.source or init.model} ({', '.join(init.parts)})" if init else "nothing"
         hours = metrics[headline_metric(metrics)]["train_hours"]
         table.append([name, start, f"{hours:.2f}", *(part for m in shown for part in _score(metrics[m]))])

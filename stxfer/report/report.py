@@ -47,18 +47,18 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
                              allow_stale=allow_stale)
     targets = {name: of_system for name, of_system in runs.items() if of_system[0].system.kind == "target"}
     if not targets:
-        raise DataError(f"{expdir}: no target system is scored; a report needs at least one. Run stages 9 to 11")
+        raise DataError(f"{expdir}: no target system is scored; a report needs at least one. Run stages target_asr to score")
     out = report_dir(expdir)
     used = {name: [run.seed for run in of_system] for name, of_system in runs.items()}
     trained = trained_runs(experiment, expdir, runs, unscored)
-    of_training = [decode_dir(expdir, system, seed) if system.name in runs else system_dir(expdir, system.name, seed)
-                   for system, seed in trained]
+    of_training = [decode_dir(expdir, way.system, seed, way.variant) if way.name in runs else
+                   system_dir(expdir, way.name, seed) for way, seed in trained]
     leaks = prepared_dir(dump) / LEAKS
     found = [leaks] if leaks.exists() else []
     stage = Stage("report", out, inputs=[*(run.path for of_system in runs.values() for run in of_system), *of_training,
                                          *mt_scores(expdir).values(), *found],
                   options={"name": experiment.name, "systems": used, "unscored": unscored,
-                           "trained": [[system.name, seed] for system, seed in trained],
+                           "trained": [[way.name, seed] for way, seed in trained],
                            "compare": [list(p) for p in experiment.compare], "config": config, "command": command})
     whole = all((out / name).exists() for name in FILES)
     if not stage.needed(force=force or not whole, allow_stale=allow_stale):
@@ -83,7 +83,7 @@ def samples(runs: dict[str, list[Run]], count: int = N_SAMPLES) -> list[list[tup
     n, metric = len(first[0].utts), headline_metric(first[0].score["metrics"])
     chosen = sorted({round(i * (n - 1) / max(1, count - 1)) for i in range(count)})
     return [[(first[0].utts[i]["utt"], ""), ("  REF", first[0].utts[i]["ref"]),
-             *((f"  {run.system.name}", f"{run.utts[i]['hyp']}{_errors(run.utts[i][metric])}") for run in first)]
+             *((f"  {run.name}", f"{run.utts[i]['hyp']}{_errors(run.utts[i][metric])}") for run in first)]
             for i in chosen]
 
 
@@ -93,10 +93,10 @@ def _errors(counts: dict[str, int]) -> str:
 
 
 def through_st(experiment: Experiment) -> set[str]:
-    """Return the systems that start, directly or through others, from a speech translation system."""
+    """Return what starts, directly or through others, from a speech translation system, in every way of decoding."""
     found: set[str] = set()
     for system in experiment.order():
         source = system.parent
         if source is not None and (source in found or experiment.systems[source].task == "st"):
             found.add(system.name)
-    return found
+    return {name for name, decoded in experiment.decoded.items() if decoded.system.name in found}

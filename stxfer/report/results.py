@@ -20,6 +20,7 @@ from stxfer.core.stage import MARKER, check_fresh
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import SCORE, UTTERANCES, decode_dir, mt_scores, score_dir, system_dir
 from stxfer.experiment.systems import System
+from stxfer.experiment.variants import Decoded
 from stxfer.report.convergence import run_facts
 from stxfer.score import significance, st
 from stxfer.score.reference import has_reference, reference_path
@@ -55,13 +56,23 @@ def headline_metric(metrics: Collection[str]) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """The scores of one system trained with one seed."""
+    """The scores of one system trained with one seed and decoded in one way."""
 
-    system: System
+    decoded: Decoded
     seed: int
     path: Path
     score: dict[str, Any]
     utts: list[dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """What the report calls the system: ``direct``, ``direct+lm``."""
+        return self.decoded.name
+
+    @property
+    def system(self) -> System:
+        """The trained system."""
+        return self.decoded.system
 
     def statistics(self, metric: str) -> np.ndarray:
         """Return what the bootstrap sums, (utterances, k)."""
@@ -74,9 +85,9 @@ class Run:
 
 def unscorable(experiment: Experiment, dump: Path) -> dict[str, str]:
     """Return the systems that cannot be scored, each with the reference that is not there; "" if it hears nothing."""
-    return {system.name: "" if system.task == "text" else
-            f"{system.test_set}/{reference_path(experiment, system, dump).name}"
-            for system in experiment.systems.values() if not has_reference(experiment, system, dump)}
+    return {decoded.name: "" if decoded.system.task == "text" else
+            f"{decoded.system.test_set}/{reference_path(experiment, decoded.system, dump).name}"
+            for decoded in experiment.decoded.values() if not has_reference(experiment, decoded.system, dump)}
 
 
 def read_runs(experiment: Experiment, expdir: Path, *, systems: Sequence[str] = (), seeds: Sequence[int] = (),
@@ -90,17 +101,17 @@ def read_runs(experiment: Experiment, expdir: Path, *, systems: Sequence[str] = 
         DataError: a requested one is not scored, or runs were scored against different references.
         StaleError: a requested one was scored on something that has changed since.
     """
-    wanted = {system.name for system in experiment.select(systems)} - set(unscored)
+    wanted = {decoded.name for decoded in experiment.select_decoded(systems)} - set(unscored)
     wanted_seeds = tuple(seeds) or experiment.seeds
     runs: dict[str, list[Run]] = {}
-    for system in experiment.systems.values():
+    for name, decoded in experiment.decoded.items():
         for seed in sorted({*experiment.seeds, *wanted_seeds}):
-            requested = system.name in wanted and seed in wanted_seeds
-            path = score_dir(expdir, system, seed)
+            requested = name in wanted and seed in wanted_seeds
+            path = score_dir(expdir, decoded.system, seed, decoded.variant)
             if not (path / MARKER).exists():
                 if requested:
-                    raise DataError(f"{path}: {system.name} seed {seed} is not scored. Run stages 10 and 11 first: "
-                                    f"--stage 10 --stop-stage 11 --systems {system.name} --seeds {seed}")
+                    raise DataError(f"{path}: {name} seed {seed} is not scored. Run stages decode and score first: "
+                                    f"--stage decode --stop-stage score --systems {name} --seeds {seed}")
                 continue
             try:
                 if not allow_stale:
@@ -108,9 +119,9 @@ def read_runs(experiment: Experiment, expdir: Path, *, systems: Sequence[str] = 
             except StaleError as error:
                 if requested:
                     raise
-                log.warning("%s seed %d is left out of the report: %s", system.name, seed, error)
+                log.warning("%s seed %d is left out of the report: %s", name, seed, error)
                 continue
-            runs.setdefault(system.name, []).append(Run(system, seed, path, read_json(path / SCORE),
+            runs.setdefault(name, []).append(Run(decoded, seed, path, read_json(path / SCORE),
                                                         _read_lines(path / UTTERANCES)))
     _check_references(run for of_system in runs.values() for run in of_system)
     return runs
@@ -131,7 +142,7 @@ def collect_results(experiment: Experiment, expdir: Path, runs: dict[str, list[R
         DataError: translators were scored in different ways, or a pair to compare has no score in common.
     """
     everything = [run for of_system in runs.values() for run in of_system]
-    rows = [{"system": run.system.name, "seed": run.seed, "train_hours": run.score["train_hours"],
+    rows = [{"system": run.name, "seed": run.seed, "train_hours": run.score["train_hours"],
              "set": run.score["set"], "metric": metric, "value": value["value"], "n_utts": value["n_utts"],
              "n_ref": value["n_ref"]} for run in everything for metric, value in run.score["metrics"].items()]
     signatures = {f"{metric} {run.score['set']}": value["signature"]
@@ -153,19 +164,19 @@ def collect_results(experiment: Experiment, expdir: Path, runs: dict[str, list[R
             "summary": [_summary(of_system, metric, pooled[name, metric])
                         for name, of_system in runs.items() for metric in of_system[0].score["metrics"]],
             "comparisons": comparisons, "unscored": {name: of for name, of in unscored.items() if name not in runs},
-            "runs": [run_facts(system.name, seed, system_dir(expdir, system.name, seed),
-                               decode_dir(expdir, system, seed))
-                     for system, seed in trained_runs(experiment, expdir, runs, unscored)],
+            "runs": [run_facts(way.name, seed, None if way.variant else system_dir(expdir, way.system.name, seed),
+                               decode_dir(expdir, way.system, seed, way.variant))
+                     for way, seed in trained_runs(experiment, expdir, runs, unscored)],
             "mt": translator_scores(expdir), "signatures": signatures}
 
 
 def trained_runs(experiment: Experiment, expdir: Path, runs: Mapping[str, list[Run]], unscored: Collection[str]
-                 ) -> list[tuple[System, int]]:
+                 ) -> list[tuple[Decoded, int]]:
     """Return the system and seed of each of ``runs``, and of those that are trained and cannot be scored."""
     seeds = sorted({run.seed for of_system in runs.values() for run in of_system})
-    return [(system, seed) for system in experiment.systems.values() for seed in seeds
-            if seed in [run.seed for run in runs.get(system.name, ())]
-            or system.name in unscored and (system_dir(expdir, system.name, seed) / MARKER).exists()]
+    return [(way, seed) for name, way in experiment.decoded.items() for seed in seeds
+            if seed in [run.seed for run in runs.get(name, ())]
+            or not way.variant and name in unscored and (system_dir(expdir, name, seed) / MARKER).exists()]
 
 
 def translator_scores(expdir: Path) -> list[dict[str, Any]]:
@@ -245,17 +256,17 @@ def _check_references(runs: Iterable[Run]) -> None:
             one, two = (r.score["metrics"].get(metric, {}).get("signature", "none") for r in (other, run))
             if one != two:
                 raise DataError(f"{other.path} and {run.path} cannot be compared, their {metric} was computed in two "
-                                f"ways: {_differ(one, two)}; run stage 11 again for all systems with --force")
+                                f"ways: {_differ(one, two)}; run stage score again for all systems with --force")
         if [(u["utt"], u["ref"]) for u in run.utts] != [(u["utt"], u["ref"]) for u in other.utts]:
             raise DataError(f"{other.path} and {run.path} were scored against different references; "
-                            "run stage 11 again for all systems with --force")
+                            "run stage score again for all systems with --force")
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
     try:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     except (FileNotFoundError, json.JSONDecodeError):
-        raise DataError(f"{path}: absent or not JSON lines; run stage 11 again with --force") from None
+        raise DataError(f"{path}: absent or not JSON lines; run stage score again with --force") from None
 
 
 def _version(package: str) -> str | None:

@@ -23,7 +23,7 @@ from stxfer.experiment.layout import (
     score_dir,
     system_dir,
 )
-from stxfer.experiment.systems import System
+from stxfer.experiment.variants import Decoded
 from stxfer.kaldi.table import read_table
 from stxfer.score import asr, st
 from stxfer.score.reference import reference_path
@@ -33,12 +33,12 @@ from stxfer.text.profiles import Profile
 log = logging.getLogger(__name__)
 
 
-def score_system(experiment: Experiment, system: System, seed: int, *, dump: Path, expdir: Path,
+def score_system(experiment: Experiment, decoded: Decoded, seed: int, *, dump: Path, expdir: Path,
                  force: bool = False, allow_stale: bool = False) -> dict[str, Any]:
-    """Score a system's decoded test set unless that is done, and return the content of ``score.json``.
+    """Score what a system has decoded of its test set in one way unless that is done, and return the content of ``score.json``.
 
     ASR is scored by WER and CER against ``text``, by CER alone where the language is written without spaces; ST by
-    BLEU and chrF against ``text.<target>.human`` of ``dump/fbank/<set>``. ``score.json`` holds system, seed, set,
+    BLEU and chrF against ``text.<target>.human`` of ``dump/fbank/<set>``. ``score.json`` holds system (``direct``, ``direct+lm``), seed, set,
     task, train_hours (distinct speech trained on), train_hours_with_copies (at other speeds, with other texts),
     speakers (None: not known), missing (utterances without a hypothesis, scored as empty) and
     metrics, each with its signature; ``utts.jsonl`` one object an utterance: utt, ref, hyp and, for ASR, its counts by
@@ -48,11 +48,12 @@ def score_system(experiment: Experiment, system: System, seed: int, *, dump: Pat
         DataError: not decoded; a file is absent; references are not normalised or hypotheses do not fit.
         StaleError: the hypotheses were decoded by a model that has changed since.
     """
-    hyp_dir, out = decode_dir(expdir, system, seed), score_dir(expdir, system, seed)
-    what = f"{system.name} seed {seed}"
+    system = decoded.system
+    hyp_dir, out = (where(expdir, system, seed, decoded.variant) for where in (decode_dir, score_dir))
+    what = f"{decoded.name} seed {seed}"
     if not (hyp_dir / MARKER).exists():
-        raise DataError(f"{hyp_dir}: {what} is not decoded. Run stage 10 first: "
-                        f"--stage 10 --systems {system.name} --seeds {seed}")
+        raise DataError(f"{hyp_dir}: {what} is not decoded. Run stage decode first: "
+                        f"--stage decode --systems {decoded.name} --seeds {seed}")
     is_st = system.task == "st"
     language = experiment.source_lang if system.kind == "source" else experiment.target_lang
     norm = experiment.profile(language)
@@ -75,7 +76,7 @@ def score_system(experiment: Experiment, system: System, seed: int, *, dump: Pat
         log.warning("%s: %d of %d utterances have no hypothesis and count as empty, e.g. %s",
                     what, len(missing), len(refs), missing[0])
     metrics, counts = (_score_st if is_st else _score_asr)(refs, paired, norm)
-    score = {"system": system.name, "seed": seed, "set": system.test_set, "task": system.task,
+    score = {"system": decoded.name, "seed": seed, "set": system.test_set, "task": system.task,
              **_train_hours(system_dir(expdir, system.name, seed), dur_path, what),
              "speakers": _speakers(spk_path, refs), "missing": len(missing),
              "metrics": metrics}

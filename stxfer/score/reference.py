@@ -9,6 +9,7 @@ from pathlib import Path
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import TEXT, features_dir, human_text
 from stxfer.experiment.systems import System
+from stxfer.experiment.variants import Decoded
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +33,16 @@ def has_reference(experiment: Experiment, system: System, dump: Path) -> bool:
     return path.exists() or not path.with_name(TEXT).exists()
 
 
-def scorable(experiment: Experiment, systems: Iterable[System], dump: Path) -> list[System]:
+def scorable(experiment: Experiment, systems: Iterable[Decoded], dump: Path) -> list[Decoded]:
     """Return the systems that can be scored, and log a line about each of the others."""
     kept = []
-    for system in systems:
+    for decoded in systems:
+        system = decoded.system
         if system.task == "text":
             log.info("%s: skipped, it hears nothing; what starts from it is scored", system.name)
         elif has_reference(experiment, system, dump):
-            kept.append(system)
+            kept.append(decoded)
         else:
             path = reference_path(experiment, system, dump)
-            log.info("%s: skipped, %s has no %s to score translations against", system.name, path.parent, path.name)
+            log.info("%s: skipped, %s has no %s to score translations against", decoded.name, path.parent, path.name)
     return kept

@@ -9,9 +9,9 @@ template=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [[ $(type -t option) == function ]] || . "$template"/../../../utils/parse_options.sh
 recipe=${recipe:-$PWD}
 
-names=(data prepare features mt labels vocab source_asr st target_asr decode score report)
+names=(data prepare features mt labels vocab lm source_asr st target_asr decode score report)
 titles=("corpora to data/" "normalise texts, check audio" "features of the speech" "train the translator"
-    "translate the source transcripts" "learn the vocabularies" "train source ASR" "train speech translation"
+    "translate the source transcripts" "learn the vocabularies" "train the language models" "train source ASR" "train speech translation"
     "train target ASR" "decode the test sets" "error rates and translation scores" "comparison table")
 
 data_options=("${option_names[@]}") # what the recipe declared goes to local/data.sh
@@ -19,7 +19,7 @@ option stage 1 "first stage, number or name"
 option stop_stage "${#names[@]}" "last stage, number or name"
 option preset "${preset:-}" "experiment: conf/<preset>.yaml of the recipe"
 path_option config "" "experiment file, instead of a preset"
-option systems "" "train, decode and score only these systems, e.g. \"scratch direct\"; all if empty"
+option systems "" "train, decode and score only these systems, e.g. \"scratch direct+lm\"; all if empty"
 option seeds "" "only these seeds, e.g. \"1 2\"; those of the experiment if empty"
 option nj 2 "parallel jobs, one thread each"
 option processes 1 "processes that train a system together, e.g. one a GPU"
@@ -93,6 +93,7 @@ run_stage() {
         mt) stxfer train_mt --nj "$nj" "${models[@]}" ;;
         labels) stxfer make_labels --nj "$nj" "${models[@]}" ;;
         vocab) stxfer make_vocab --config "$config" --dump dump "${flags[@]}" ;;
+        lm) stxfer train_lm --nj "$nj" "${models[@]}" ;;
         source_asr) stxfer train --kind source "${together[@]}" "${models[@]}" "${selection[@]}" ;;
         st) stxfer train --kind st "${together[@]}" "${models[@]}" "${selection[@]}" ;;
         target_asr) stxfer train --kind target "${together[@]}" "${models[@]}" "${selection[@]}" ;;

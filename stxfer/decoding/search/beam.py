@@ -20,7 +20,8 @@ from torch import Tensor
 
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.decoding.search.ctc import CtcPrefixScorer
-from stxfer.decoding.search.step import DecoderStep, decoder_step
+from stxfer.decoding.search.lm import LmScorer
+from stxfer.decoding.search.step import Step, decoder_step
 
 BLANK = 0
 PRE_BEAM_RATIO = 1.5  # candidates that CTC scores, in beams
@@ -33,8 +34,8 @@ class Hypothesis:
     """A finished hypothesis.
 
     ``tokens`` are without sos and eos; ``score`` is the weighted total that hypotheses are ranked
-    by; ``scores`` are the unweighted sums of each scorer (``decoder``, ``length_bonus``, ``ctc``); ``cut``: the length
-    limit ended it, not eos.
+    by; ``scores`` are the unweighted sums of each scorer (``decoder``, ``length_bonus``, ``lm``, ``ctc``); ``cut``: the
+    length limit ended it, not eos.
     """
 
     tokens: tuple[int, ...]
@@ -92,8 +93,8 @@ class _Utterance:
 @torch.no_grad()
 def beam_search(encoder_out: Tensor, encoder_lens: Tensor, decoder: Any, *, sos: int, eos: int, beam_size: int,
                 ctc: Any = None, ctc_weight: float = 0.0, length_bonus: float = 0.0, maxlenratio: float = 0.0,
-                minlenratio: float = 0.0, max_len: int | None = None, nbest: int = 1,
-                prefix: Sequence[int] = ()) -> list[list[Hypothesis]]:
+                minlenratio: float = 0.0, max_len: int | None = None, nbest: int = 1, prefix: Sequence[int] = (),
+                lm: Any = None, lm_weight: float = 0.0) -> list[list[Hypothesis]]:
     """Search the best token sequences of a batch of utterances.
 
     Args:
@@ -110,7 +111,9 @@ def beam_search(encoder_out: Tensor, encoder_lens: Tensor, decoder: Any, *, sos:
         minlenratio: fewest tokens for each encoder frame; negative: its absolute value.
         max_len: most tokens whatever the ratio gives.
         nbest: hypotheses returned.
-        prefix: tokens that every hypothesis begins with, a language tag.
+        prefix: tokens that every hypothesis begins with, a language tag; they are no text that ``lm`` reads.
+        lm: an ESPnet language model of the same vocabulary, in eval mode; needed for an ``lm_weight`` above 0.
+        lm_weight: weight of the language model's score, added to those of decoder and CTC (shallow fusion).
 
     Returns:
         For each utterance at most ``nbest`` hypotheses, best first; none if no hypothesis can be
@@ -124,9 +127,11 @@ def beam_search(encoder_out: Tensor, encoder_lens: Tensor, decoder: Any, *, sos:
         raise ConfigError(f"ctc_weight {ctc_weight} must lie between 0 and 1")
     if ctc_weight > 0.0 and ctc is None:
         raise ConfigError(f"ctc_weight {ctc_weight}, but the model was trained without CTC; use 0")
+    if lm_weight < 0.0 or (lm_weight > 0.0 and lm is None):
+        raise ConfigError(f"lm_weight {lm_weight} must be 0, or more with a language model")
     if beam_size < 1 or nbest < 1:
         raise ConfigError(f"beam_size {beam_size} and nbest {nbest} must be at least 1")
-    weights = {"decoder": 1.0 - ctc_weight, "length_bonus": length_bonus, "ctc": ctc_weight}
+    weights = {"decoder": 1.0 - ctc_weight, "length_bonus": length_bonus, "lm": lm_weight, "ctc": ctc_weight}
     options = _Search(sos=sos, eos=eos, beam_size=beam_size, maxlenratio=maxlenratio, max_len=max_len, nbest=nbest,
                       prefix=tuple(prefix),
                       weights={name: weight for name, weight in weights.items() if weight != 0.0})
@@ -135,7 +140,7 @@ def beam_search(encoder_out: Tensor, encoder_lens: Tensor, decoder: Any, *, sos:
     left = [i for i, frames in enumerate(encoder_lens.tolist()) if frames > 0]
     while left:
         lens = encoder_lens[left]
-        found = _search(encoder_out[left, :int(lens.max())], lens, decoder, ctc, minlenratio, options)
+        found = _search(encoder_out[left, :int(lens.max())], lens, decoder, ctc, lm, minlenratio, options)
         for i, hypotheses in zip(left, found, strict=True):
             results[i] = hypotheses
         left = [i for i in left if not results[i]] if minlenratio >= 0.1 else []
@@ -143,20 +148,21 @@ def beam_search(encoder_out: Tensor, encoder_lens: Tensor, decoder: Any, *, sos:
     return results
 
 
-def _search(encoder_out: Tensor, lens: Tensor, decoder: Any, ctc: Any, minlenratio: float,
+def _search(encoder_out: Tensor, lens: Tensor, decoder: Any, ctc: Any, lm: Any, minlenratio: float,
             options: _Search) -> list[list[Hypothesis]]:
     """One search, with one ``minlenratio``; see :func:`beam_search`."""
     utterances = [_limits(frames, minlenratio, options) for frames in lens.tolist()]
     attention = decoder_step(decoder, encoder_out, lens) if "decoder" in options.weights else None
     prefix_scorer = CtcPrefixScorer(ctc.log_softmax(encoder_out), lens, blank=BLANK, eos=options.eos) \
         if "ctc" in options.weights else None
+    language = LmScorer(lm, sos=options.sos, skip=len(options.prefix)) if "lm" in options.weights else None
     active = utterances
     prefixes = torch.full((len(active), 1, 1), options.sos, device=encoder_out.device)
     totals = encoder_out.new_zeros(len(active), 1)
     sums = encoder_out.new_zeros(len(active), 1, len(options.weights))
     for step in range(max(utterance.maxlen for utterance in utterances)):
         forced = options.prefix[step] if step < len(options.prefix) else None
-        scores = _score(prefixes[:, :, -1], attention, prefix_scorer, options, forced)
+        scores = _score(prefixes[:, :, -1], attention, prefix_scorer, language, options, forced)
         weighted = sum(options.weights[name] * score for name, score in scores.items()) + totals.unsqueeze(2)
         if forced is not None:
             others = torch.arange(weighted.size(2), device=weighted.device) != forced
@@ -185,6 +191,8 @@ def _search(encoder_out: Tensor, lens: Tensor, decoder: Any, ctc: Any, minlenrat
         at = utts.unsqueeze(1)
         if attention is not None:
             attention.select(utts, rows[at, chosen])
+        if language is not None:
+            language.select(utts, rows[at, chosen])
         if prefix_scorer is not None:
             prefix_scorer.select(utts, rows[at, chosen], tokens[at, chosen])
         prefixes, sums = prefixes[at, chosen], sums[at, chosen]
@@ -206,26 +214,36 @@ def _limits(frames: int, minlenratio: float, options: _Search) -> _Utterance:
     return _Utterance(maxlen=maxlen, minlen=minlen)
 
 
-def _score(last: Tensor, attention: DecoderStep | None, prefix_scorer: CtcPrefixScorer | None,
-           options: _Search, forced: int | None) -> dict[str, Tensor]:
+def _score(last: Tensor, attention: Step | None, prefix_scorer: CtcPrefixScorer | None,
+           language: LmScorer | None, options: _Search, forced: int | None) -> dict[str, Tensor]:
     """Return each scorer's log probabilities of the next token, (B, K, V), in the order ESPnet adds them."""
     scores: dict[str, Tensor] = {}
     if attention is not None:
         scores["decoder"] = attention.score(last)
     if "length_bonus" in options.weights:
         scores["length_bonus"] = torch.ones(1, 1, 1, device=last.device)
+    if language is not None:
+        scores["lm"] = language.score(last)
     if prefix_scorer is not None:
         candidates = None
         pre_beam = int(PRE_BEAM_RATIO * options.beam_size)
         if forced is not None:
             candidates = torch.full((*last.shape, 1), forced, device=last.device)
         elif "decoder" in scores and pre_beam < scores["decoder"].size(2):
-            candidates = scores["decoder"].topk(pre_beam)[1]  # a length bonus does not change the order
+            candidates = _without_ctc(scores, options).topk(pre_beam)[1]
         scores["ctc"] = prefix_scorer.score(last, candidates)
         scores = {name: score.expand_as(scores["ctc"]) for name, score in scores.items()}
     else:
         scores = {name: score.expand_as(scores["decoder"]) for name, score in scores.items()}
     return scores
+
+
+def _without_ctc(scores: dict[str, Tensor], options: _Search) -> Tensor:
+    """Return what CTC's candidates are chosen by."""
+    if "lm" not in scores:
+        return scores["decoder"]  # a length bonus does not change the order
+    weighted: Tensor = sum(options.weights[name] * score for name, score in scores.items())  # type: ignore[assignment]
+    return weighted
 
 
 def _end(step: int, active: Sequence[_Utterance], prefixes: Tensor, totals: Tensor, sums: Tensor,

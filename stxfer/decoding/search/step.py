@@ -1,4 +1,4 @@
-"""Which incremental step belongs to which decoder."""
+"""What the search asks of a decoder or language model, and which step belongs to which decoder."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from stxfer.decoding.search.transformer import TransformerStep, check_decoder
 from stxfer.model.berard import BerardDecoder
 
 
-class DecoderStep(Protocol):
-    """A decoder that goes on one token at a time, for K hypotheses of each of B utterances."""
+class Step(Protocol):
+    """A decoder or language model that goes on one token at a time, for K hypotheses of each of B utterances."""
 
     def score(self, last: Tensor) -> Tensor:
         """Return the log probabilities, (B, K, V), of what follows the hypotheses' last tokens, (B, K)."""
@@ -27,7 +27,7 @@ def check_step(decoder: Any) -> None:
         check_decoder(decoder)
 
 
-def decoder_step(decoder: Any, encoder_out: Tensor, lens: Tensor) -> DecoderStep:
+def decoder_step(decoder: Any, encoder_out: Tensor, lens: Tensor) -> Step:
     """Return the step of a decoder over an encoder's output (B, T, D) of lengths (B,).
 
     Raises:
