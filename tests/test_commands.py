@@ -43,7 +43,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, 
     from stxfer.decoding import systems
     from stxfer.experiment.config import load_experiment
     from stxfer.mt import train
-    from stxfer.training import launch
+    from stxfer.training import language_models, launch
 
     found: list[tuple[str, ...]] = []
 
@@ -51,14 +51,17 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, 
         found.extend(job.command for job in of)
         return []
 
-    for module in (systems, train, launch):
+    for module in (systems, train, launch, language_models):
         monkeypatch.setattr(module, "run_jobs", run_jobs)
     monkeypatch.setattr(systems, "MARKER", "")  # as if everything were trained
-    experiment = load_experiment(CONFIG)
+    config = tmp_path / "lm.yaml"
+    config.write_text(f"include: [{CONFIG}]\nlm: {{sw: {{text: [tgt_train]}}}}\n", encoding="utf-8")
+    experiment = load_experiment(config)
     for system in experiment.systems.values():
         (tmp_path / system.name / "seed1").mkdir(parents=True)
     systems.decode_systems(experiment, CONFIG, tmp_path, tmp_path, seeds=[1])
     train.train_translators(experiment, CONFIG, tmp_path, tmp_path, force=True)
+    language_models.train_language_models(experiment, CONFIG, tmp_path, tmp_path)
     launch.train_systems(experiment, CONFIG, "source", tmp_path, tmp_path, seeds=[1], allow_stale=True, processes=2)
     return found
 

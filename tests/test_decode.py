@@ -23,7 +23,7 @@ from stxfer.decoding.systems import Job, decode_job
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.training import Decoding
 from stxfer.kaldi.table import read_table, write_table
-from stxfer.model.build import ASRTask, build_model
+from stxfer.model.build import ASRTask, LMTask, build_model
 from stxfer.model.load import load_model
 
 LENGTHS = {"utt-b": 120, "utt-a": 64, "utt-d": 200, "utt-c": 65}
@@ -34,6 +34,9 @@ CONFIG = {
                 for name in ("scratch", "broken", "untrained")},
     "decode": {"target": {"beam_size": 3, "ctc_weight": 0.3}},
 }
+LMS = ("rnn", "other", "absent")
+VARIANTS = {"lm": {name: {"text": ["tgt_train"]} for name in LMS},
+            "variants": {name: {"target": {"lm": name, "lm_weight": 0.8}} for name in LMS}}
 MODEL = {
     "encoder": "s2t_transformer",
     "encoder_conf": {"output_size": 16, "attention_heads": 2, "linear_units": 16, "num_blocks": 1, "conv_channels": 16},
@@ -75,6 +78,25 @@ def make_model(directory: Path, vocab: Path, tokens: list[str], *, ctc_weight: f
     Stage("training", directory).finish(outputs)
 
 
+def make_lm(directory: Path, vocab: Path, tokens: list[str], kind: str = "seq_rnn") -> None:
+    """Write a language model's directory, likewise."""
+    directory.mkdir(parents=True)
+    sizes = {"seq_rnn": {"unit": 12}, "transformer": {"att_unit": 16, "unit": 16, "layer": 1}}
+    config = {"lm": kind, "lm_conf": sizes[kind], "token_list": tokens, "token_type": "bpe",
+              "bpemodel": str(vocab / "bpe.model")}
+    torch.manual_seed(4)
+    model = build_model("lm", config)
+    with torch.no_grad():
+        model.lm.decoder.weight.mul_(12)
+    torch.save(model.state_dict(), directory / "model.pth")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["espnet"])
+        defaults = LMTask.get_default_config()
+    (directory / "config.yaml").write_text(yaml.safe_dump({**defaults, **config}))
+    write_json(directory / "model.json", {"task": "lm"})
+    Stage("training", directory).finish([directory / name for name in ("model.pth", "config.yaml", "model.json")])
+
+
 def make_set(directory: Path) -> None:
     directory.mkdir(parents=True)
     rng = np.random.default_rng(5)
@@ -95,15 +117,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_model(root / "exp/broken/seed1", root / "vocab", tokens)
     (root / "exp/broken/seed1/model.pth").write_bytes(b"half a mod")
     (root / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    (root / "variants.yaml").write_text(yaml.safe_dump(CONFIG | VARIANTS))
     make_model(root / "exp/no_ctc", root / "vocab", tokens, ctc_weight=0.0)
     make_model(root / "exp/only_ctc", root / "vocab", tokens, ctc_weight=1.0)
+    for kind, name in (("seq_rnn", "rnn"), ("transformer", "transformer")):
+        make_lm(root / "exp/lm" / name, root / "vocab", tokens, kind)
+    make_lm(root / "exp/lm/other", root / "vocab", tokens[::-1])
     return root
 
 
 def decode_world(world: Path, model: str, out: Path, **options) -> dict[str, str]:
     loaded = load_model(world / "exp" / model)
+    lm = load_model(world / "exp/lm" / options["lm"]).model.lm if "lm" in options else None
     decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, world / "dump/fbank/tgt_test/feats.scp", out,
-                   Decoding(**options))
+                   Decoding(**options), lm=lm)
     return read_table(out / "text")
 
 
@@ -112,12 +139,20 @@ def decode_world(world: Path, model: str, out: Path, **options) -> dict[str, str
     ("scratch/seed1", {"ctc_weight": 0.4, "maxlenratio": 0.2, "length_bonus": 0.5}, {}),
     ("no_ctc", {"ctc_weight": 0.3, "maxlenratio": -9.0}, {"ctc_weight": 0.0}),
     ("only_ctc", {"ctc_weight": 0.3}, {"ctc_weight": 1.0}),
+    ("scratch/seed1", {"ctc_weight": 0.3, "lm": "rnn", "lm_weight": 0.7}, {}),
+    ("scratch/seed1", {"ctc_weight": 0.5, "lm": "transformer", "lm_weight": 0.5, "length_bonus": 0.4}, {}),
+    ("no_ctc", {"ctc_weight": 0.3, "maxlenratio": -9.0, "minlenratio": -3.0, "lm": "rnn", "lm_weight": 0.4},
+     {"ctc_weight": 0.0}),
+    ("only_ctc", {"ctc_weight": 0.3, "lm": "transformer", "lm_weight": 0.6}, {"ctc_weight": 1.0}),
 ])
 def test_texts_are_those_of_speech2text(world, tmp_path, model, options, same):
     from espnet2.bin.asr_inference import Speech2Text
 
     texts = decode_world(world, model, tmp_path / "out", beam_size=4, batch_frames=300, **options)
     options = {**options, **same}
+    if lm := options.pop("lm", None):
+        options |= {"lm_train_config": world / "exp/lm" / lm / "config.yaml",
+                    "lm_file": world / "exp/lm" / lm / "model.pth"}
     recogniser = Speech2Text(asr_train_config=world / "exp" / model / "config.yaml",
                              asr_model_file=world / "exp" / model / "model.pth", beam_size=4,
                              penalty=options.pop("length_bonus", 0.0), **options)
@@ -224,8 +259,8 @@ def test_features_that_do_not_fit_the_model_are_named(world):
         decode_batch(model, {"narrow": np.zeros((30, 40), np.float32)}, Decoding())
 
 
-def command(world: Path, *more: str) -> list[str]:
-    return ["--config", str(world / "config.yaml"), "--dump", str(world / "dump"), "--exp", str(world / "exp"), *more]
+def command(world: Path, *more: str, config: str = "config.yaml") -> list[str]:
+    return ["--config", str(world / config), "--dump", str(world / "dump"), "--exp", str(world / "exp"), *more]
 
 
 def test_command_decodes_once(world, tmp_path, capsys, caplog):
@@ -240,6 +275,33 @@ def test_command_decodes_once(world, tmp_path, capsys, caplog):
     decode_cli.main(command(world, "--systems", "scratch"))
     assert capsys.readouterr().out == "decoded now: nothing, all is up to date\n"
     assert (out / ".stage.json").stat().st_mtime_ns == before
+
+
+def test_a_variant_is_decoded_beside_the_usual_way(world, tmp_path, capsys):
+    decode_cli.main(command(world, "--systems", "scratch+rnn", config="variants.yaml"))
+    assert capsys.readouterr().out == "decoded now: scratch+rnn seed 1 tgt_test\n"
+    out = world / "exp/scratch/seed1/decode/tgt_test+rnn"
+    options = {"beam_size": 3, "ctc_weight": 0.3}
+    assert read_table(out / "text") == decode_world(world, "scratch/seed1", tmp_path / "a", lm="rnn", lm_weight=0.8,
+                                                    **options)
+    assert read_table(out / "text") != decode_world(world, "scratch/seed1", tmp_path / "b", **options)
+    assert read_json(out / "decode.json")["options"]["lm"] == "rnn"
+    decode_cli.main(command(world, "--systems", "scratch+rnn", config="variants.yaml"))
+    assert capsys.readouterr().out == "decoded now: nothing, all is up to date\n"
+    make_lm(world / "exp/lm/newer", world / "vocab", load_model(world / "exp/no_ctc").tokens, "transformer")
+    for name in (".stage.json", "model.pth"):
+        (world / "exp/lm/newer" / name).replace(world / "exp/lm/rnn" / name)
+    (job,) = [Job(way, 1, world / "dump", world / "exp")
+              for way in load_experiment(world / "variants.yaml").select_decoded(["scratch+rnn"])]
+    assert job.stage.changes() == [f"input {world / 'exp/lm/rnn'}"]
+
+
+def test_a_language_model_of_another_vocabulary_is_refused(world):
+    experiment = load_experiment(world / "variants.yaml")
+    with pytest.raises(ConfigError, match="exp/lm/other: its vocabulary is not that of .*scratch/seed1"):
+        decode_job(Job(experiment.decoded["scratch+other"], 1, world / "dump", world / "exp"))
+    with pytest.raises(ConfigError, match=r"scratch\+absent is decoded with language model absent, which is not trained"):
+        decode_cli.main(command(world, "--systems", "scratch+absent", config="variants.yaml"))
 
 
 def test_command_shows_why_a_job_failed(world, tmp_path, monkeypatch, caplog):
@@ -259,7 +321,7 @@ def test_command_shows_why_a_job_failed(world, tmp_path, monkeypatch, caplog):
 
 def test_broken_model_leaves_no_marker(world):
     experiment = load_experiment(world / "config.yaml")
-    job = Job(experiment.systems["broken"], 1, experiment.decoded["scratch"].options, world / "dump", world / "exp")
+    job = Job(experiment.decoded["broken"], 1, world / "dump", world / "exp")
     with pytest.raises(StxferError, match="model.pth"):
         decode_job(job)
     assert job.stage.changes() is None
@@ -267,12 +329,15 @@ def test_broken_model_leaves_no_marker(world):
 
 def test_changed_options_decode_again(world):
     experiment = load_experiment(world / "config.yaml")
-    options = experiment.decoded["scratch"].options
-    job = Job(experiment.systems["scratch"], 1, options, world / "dump", world / "exp")
+    job = Job(experiment.decoded["scratch"], 1, world / "dump", world / "exp")
+
+    def changed(**options) -> Job:
+        return replace(job, decoded=replace(job.decoded, options=replace(job.decoded.options, **options)))
+
     decode_job(job)
     assert not job.stage.needed()
-    assert not replace(job, options=replace(options, batch_frames=77)).stage.needed()  # decides the speed alone
-    assert replace(job, options=replace(options, beam_size=4)).stage.needed()
+    assert not changed(batch_frames=77).stage.needed()  # decides the speed alone
+    assert changed(beam_size=4).stage.needed()
 
 
 def test_st_without_reference_is_not_decoded(world, tmp_path, capsys, caplog):

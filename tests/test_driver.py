@@ -24,8 +24,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = sorted(path.parent for path in (ROOT / "egs2").glob("*/asr1/run.sh"))
 COMMANDS = sorted(path.stem for path in (ROOT / "stxfer" / "bin").glob("[a-z]*.py"))
-STAGES = ["data", "prepare", "features", "mt", "labels", "vocab", "lm", "source_asr", "st", "target_asr", "decode", "score",
-          "report"]
+STAGES = ["data", "prepare", "features", "mt", "labels", "vocab", "lm", "source_asr", "st", "target_asr", "decode",
+          "score", "report"]
 
 
 def bash(script: str | Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -151,8 +151,8 @@ def test_stages_run_in_order_with_a_heading_each(recipe: Recipe) -> None:
     result = recipe.run()
     assert result.returncode == 0, result.stderr
     assert [call.split()[0] for call in recipe.recorded()] == [
-        "check_config", "data", "prepare", "dump_fbank", "train_mt", "make_labels", "make_vocab", "train", "train",
-        "train", "decode", "score", "report"]
+        "check_config", "data", "prepare", "dump_fbank", "train_mt", "make_labels", "make_vocab", "train_lm", "train",
+        "train", "train", "decode", "score", "report"]
     assert [call.split("--kind ")[1].split()[0] for call in recipe.recorded() if call.startswith("train ")] == [
         "source", "st", "target"]
     assert re.findall(r"^=== stage (\d+): (\w+) ", result.stderr, re.MULTILINE) == [

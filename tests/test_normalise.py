@@ -193,7 +193,7 @@ def test_a_changed_profile_reaches_the_score(tmp_path: Path) -> None:
     path = make_experiment(tmp_path)
     path.write_text(path.read_text(encoding="utf-8") + "normalise: {sw: {inner: '-'}}\n", encoding="utf-8")
     experiment = load_experiment(path)
-    score = score_system(experiment, experiment.systems["scratch"], 1, dump=tmp_path / "dump", expdir=tmp_path / "exp")
+    score = score_system(experiment, experiment.decoded["scratch"], 1, dump=tmp_path / "dump", expdir=tmp_path / "exp")
     identity = experiment.profile("sw").identity
     assert identity != profile("sw").identity
     assert f"|{identity}|" in score["metrics"]["wer"]["signature"]

@@ -156,6 +156,10 @@ def data() -> str:
     parts += box(column[1], second, "dump/vocab/<name>/", "of transcripts and bitext")
     parts += box(column[2], second, "exp/mt/<label>/", "translators, from the bitext")
     parts += box(column[3], second, "dump/labels/<label>/", "translated, filtered")
+    parts += box(column[0], second, "exp/lm/<name>/", "language models, for decoding")
+    left = (column[0] + BOX + column[1]) / 2
+    parts += [arrow(f"M{column[1]} {second + TALL / 2} H{column[0] + BOX + 3}"),
+              *stage(left, second + TALL / 2, 7, "lm", "training")]
     turn = first + TALL + 66
     parts.append(arrow(f"M{column[2] + 36} {first + TALL} V{turn} H{middle[1]} V{second - 3}"))
     parts += stage(column[2] - 61, turn, 6, "vocab", "prepare")

@@ -37,7 +37,7 @@ def add_stage_options(parser: argparse.ArgumentParser) -> None:
 def add_selection_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--systems`` (a list of names) and ``--seeds`` (a list of integers); empty: all of the config."""
     parser.add_argument("--systems", type=str.split, default="", metavar="'A B'",
-                        help="systems, separated by spaces; empty: all. direct+lm is direct, decoded as variant lm only")
+                        help="systems, separated by spaces; empty: all; direct+lm: only with variant lm of decoding")
     parser.add_argument("--seeds", type=_integers, default="", metavar="'1 2'",
                         help="training seeds, separated by spaces; empty: those of the config")
 

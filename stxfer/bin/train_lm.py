@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     trained = train_language_models(experiment, args.config, args.dump, args.exp, nj=args.nj, force=args.force,
                                     allow_stale=args.allow_stale)
     for name, dev in dev_perplexities(experiment, args.exp).items():
-        print(f"language model {name}: perplexity {dev['perplexity']:.2f} a token, {dev['word_perplexity']:.1f} a word, "
-              f"on {dev['sentences']} sentences of the development set")
+        print(f"language model {name}: perplexity {dev['perplexity']:.2f} a token, {dev['word_perplexity']:.1f} a "
+              f"word, on {dev['sentences']} sentences of the development set")
     print(f"trained now: {', '.join(trained) if trained else 'nothing, all is up to date'}")
 
 

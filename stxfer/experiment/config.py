@@ -226,8 +226,8 @@ def _marked(value: Any, marks: Mapping[str, str]) -> Any:
 def _check_phases(system: System, train: Mapping[str, tuple[Phase, ...]], vocab: Mapping[str, Vocab],
                   path: str) -> None:
     if system.task == "text" and any(phase.ctc_weight for phase in train[system.phases]):
-        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has a ctc_weight, but task text hears "
-                          "nothing; give it a schedule of its own with ctc_weight 0")
+        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has a ctc_weight, but task text "
+                          "hears nothing; give it a schedule of its own with ctc_weight 0")
     if system.task == "text" and any(phase.encode_once for phase in train[system.phases]):
         raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has encode_once, but task text runs "
                           "no encoder; leave it out")

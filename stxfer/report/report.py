@@ -47,7 +47,8 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
                              allow_stale=allow_stale)
     targets = {name: of_system for name, of_system in runs.items() if of_system[0].system.kind == "target"}
     if not targets:
-        raise DataError(f"{expdir}: no target system is scored; a report needs at least one. Run stages target_asr to score")
+        raise DataError(f"{expdir}: no target system is scored; a report needs at least one. "
+                        "Run stages target_asr to score")
     out = report_dir(expdir)
     used = {name: [run.seed for run in of_system] for name, of_system in runs.items()}
     trained = trained_runs(experiment, expdir, runs, unscored)

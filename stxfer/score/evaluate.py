@@ -35,11 +35,11 @@ log = logging.getLogger(__name__)
 
 def score_system(experiment: Experiment, decoded: Decoded, seed: int, *, dump: Path, expdir: Path,
                  force: bool = False, allow_stale: bool = False) -> dict[str, Any]:
-    """Score what a system has decoded of its test set in one way unless that is done, and return the content of ``score.json``.
+    """Score what a system has decoded in one way, unless that is done, and return the content of ``score.json``.
 
     ASR is scored by WER and CER against ``text``, by CER alone where the language is written without spaces; ST by
-    BLEU and chrF against ``text.<target>.human`` of ``dump/fbank/<set>``. ``score.json`` holds system (``direct``, ``direct+lm``), seed, set,
-    task, train_hours (distinct speech trained on), train_hours_with_copies (at other speeds, with other texts),
+    BLEU and chrF against ``text.<target>.human`` of ``dump/fbank/<set>``. ``score.json`` holds system (``direct+lm`` of a
+    variant), seed, set, task, train_hours (distinct speech trained on), train_hours_with_copies (at other speeds, with other texts),
     speakers (None: not known), missing (utterances without a hypothesis, scored as empty) and
     metrics, each with its signature; ``utts.jsonl`` one object an utterance: utt, ref, hyp and, for ASR, its counts by
     metric.

@@ -39,7 +39,7 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: 
     words: dict[str, Any] = copy.deepcopy(dict(model))
     text = {"token_list": target.tokens, "token_type": "bpe", "bpemodel": str(target.pieces)}
     if task == "lm":
-        dropouts = {key: phase.dropout for key in LM_DROPOUT[words["lm"]]}
+        dropouts = dict.fromkeys(LM_DROPOUT[words["lm"]], phase.dropout)
         return {**words, **text, "lm_conf": {**dropouts, **words["lm_conf"]}}
     for part in ("encoder", "decoder"):
         conf = words.setdefault(f"{part}_conf", {})
