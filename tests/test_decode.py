@@ -300,7 +300,7 @@ def test_a_language_model_of_another_vocabulary_is_refused(world):
     experiment = load_experiment(world / "variants.yaml")
     with pytest.raises(ConfigError, match="exp/lm/other: its vocabulary is not that of .*scratch/seed1"):
         decode_job(Job(experiment.decoded["scratch+other"], 1, world / "dump", world / "exp"))
-    with pytest.raises(ConfigError, match=r"scratch\+absent is decoded with language model absent, which is not trained"):
+    with pytest.raises(ConfigError, match=r"scratch\+absent is decoded with language model absent, which is not"):
         decode_cli.main(command(world, "--systems", "scratch+absent", config="variants.yaml"))
 
 

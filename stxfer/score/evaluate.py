@@ -38,11 +38,11 @@ def score_system(experiment: Experiment, decoded: Decoded, seed: int, *, dump: P
     """Score what a system has decoded in one way, unless that is done, and return the content of ``score.json``.
 
     ASR is scored by WER and CER against ``text``, by CER alone where the language is written without spaces; ST by
-    BLEU and chrF against ``text.<target>.human`` of ``dump/fbank/<set>``. ``score.json`` holds system (``direct+lm`` of a
-    variant), seed, set, task, train_hours (distinct speech trained on), train_hours_with_copies (at other speeds, with other texts),
-    speakers (None: not known), missing (utterances without a hypothesis, scored as empty) and
-    metrics, each with its signature; ``utts.jsonl`` one object an utterance: utt, ref, hyp and, for ASR, its counts by
-    metric.
+    BLEU and chrF against ``text.<target>.human`` of ``dump/fbank/<set>``. ``score.json`` holds system (``direct``, or
+    ``direct+lm`` for a variant), seed, set, task, train_hours (distinct speech trained on), train_hours_with_copies (at
+    other speeds, with other texts), speakers (None: not known), missing (utterances without a hypothesis, scored as
+    empty) and metrics, each with its signature; ``utts.jsonl`` one object an utterance: utt, ref, hyp and, for ASR, its
+    counts by metric.
 
     Raises:
         DataError: not decoded; a file is absent; references are not normalised or hypotheses do not fit.
