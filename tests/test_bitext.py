@@ -24,6 +24,8 @@ from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.bitext.parallel import find_sources
 from stxfer.corpora.bitext.prepare import prepare_bitext
 from stxfer.corpora.bitext.rules import CleanOptions, Seen, pair_hash, problem, raw_problem, scripts_of
+from stxfer.text.normalise import normalise
+from stxfer.text.profiles import load_profiles, of_bitext
 
 LANGUAGES = ("en", "sw")
 Pairs = Sequence[Pair]
@@ -327,7 +329,8 @@ def cleaned(tmp_path: Path, pairs: Pairs, **options: object) -> tuple[list[Pair]
     held = {"imeshikiliwa": "tgt_test/text"}
     clean_bitext(raw, out, LANGUAGES, held, [], force=True, **options)  # type: ignore[arg-type]
     report = read_json(out / "dropped.json")
-    assert report["test"] == {"n_raw": 2, "n_pairs": 1, "dropped": {"empty": 1}}
+    assert report["test"] == {"n_raw": 2, "n_pairs": 1, "dropped": {"empty": 1}, "examples": {"empty": [["", "tupu"]]},
+                              "annotation": {"en": {}, "sw": {}}}
     train = report["train"]
     assert train["n_raw"] == len(pairs) and train["n_pairs"] + sum(train["dropped"].values()) == len(pairs)
     return read_pairs(out, "train", LANGUAGES), train["dropped"]
@@ -347,6 +350,31 @@ def test_cleaning_counts_every_reason(tmp_path: Path, monkeypatch: pytest.Monkey
     assert dropped == {"empty": 2, "held_out": 2} and len(kept) == 9
     with pytest.raises(DataError, match=r"data/bitext: no pair of train is left of 1 \(dropped: {'empty': 1}\)"):
         cleaned(tmp_path, [("", "x")])
+
+
+EDITED = [("Oppression [in our country] is enabled by religion.", "Ukandamizaji [katika nchi yetu] unawezeshwa."),
+          ("[applause] I would like to repeat.", "[makofi] Ningependa kurudia."), ("[music]", "[muziki]"),
+          ("Unrest [...] took a turn [sic].", "Vurugu [...] zilikuwa mbaya &amp; kali.")]
+
+
+@pytest.mark.parametrize(("square", "first"), [
+    ("events", ("oppression in our country is enabled by religion", "ukandamizaji katika nchi yetu unawezeshwa")),
+    ("all", ("oppression is enabled by religion", "ukandamizaji unawezeshwa"))])
+def test_an_editors_words_stay(tmp_path: Path, square: str, first: Pair) -> None:
+    kept, dropped = cleaned(tmp_path, EDITED, clean=CleanOptions(square=square))  # type: ignore[arg-type]
+    assert kept[:2] == [first, ("i would like to repeat", "ningependa kurudia")] and dropped == {"annotation": 1}
+    train = read_json(tmp_path / "dump/bitext/dropped.json")["train"]
+    assert train["examples"] == {"annotation": [["[music]", "[muziki]"]]}
+    removed = ["[applause]", "[music]", "[...]"] if square == "events" else \
+        ["[in our country]", "[applause]", "[music]", "[...]", "[sic]"]
+    assert train["annotation"]["en"] == {"event": {"n": len(removed), "examples": removed}}
+    assert train["annotation"]["sw"]["entity"] == {"n": 1, "examples": ["&amp;"]}
+
+
+@pytest.mark.parametrize(("rule", "text"), [("keep", "noise he said"), ("events", "he said"), ("all", "he said")])
+def test_a_rule_of_the_users_own_stays(rule: str, text: str) -> None:
+    rules = of_bitext(load_profiles({"en": {"square": rule}})["en"])
+    assert normalise("[noise] he said", rules) == text
 
 
 def test_the_experiment_says_what_is_dropped(tmp_path: Path, capsys: pytest.CaptureFixture[str],

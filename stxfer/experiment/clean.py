@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import model_validator
 from typing_extensions import Self
 
@@ -31,6 +33,9 @@ class CleanOptions(Options):
     """``control``: control characters, or what stands for undecodable ones."""
     addresses: Flag = True
     """``address``: a side is nothing but a link or a mail address."""
+    square: Literal["events", "all"] = "events"
+    """What becomes of words in square brackets, where the language's rules remove all of them, as transcripts want it:
+    in written text they are an editor's, ``he [the president] said``, and only known events are removed."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -197,13 +197,17 @@ def profile(lang: str, profiles: Mapping[str, Profile] | None = None) -> Profile
     return profiles["default"]
 
 
-def of_bitext(rules: Profile) -> Profile:
+def of_bitext(rules: Profile, square: str = "events") -> Profile:
     """Return a language's rules for text that was written and not transcribed, that of bitexts.
 
     Square brackets hold an editor's words there, "he [the president] said", which are words of the sentence, where
     those of transcripts hold what is not speech: only known events are removed.
+
+    Args:
+        rules: of the language.
+        square: what takes the place of its rule ``square`` if that is ``all``.
     """
-    return dataclasses.replace(rules, square="events") if rules.square == "all" else rules
+    return dataclasses.replace(rules, square=square) if rules.square == "all" != square else rules
 
 
 def has_profile(lang: str, profiles: Mapping[str, Profile] | None = None) -> bool:

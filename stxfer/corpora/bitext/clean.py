@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -16,11 +17,13 @@ from stxfer.corpora.bitext.directory import PARTS, bitext_files, iter_pairs, raw
 from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.bitext.rules import Seen, pair_hash, problem, raw_problem, scripts_of
 from stxfer.experiment.clean import CleanOptions
-from stxfer.text.leaks import leak_report, stop_at_leaks
+from stxfer.text.annotation import Marker, spoken
+from stxfer.text.leaks import N_EXAMPLES, leak_report, stop_at_leaks
 from stxfer.text.normalise import normalise, written
-from stxfer.text.profiles import PROFILES, Profile, profile
+from stxfer.text.profiles import PROFILES, Profile, of_bitext, profile
 
 CHUNK = 20000  # pairs looked at together
+SHOWN = 200  # characters of an example
 
 
 def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], languages: Sequence[str],
@@ -30,8 +33,9 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
     """Normalise a bitext and clean its training part.
 
     Of dev and test only pairs with an empty side are dropped: what is scored is not chosen here. ``out``
-    receives the six files, the source sides of dev and test as they were (:func:`raw_side`), and ``dropped.json``, the
-    counts by part and reason. The memory used grows by 8 bytes a training pair.
+    receives the six files, the source sides of dev and test as they were (:func:`raw_side`), and ``dropped.json``: by
+    part the counts of what was dropped by reason, with examples, and by side the annotation that was taken out of
+    sentences. The memory used grows by 8 bytes a training pair.
 
     Args:
         raw: folder of ``{train,dev,test}.<lang>``.
@@ -54,7 +58,7 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
             or a leak where ``leaks`` is ``stop``.
     """
     raw, out, clean = Path(raw), Path(out), clean or CleanOptions()
-    rules = [profile(lang, profiles) for lang in languages]
+    rules = [of_bitext(profile(lang, profiles), clean.square) for lang in languages]
     stage = Stage("prepare bitext", out, [*bitext_files(raw, languages), *sources],
                   {"languages": list(languages), "profiles": [rule.identity for rule in rules], "leaks": leaks,
                    "clean": clean})
@@ -65,11 +69,15 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
         with atomic_dir(out) as directory:
             for part in PARTS[1:]:
                 as_it_is = list(iter_pairs(raw, part, languages))
-                pairs = [(normalise(a, rules[0]), normalise(b, rules[1])) for a, b in as_it_is]
+                dropped = Dropped(rules)
+                pairs = list(map(dropped.normalised, as_it_is))
                 forbidden = {side: f"bitext/{part}" for pair in pairs for side in pair} | forbidden
+                for given, pair in zip(as_it_is, pairs, strict=True):
+                    if reason := nothing_left(given, pair):
+                        dropped.add(reason, given)
                 parts[part] = [pair for pair in pairs if all(pair)]
-                report[part] = _report(len(pairs), write_pairs(directory, part, languages, parts[part]),
-                                       {"empty": len(pairs) - len(parts[part])}, raw, part)
+                report[part] = _report(len(pairs), write_pairs(directory, part, languages, parts[part]), dropped,
+                                       languages, raw, part)
                 with atomic_write(raw_side(directory, part, languages[0])) as handle:
                     handle.writelines(f"{written(a, rules[0])}\n"
                                       for (a, _), pair in zip(as_it_is, pairs, strict=True) if all(pair))
@@ -78,7 +86,7 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
             n_pairs = write_pairs(directory, "train", languages, cleaner.kept(iter_pairs(raw, "train", languages)))
             if leaks == "stop":
                 stop_at_leaks(raw, cleaner.leaks)
-            report = {"train": _report(cleaner.n_raw, n_pairs, cleaner.dropped, raw, "train")} | report
+            report = {"train": _report(cleaner.n_raw, n_pairs, cleaner.dropped, languages, raw, "train")} | report
             write_json(directory / "dropped.json", report)
         raws = [raw_side(out, part, languages[0]) for part in PARTS[1:]]
         stage.finish([*bitext_files(out, languages), *raws, out / "dropped.json"],
@@ -87,10 +95,55 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
     return figures
 
 
-def _report(n_raw: int, n_pairs: int, dropped: Mapping[str, int], raw: Path, part: str) -> dict[str, Any]:
+class Dropped:
+    """What is dropped of a part of a bitext: pairs by reason, annotation by side and kind; counts, and a few of each.
+
+    Args:
+        rules: of both languages.
+    """
+
+    def __init__(self, rules: Sequence[Profile]) -> None:
+        self.counts: Counter[str] = Counter()
+        self._rules = rules
+        self._examples: dict[str, list[Pair]] = {}
+        self._annotation: tuple[dict[str, Counter[str]], dict[str, Counter[str]]] = {}, {}
+
+    def normalised(self, pair: Pair) -> Pair:
+        """Return a pair normalised, and note its annotation."""
+        for side, rules, found in zip(pair, self._rules, self._annotation, strict=True):
+            markers: list[Marker] = []
+            spoken(unicodedata.normalize("NFC", side), rules, markers)
+            for kind, text in markers:
+                found.setdefault(kind, Counter())[text[:SHOWN]] += 1
+        return normalise(pair[0], self._rules[0]), normalise(pair[1], self._rules[1])
+
+    def add(self, reason: str, pair: Pair) -> None:
+        """Count a pair that is dropped, as the corpus has it."""
+        self.counts[reason] += 1
+        if len(examples := self._examples.setdefault(reason, [])) < N_EXAMPLES:
+            examples.append((pair[0][:SHOWN], pair[1][:SHOWN]))
+
+    def report(self, languages: Sequence[str]) -> dict[str, Any]:
+        """Return all of it, as JSON can hold it."""
+        return {"dropped": dict(sorted(self.counts.items())), "examples": dict(sorted(self._examples.items())),
+                "annotation": {lang: {kind: {"n": texts.total(), "examples": [
+                    text for text, _ in texts.most_common(N_EXAMPLES)]} for kind, texts in sorted(found.items())}
+                    for lang, found in zip(languages, self._annotation, strict=True)}}
+
+
+def nothing_left(raw: Pair, pair: Pair) -> str | None:
+    """Return why a side of a normalised pair is empty: there was ``annotation`` alone, or no word (``empty``)."""
+    if pair[0] and pair[1]:
+        return None
+    lost = any(not side and any(map(str.isalnum, text)) for side, text in zip(pair, raw, strict=True))
+    return "annotation" if lost else "empty"
+
+
+def _report(n_raw: int, n_pairs: int, dropped: Dropped, languages: Sequence[str], raw: Path, part: str
+            ) -> dict[str, Any]:
     if not n_pairs:
-        raise DataError(f"{raw}: no pair of {part} is left of {n_raw} (dropped: {dict(dropped)})")
-    return {"n_raw": n_raw, "n_pairs": n_pairs, "dropped": {reason: dropped[reason] for reason in sorted(dropped)}}
+        raise DataError(f"{raw}: no pair of {part} is left of {n_raw} (dropped: {dict(dropped.counts)})")
+    return {"n_raw": n_raw, "n_pairs": n_pairs, **dropped.report(languages)}
 
 
 class _Cleaner:
@@ -100,7 +153,7 @@ class _Cleaner:
                  held_out: Mapping[str, str], *, keep_leaks: bool) -> None:
         self.rules, self.options, self.held_out, self.keep_leaks = rules, options, held_out, keep_leaks
         self.scripts = scripts if options.scripts else ()
-        self.dropped: Counter[str] = Counter()
+        self.dropped = Dropped(rules)
         self.leaks: list[tuple[str, str]] = []
         self.n_raw = 0
 
@@ -108,26 +161,26 @@ class _Cleaner:
         seen = Seen()
         while chunk := list(islice(pairs, CHUNK)):
             self.n_raw += len(chunk)
-            good = []
+            good, origins = [], []
             for raw in chunk:
-                pair = normalise(raw[0], self.rules[0]), normalise(raw[1], self.rules[1])
+                pair = self.dropped.normalised(raw)
                 reason = self._problem(raw, pair)
                 if reason is None:
                     good.append(pair)
+                    origins.append(raw)
                 else:
-                    self.dropped[reason] += 1
+                    self.dropped.add(reason, raw)
             if self.options.duplicates:
                 new = seen.new([pair_hash(pair) for pair in good])
-                if len(good) > new.sum():
-                    self.dropped["duplicate"] += len(good) - int(new.sum())
+                for raw, first in zip(origins, new, strict=True):
+                    if not first:
+                        self.dropped.add("duplicate", raw)
                 good = [pair for pair, first in zip(good, new, strict=True) if first]
             yield from good
 
     def _problem(self, raw: Pair, pair: Pair) -> str | None:
-        if not (pair[0] and pair[1]):
-            # What is empty now though words stood there was annotation.
-            return "annotation" if any(not side and any(map(str.isalnum, text))
-                                       for side, text in zip(pair, raw, strict=True)) else "empty"
+        if reason := nothing_left(raw, pair):
+            return reason
         held = next((side for side in pair if side in self.held_out), None)
         if held is not None:
             self.leaks.append((held, self.held_out[held]))
