@@ -70,3 +70,52 @@ def test_the_summary_counts_and_advises() -> None:
     assert found["annotation"] == {"event": {"n": 2, "examples": ["[noise]"]}}
     assert found["nothing_else"] == 1 and found["apostrophes"] == {"U+02BC": 1}
     assert "ʼ" in found["advice"]["apostrophes"]
+
+
+def test_what_stands_between_letters_is_shown_with_what_becomes_of_it(tmp_path: Path,
+                                                                      capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "text"
+    path.write_text("A well-known mix: U.S. and 1.5, col\u00b7l\u0301 ko\u02bcb caf\u0065\u0301 [of songs]\n" * 3,
+                    encoding="utf-8")
+    main(["--lang", "xx", str(path)])
+    out = capsys.readouterr().out
+    parts = "parts the words ('inner' keeps it, 'deleted' joins them)"
+    for line in (f"         3  -  U+002D HYPHEN-MINUS: {parts}\n",
+                 f"         3  .  U+002E FULL STOP: {parts}; joins single letters, as in U.S.\n",
+                 "         6  .  U+002E FULL STOP (3 kept)\n", "         3  ,  U+002C COMMA\n",
+                 "  event 3: [of songs] 3"):
+        assert line in out
+    assert "COMBINING" not in out.partition("Characters kept")[0], "é was not removed, but composed"
+    main(["--lang", "ca", "--bitext", "--lines", "1", "--characters", "3", str(path)])
+    out = capsys.readouterr().out
+    assert "·  U+00B7 MIDDLE DOT: stays\n" in out and "of songs\n" in out and "more (--characters)\n" in out
+    assert "No annotation." in out
+
+
+@pytest.mark.parametrize(("lines", "letters"), [
+    (["Wa áwoi s' éléngé", "Kóó l' obia", "wá l' apóa"], "ls"), (["Moja 'mbili tatu' nne", "tano' sita"], "o"),
+    (["'Quoted words'", "moja mbili"], ""), (["moja mbili tatu nne"] * 200 + ["teachers' day"], "")])
+def test_apostrophes_at_the_ends_of_words(lines: list[str], letters: str) -> None:
+    survey = Survey(profile("xx"))
+    survey.add(lines)
+    assert survey.suggestions().get("apostrophe_after", "") == letters
+
+
+def test_letters_of_other_scripts_are_shown_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "text"
+    path.write_text("Habari ya asubuhi rafiki yangu mpendwa wa Nairobi хорхе's 反貧反\n" * 2, encoding="utf-8")
+    main(["--lang", "sw", str(path)])
+    out = capsys.readouterr().out
+    assert "        10  Cyrillic: х о р е\n         6  Han: 反 貧\n" in out
+    assert "No suggestion." in out, "a foreign word is no misspelt one"
+
+
+def test_nothing_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "text"
+    path.write_text("habari yako\n", encoding="utf-8")
+    main(["--lang", "sw", str(path)])
+    out = capsys.readouterr().out
+    assert "\nNo line changes.\n" in out and "\nNo characters removed or replaced.\n" in out
+    path.write_text("Habari, yako.\n", encoding="utf-8")
+    main(["--lang", "sw", str(path)])
+    assert "  - Habari, yako.\n  + habari yako\n" in capsys.readouterr().out

@@ -84,7 +84,8 @@ def text_summary(texts: Mapping[str, tuple[Mapping[str, str], Profile]]) -> dict
         survey = Survey(rules)
         survey.add(table.values())
         counts = {f"U+{ord(char):04X}": n for char, n in survey.apostrophes.most_common()}
-        found[file] = {**survey.summary(), "apostrophes": counts,
+        between = {f"U+{ord(char):04X}": n for char, n in survey.between.most_common()}
+        found[file] = {**survey.summary(), "apostrophes": counts, "between_letters": between,
                        "advice": survey.suggestions() if rules.name == "default" else {}}
     return found
 

@@ -16,6 +16,10 @@ from stxfer.text.profiles import Profile
 N_EXAMPLES = 5
 COMMON = 0.05  # share of letters from which on a script is one that a text is in
 _APOSTROPHES = regex.compile(r"(?<=\p{L}\p{M}*)['‘’‛`´′ʹʻʼʽˈ＇ꞌ՚״׳](?=\p{L})|(?<!\S)[ʻʼ‘](?=\p{L})")
+_BETWEEN = regex.compile(r"(?<=\p{L}\p{M}*)(?!['‘’‛`´′ʹ＇])[\p{P}\p{S}](?=\p{L})")
+_ENDING = regex.compile(r"(\p{L})\p{M}*['’](?![\p{L}\p{M}\p{N}'’])")
+_OPENING = regex.compile(r"(?<![^\s(\[«“\"])['‘’](?=\p{L})")  # a quotation: what closes it is no apostrophe
+ELIDED = 0.01  # share of words from which on apostrophes at their ends are the language's, not those of a few names
 _SCRIPT = regex.compile(r"\p{Script=Latin}|\p{Script=Greek}|\p{Script=Cyrillic}|\p{Script=Armenian}|\p{Script=Hebrew}")
 _NAMES = {"LATIN": "Latin", "GREEK": "Greek", "CYRILLIC": "Cyrillic", "CJK": "Han"}
 _TWINS = dict(zip("асеорхуіјѕԁһкмтɑοανρικ", "aceopxyijsdhkmtaoavpik", strict=True))  # Cyrillic and Greek to Latin
@@ -26,8 +30,11 @@ class Survey:
 
     Attributes:
         annotation: how often each kind of annotation stands there, and the commonest of each kind.
-        before, after: characters before and after normalising.
+        before, after: characters before normalising, in the form NFC, and after.
         words: words after normalising.
+        apostrophes: what stands for one between letters.
+        between: other signs between letters.
+        endings: letters, in lower case, that an apostrophe follows at the end of a word, where none opens a quotation.
         lone: lines of nothing but annotation.
     """
 
@@ -38,23 +45,29 @@ class Survey:
         self.after: Counter[str] = Counter()
         self.words: Counter[str] = Counter()
         self.apostrophes: Counter[str] = Counter()
+        self.between: Counter[str] = Counter()
+        self.endings: Counter[str] = Counter()
         self.n_lines = self.lone = self.undecodable = 0
 
     def add(self, lines: Iterable[str]) -> None:
         """Take more lines, as the corpus has them."""
         for line in lines:
             found: list[Marker] = []
-            spoken(unicodedata.normalize("NFC", line), self.profile, found)
+            composed = unicodedata.normalize("NFC", line)
+            speech = spoken(composed, self.profile, found)
             for kind, text in found:
                 self.annotation[kind][text] += 1
             clean = normalise(line, self.profile)
             self.n_lines += 1
             self.lone += bool(found) and not clean
             self.undecodable += "\ufffd" in line
-            self.before.update(line)
+            self.before.update(composed)
             self.after.update(clean)
             self.words.update(clean.split())
-            self.apostrophes.update(_APOSTROPHES.findall(line))
+            self.apostrophes.update(_APOSTROPHES.findall(composed))
+            self.between.update(_BETWEEN.findall(speech))
+            if not _OPENING.search(speech):
+                self.endings.update(map(str.lower, _ENDING.findall(speech)))
 
     def scripts(self) -> frozenset[str]:
         """Return the scripts of the profile, or those that more than a few letters are of."""
@@ -71,6 +84,19 @@ class Survey:
         own = frozenset(self.profile.scripts)
         return Counter({word: n for word, n in self.words.items() if not word.isascii() and
                         len(found := {script(char) for char in _SCRIPT.findall(word)}) > 1 and not found <= own})
+
+    def removed(self) -> Counter[str]:
+        """Return the characters of the text that are not written any more, with how often; of letters only lost ones.
+
+        Letters that are left elsewhere are lost with annotation. An upper-case letter counts as the lower-case one.
+        """
+        lower: Counter[str] = Counter()
+        for char, n in self.before.items():
+            if not char.isspace():
+                lower[char if char in self.after else char.lower()] += n
+        return Counter({char: n - self.after[char] for char, n in lower.items()
+                        if n > self.after[char] and not (char in self.after and char.isalpha())
+                        and not (len(char) > 1 and set(char) <= self.after.keys())})
 
     def variants(self) -> list[tuple[str, ...]]:
         """Return groups of words that differ by a look-alike, a mark or an apostrophe alone, the commonest first."""
@@ -99,9 +125,15 @@ class Survey:
                    and char not in self.profile.inner and char not in dict(self.profile.replace)}
         if unknown:
             rules["apostrophes"] = "".join([*self.profile.apostrophes, *sorted(unknown)])
+        if self.profile.punctuation == "remove" and self.endings.total() > ELIDED * self.words.total():
+            usual = {letter for letter, n in self.endings.items() if n > ELIDED * self.endings.total()}
+            rules["apostrophe_after"] = "".join(sorted({*self.profile.apostrophe_after, *usual}))
         if len(own := self.scripts()) == 1:
             strays: Counter[str] = Counter()
             for word, n in self.mixed().items():
+                letters = [char for char in word if char.isalpha()]
+                if 2 * sum(script(char) in own for char in letters) <= len(letters):
+                    continue  # a word of the other script, not one of this with a letter of the other
                 for char in word:
                     if char in _TWINS and script(char) not in own and "Latin" in own:
                         strays[char] += n
