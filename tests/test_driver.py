@@ -187,7 +187,7 @@ def test_a_failing_stage_stops_the_run_and_says_how_to_go_on(recipe: Recipe) -> 
     result = recipe.run(FAKE_FAIL="make_labels")
     assert result.returncode == 1
     assert result.stderr.splitlines()[-2:] == [
-        "error: it is broken", "stage 5 (labels) failed; run again with the same command to go on"]
+        "error: it is broken", "stage 5 (labels) failed; the same command resumes it"]
     assert recipe.recorded()[-1].startswith("make_labels ")
 
 
@@ -286,7 +286,7 @@ def test_a_stage_whose_input_is_not_there_says_so(tmp_path: Path, stage: str) ->
     (error,) = errors(result)
     absent = r"no such file|holds no data directory|not finished|not trained|not decoded|not scored"
     assert re.search(absent, error), error
-    assert f"({stage}) failed; run again" in result.stderr.splitlines()[-1]
+    assert f"({stage}) failed; the same command resumes it" in result.stderr.splitlines()[-1]
     assert left_behind(tmp_path) == []
 
 

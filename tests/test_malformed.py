@@ -107,7 +107,7 @@ MISTAKES = [
     ("train: {st: [{criterion: loss}]}", "train.st[0].criterion", "accuracy"),
     ("train: {deaf: [{criterion: wer, dev_wer: 5, ctc_weight: 0}]}\n"
      "systems: {deaf: {task: lm, data: src_train, text: sw.human, train: deaf}}", "systems.deaf.train",
-     "task lm hears nothing that it could write down"),
+     "task text has no speech to decode"),
     ("vocab: []", "vocab", "[] must be a mapping"),
     ("vocab: {source: 200}", "vocab.source", "200 must be a mapping"),
     ("vocab: {source: {size: 0}}", "vocab.source.size", "0 must be at least 1"),

@@ -233,7 +233,7 @@ class Process:
 def follow_parent() -> None:
     """End this process soon after the one named by ``STXFER_PARENT``, or its own parent, has ended.
 
-    Without it the children of a killed run go on, and the next run starts others on the same files.
+    Without it the children of a killed run keep running, and the next run starts others on the same files.
     Does nothing where the variable is not set: a command started by hand may outlive its shell.
     """
     name = os.environ.pop(PARENT, "")

@@ -227,13 +227,13 @@ def _check_phases(system: System, train: Mapping[str, tuple[Phase, ...]], vocab:
                   path: str) -> None:
     if system.task == "text" and any(phase.ctc_weight for phase in train[system.phases]):
         raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has a ctc_weight, but task text "
-                          "hears nothing; give it a schedule of its own with ctc_weight 0")
+                          "has no speech for CTC; give it a schedule of its own with ctc_weight 0")
     if system.task == "text" and any(phase.encode_once for phase in train[system.phases]):
         raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has encode_once, but task text runs "
                           "no encoder; leave it out")
     if system.task == "text" and any(phase.criterion == "wer" for phase in train[system.phases]):
         raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has criterion wer, but task text "
-                          "hears nothing that it could write down; give it a schedule with criterion accuracy")
+                          "has no speech to decode; give it a schedule with criterion accuracy")
     tags = {language_tag(language) for language in vocab[system.vocab].tags}
     parts: tuple[System | Mix, ...] = (system, *system.mix)
     wanted = {language_tag(part.text) for part in parts} if system.tags else set()

@@ -48,7 +48,7 @@ def load_model(directory: Path, where: torch.device = CPU) -> LoadedModel:
     state = parameters(directory)
     config = yaml.safe_load((directory / CONFIG).read_text(encoding="utf-8"))
     if task == "lm" and "encoder" in config:
-        task = "text"  # what earlier versions called the control that hears nothing
+        task = "text"  # what earlier versions called the control of text alone
     model = build_model(task, config)
     try:
         model.load_state_dict(load_state(state), strict=True)

@@ -62,7 +62,7 @@ def headlines(results: Cell) -> list[str]:
 
 def unscored(results: Cell) -> list[str]:
     """Return a sentence for each system that could not be scored."""
-    return [f"{system}: not scored, {f'there is no reference {path}' if path else 'it hears nothing'}"
+    return [f"{system}: not scored, {f'there is no reference {path}' if path else 'it is trained on text alone'}"
             for system, path in results["unscored"].items()]
 
 

@@ -84,7 +84,7 @@ class Run:
 
 
 def unscorable(experiment: Experiment, dump: Path) -> dict[str, str]:
-    """Return the systems that cannot be scored, each with the reference that is not there; "" if it hears nothing."""
+    """Return the systems that cannot be scored, each with the reference that is absent; "" if it is trained on text."""
     return {decoded.name: "" if decoded.system.task == "text" else
             f"{decoded.system.test_set}/{reference_path(experiment, decoded.system, dump).name}"
             for decoded in experiment.decoded.values() if not has_reference(experiment, decoded.system, dump)}

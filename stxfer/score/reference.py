@@ -22,7 +22,7 @@ def reference_path(experiment: Experiment, system: System, dump: Path) -> Path:
 
 
 def has_reference(experiment: Experiment, system: System, dump: Path) -> bool:
-    """Whether a system can be scored: not the control that hears nothing, and not ST without a translated test set.
+    """Whether a system can be scored: not the control of text alone, and not ST without a translated test set.
 
     ST on a test set that is there, but untranslated, cannot be: a test set that is not there at all is a stage
     not run, which is an error of its own.
@@ -39,7 +39,7 @@ def scorable(experiment: Experiment, systems: Iterable[Decoded], dump: Path) -> 
     for decoded in systems:
         system = decoded.system
         if system.task == "text":
-            log.info("%s: skipped, it hears nothing; what starts from it is scored", system.name)
+            log.info("%s: skipped, it is trained on text alone; what starts from it is scored", system.name)
         elif has_reference(experiment, system, dump):
             kept.append(decoded)
         else:

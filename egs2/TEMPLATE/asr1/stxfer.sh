@@ -118,7 +118,7 @@ for ((number = first; number <= last; number++)); do
     status=0
     run_stage "$number" || status=$?
     if ((status)); then
-        echo "stage $number ($name) failed; run again with the same command to go on" >&2
+        echo "stage $number ($name) failed; the same command resumes it" >&2
         exit "$status"
     fi
     echo "--- stage $number: $name took $(duration $((SECONDS - began)))" >&2

@@ -1,8 +1,8 @@
 """Translate by rules, with Apertium: one pipeline of processes for all sentences.
 
 The programs of a mode's pipeline answer at each NUL byte when they are given ``-z``, so that a sentence can be sent
-and its translation read while the pipeline goes on. (``apertium -z`` itself does not: programs that it adds keep what
-they have until the end of the input.)
+and its translation read while the pipeline keeps running. (``apertium -z`` itself does not: programs that it adds
+keep what they have until the end of the input.)
 """
 
 from __future__ import annotations
