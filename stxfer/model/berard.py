@@ -206,7 +206,7 @@ class BerardDecoder(AbsDecoder, BatchScorerInterface):
 
     def advance(self, tokens: Tensor, states: Sequence[Any], keys: Tensor, memory: Tensor,
                 padding: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """Go on by some tokens from the LSTMs' states.
+        """Decode some more tokens from the LSTMs' states.
 
         Args:
             tokens: (N, U); N is B, or B times the number of an utterance's hypotheses, those of one side by side.

@@ -59,7 +59,7 @@ class AncestorAttention:
         return attended
 
     def select(self, utts: Tensor, rows: Tensor) -> None:
-        """Go on with the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
+        """Extend the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
         fewer = utts.numel() < self._visible.size(0)
         self._visible = self._visible[utts.unsqueeze(1), rows]
         if fewer:

@@ -94,7 +94,7 @@ class CtcPrefixScorer:
         return lattice[:, 0::2]
 
     def select(self, utts: Tensor, rows: Tensor, tokens: Tensor) -> None:
-        """Go on with ``tokens`` (B', K') appended to hypotheses ``rows`` (B', K') of ``utts`` (B',)."""
+        """Append ``tokens`` (B', K') to hypotheses ``rows`` (B', K') of ``utts`` (B',)."""
         candidates, forward, psi = self._next
         utterance = utts.unsqueeze(1)
         column = (candidates[utterance, rows] == tokens.unsqueeze(2)).int().argmax(2)

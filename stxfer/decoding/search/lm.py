@@ -34,7 +34,7 @@ class RecurrentLmStep:
         return torch.log_softmax(logits.view(*last.shape, -1), dim=-1)
 
     def select(self, utts: Tensor, rows: Tensor) -> None:
-        """Go on with the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
+        """Extend the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
         chosen = (utts.unsqueeze(1) * self._width + rows).flatten()
         if isinstance(self._state, tuple):
             self._state = tuple(part[:, chosen] for part in self._state)
@@ -69,7 +69,7 @@ class TransformerLmStep:
         return torch.log_softmax(self._lm.decoder(self._lm.encoder.after_norm(x)), dim=-1)
 
     def select(self, utts: Tensor, rows: Tensor) -> None:
-        """Go on with the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
+        """Extend the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
         self._attention.select(utts, rows)
 
 
@@ -97,7 +97,7 @@ class LmScorer:
         return self._step.score(last)
 
     def select(self, utts: Tensor, rows: Tensor) -> None:
-        """Go on with the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
+        """Extend the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
         if self._step is not None:
             self._step.select(utts, rows)
 

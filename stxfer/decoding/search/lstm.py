@@ -33,7 +33,7 @@ class LstmStep:
         return torch.log_softmax(logits.view(*last.shape, -1), dim=-1)
 
     def select(self, utts: Tensor, rows: Tensor) -> None:
-        """Go on with the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
+        """Extend the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
         chosen = (utts.unsqueeze(1) * self._width + rows).flatten()
         self._states = [(h[:, chosen], c[:, chosen]) for h, c in self._states]
         if utts.numel() == self._lens.numel():

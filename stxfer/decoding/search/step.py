@@ -12,13 +12,13 @@ from stxfer.model.berard import BerardDecoder
 
 
 class Step(Protocol):
-    """A decoder or language model that goes on one token at a time, for K hypotheses of each of B utterances."""
+    """A decoder or language model that is extended by one token at a time, for K hypotheses of each of B utterances."""
 
     def score(self, last: Tensor) -> Tensor:
         """Return the log probabilities, (B, K, V), of what follows the hypotheses' last tokens, (B, K)."""
 
     def select(self, utts: Tensor, rows: Tensor) -> None:
-        """Go on with the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
+        """Extend the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
 
 
 def check_step(decoder: Any) -> None:

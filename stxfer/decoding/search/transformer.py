@@ -57,7 +57,7 @@ class TransformerStep:
         return torch.log_softmax(self._decoder.output_layer(x), dim=-1)
 
     def select(self, utts: Tensor, rows: Tensor) -> None:
-        """Go on with the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
+        """Extend the hypotheses ``rows`` (B', K') of the utterances ``utts`` (B',)."""
         self._own.select(utts, rows)
         if utts.numel() == self._lens.numel():
             return
