@@ -26,17 +26,20 @@ from stxfer.audio.dump import dump_fbank
 from stxfer.audio.fbank import cmvn
 from stxfer.audio.pretrained import PretrainedFeatures, open_pretrained
 from stxfer.bin import dump_fbank as cli
-from stxfer.core.errors import ConfigError, DataError, StxferError
+from stxfer.core.errors import ConfigError, DataError, StaleError, StxferError
 from stxfer.core.fileio import read_json, write_json
 from stxfer.decoding.decode import decode_dataset
 from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.layout import system_dir
 from stxfer.kaldi.datadir import DataDir, write_datadir
 from stxfer.kaldi.table import read_table
+from stxfer.model.build import build_model
 from stxfer.model.load import load_model
+from stxfer.model.weighted_sum import layer_weights
 from stxfer.prepare.vocab import make_vocabs
 from stxfer.training.espnet_config import model_config
 from stxfer.training.fit_system import fit_system
+from stxfer.training.launch import train_systems
 from stxfer.training.spec import Text
 
 SIZE, LAYERS = 32, 4
@@ -315,6 +318,86 @@ def test_a_system_is_trained_and_decoded(wav2vec2: Path, tmp_path: Path, monkeyp
                        tmp_path / "decoded", experiment.decoded["scratch"].options)
 
 
+def test_several_layers_lie_side_by_side(model: Path) -> None:
+    one = speech(0.7)
+    both = extractor(model, layer=[LAYERS, 2])
+    assert both.layers == (2, LAYERS) and both.size == 2 * SIZE and both.options["layer"] == [2, LAYERS]
+    single = [hear(extractor(model, layer=layer), one) for layer in both.layers]
+    assert np.array_equal(hear(both, one), np.concatenate(single, axis=1))
+    assert extractor(model, layer="all").layers == tuple(range(1, LAYERS + 1))
+
+
+def test_every_stage_notices_another_encoder(wav2vec2: Path, tmp_path: Path) -> None:
+    toy.make_dump(tmp_path)
+    write_audio(tmp_path, {name: {f"{name}-1": "mbwa anaona maji"} for name in ("tgt_train", "tgt_dev")})
+    directory = shutil.copytree(wav2vec2, tmp_path / "model")
+    experiment, config = toy.make_experiment(tmp_path, features={"kind": "pretrained", "model": str(directory)})
+    dump = tmp_path / "dump"
+    cli.main(["--config", str(config), "--data", str(tmp_path / "data"), "--out", str(dump / "fbank"), "--nj", "1"])
+    make_vocabs(experiment, dump)
+    lose_a_parameter(directory)
+    with pytest.raises(StaleError, match=rf"out of date, {directory}/model.safetensors has changed since .*'features "):
+        train_systems(experiment, config, "target", dump, tmp_path / "exp", systems=["scratch"])
+
+
+def test_a_weighted_sum_of_layers_is_learnt(wav2vec2: Path, tmp_path: Path) -> None:
+    toy.make_dump(tmp_path)
+    names = ("tgt_train", "tgt_dev")
+    write_audio(tmp_path, {name: read_table(tmp_path / "dump/fbank" / name / "text") for name in names})
+    phase = {**toy.PHASE, "batch_frames": 150, "specaug": True}
+    frozen = {"freeze": ["encoder"], "encode_once": True, "specaug": False}
+    system = {"task": "asr", "data": "tgt_train", "text": "sw"}
+    encoder = {**toy.CONFIG["model"]["encoder_conf"], "conv_layers": 1}
+    experiment, config = toy.make_experiment(
+        tmp_path, model={**toy.CONFIG["model"], "encoder_conf": encoder}, compare=[],
+        features={"kind": "pretrained", "model": str(wav2vec2), "layer": [2, 3]},
+        train={**toy.CONFIG["train"], "target": [phase], "frozen": [{**phase, **frozen}]},
+        systems={"first": system, "second": {**system, "train": "frozen",
+                                             "init": {"from": "first", "parts": ["encoder"]}}})
+    dump, exp = tmp_path / "dump", tmp_path / "exp"
+    cli.main(["--config", str(config), "--data", str(tmp_path / "data"), "--out", str(dump / "fbank"), "--nj", "1"])
+    make_vocabs(experiment, dump)
+    weights = []
+    for name in experiment.systems:
+        fit_system(experiment, experiment.systems[name], 1, dump, exp)
+        weights.append(read_json(system_dir(exp, name, 1) / "model.json")["layer_weights"])
+    assert weights[0].keys() == {"2", "3"} and sum(weights[0].values()) == pytest.approx(1.0, abs=1e-3)
+    assert weights[0]["2"] != 0.5 and weights[1] == weights[0]  # transferred with the encoder, and frozen with it
+    loaded = load_model(system_dir(exp, "second", 1))
+    report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, dump / "fbank/tgt_dev/feats.scp",
+                            tmp_path / "decoded", experiment.decoded["second"].options)
+    assert report["utterances"] == 6
+
+    other = extractor(wav2vec2, layer=[1, 3])
+    dump_fbank(tmp_path / "data/tgt_dev", dump / "fbank/tgt_dev", extractor=other)
+    with pytest.raises(DataError, match="tgt_dev: features of other layers than those of .*tgt_train"):
+        fit_system(experiment, experiment.systems["first"], 1, dump, exp, force=True)
+
+
+@pytest.mark.parametrize(("encoder", "options"), [
+    ("s2t_transformer", {"output_size": 16, "attention_heads": 2, "num_blocks": 1}), ("berard", {"hidden_size": 8}),
+    ("conformer", {"output_size": 16, "attention_heads": 2, "num_blocks": 1}),
+    ("rnn", {"hidden_size": 8, "dropout": 0.0})])
+def test_every_encoder_hears_the_sum(encoder: str, options: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "tokens.txt").write_text("<blank>\n<unk>\na\n<sos/eos>\n", encoding="utf-8")
+    experiment, _ = toy.make_experiment(tmp_path)
+    words = {"encoder": encoder, "encoder_conf": options, "decoder": "transformer", "decoder_conf": {"num_blocks": 1}}
+    phase = replace(experiment.train["target"][0], specaug=True)
+    layers = [4, 8]
+    both = build_model("asr", model_config("asr", words, phase, 160, Text(tmp_path), layers=layers)).eval()
+    assert both.specaug.freq_mask.mask_width_range == [0, 16]
+    one = build_model("asr", model_config("asr", words, phase, 80, Text(tmp_path))).eval()
+    one.load_state_dict({name: value for name, value in both.state_dict().items() if not name.startswith("frontend.")})
+    inputs, lengths = torch.randn(2, 50, 160), torch.tensor([50, 31])
+    with torch.no_grad():
+        heard, _ = both.encode(inputs, lengths)
+        mean, _ = one.encode((inputs[..., :80] + inputs[..., 80:]) / 2, lengths)
+        assert torch.allclose(heard, mean, atol=1e-5)
+        both.frontend.weighted_sum.copy_(torch.tensor([0.0, 2.0]))
+        assert not torch.allclose(both.encode(inputs, lengths)[0], mean, rtol=1e-2, atol=1e-6)
+    assert layer_weights(both.state_dict(), layers) == {"4": 0.1192, "8": 0.8808}
+
+
 def test_other_weights_are_other_features(wav2vec2: Path, tmp_path: Path) -> None:
     first = extractor(wav2vec2)
     assert pickle.loads(pickle.dumps(first)) == first
@@ -398,6 +481,11 @@ def test_a_missing_shard_of_the_weights_is_named(wav2vec2: Path, tmp_path: Path)
 @pytest.mark.parametrize(("features", "message"), [
     ({"kind": "mfcc"}, "features.kind: 'mfcc' must be one of fbank pretrained"),
     ({"kind": "pretrained"}, "features.model: kind pretrained needs the directory of an encoder"),
+    ({"kind": "pretrained", "model": "m", "layer": -1}, "features.layer: -1 must be a layer's number, from 1, or sev"),
+    ({"kind": "pretrained", "model": "m", "layer": [2, True]}, "features.layer: .* must be a layer's number, from 1"),
+    ({"kind": "pretrained", "model": "m", "layer": [2, 2]}, "features.layer: .* has a layer twice"),
+    ({"kind": "pretrained", "model": "m", "layer": "al"}, "features.layer: 'al' .*; did you mean 'all'"),
+    ({"compression": "4bit"}, "features.compression: '4bit' must be one of 8bit 16bit none; did you mean"),
     ({"kind": "pretrained", "model": "m", "stride": 0}, "features.stride: 0 must be at least 1"),
     ({"layer": 3}, "model, layer, stride and padded are for kind pretrained alone"),
     ({"kind": "pretrained", "layers": 3}, "unknown key 'layers'"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from stxfer.core.errors import DataError, StaleError
-from stxfer.core.stage import Stage, digest
+from stxfer.core.stage import Stage, digest, watch
 
 
 @pytest.fixture
@@ -52,6 +53,46 @@ def test_stale_input_is_refused_by_name_however_far_back(chain: tuple[Path, Stag
     with pytest.raises(StaleError, match=r"raw has changed.*Run stage 'first' again"):
         third.needed()
     assert third.needed(allow_stale=True)
+
+
+def test_a_watched_file_that_changes_is_noticed_by_what_follows(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.write_text("w", encoding="utf-8")
+    first = Stage("first", tmp_path / "first", [], {"weights": "digest of w"}, watch([weights]))
+    make(first, "x")
+    second = Stage("second", tmp_path / "second", [first.out / "out"])
+    assert second.needed()
+    os.utime(weights, (1, 1))
+    assert second.needed()  # another time, the same content
+    moved = weights.rename(tmp_path / "moved")
+    assert second.needed()  # a source that is gone is no change
+    assert not Stage("first", first.out, [], first.options, watch([moved])).needed()  # the same, found elsewhere
+    moved.write_text("v", encoding="utf-8")
+    with pytest.raises(StaleError, match=r"first: out of date, .*moved has changed.*Run stage 'first' again"):
+        second.needed()
+    assert second.needed(allow_stale=True)
+    moved.write_text("w", encoding="utf-8")
+    assert second.needed()
+
+
+def test_a_watched_file_that_changes_during_the_work_is_noticed(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.write_text("w", encoding="utf-8")
+    stage = Stage("first", tmp_path / "first", [], {}, watch([weights]))
+    weights.write_text("v", encoding="utf-8")
+    with pytest.raises(StaleError, match="weights changed while it was made; run the same command again"):
+        make(stage, "x")
+    assert not stage.marker.exists()
+
+
+def test_a_marker_of_an_earlier_version_learns_what_to_watch(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.write_text("w", encoding="utf-8")
+    make(Stage("first", tmp_path / "first"), "x")
+    assert not Stage("first", tmp_path / "first", watched=watch([weights])).needed()
+    weights.write_text("v", encoding="utf-8")
+    with pytest.raises(StaleError, match="weights has changed"):
+        Stage("second", tmp_path / "second", [tmp_path / "first"]).needed()
 
 
 def test_same_output_made_again_keeps_what_follows_fresh(chain: tuple[Path, Stage, Stage]) -> None:

@@ -54,7 +54,7 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
     data, out = read_datadir(datadir), Path(out)
     stamps = {path: file_stamp(path) for path in data.wav_scp.values()}
     stage = Stage(f"features {out.name}", out, table_files(data.path),
-                  {**extractor.options, "compression": compression, "audio": _digest(stamps.values())})
+                  {**extractor.options, "compression": compression, "audio": _digest(stamps.values())}, extractor.files)
     if not stage.needed(force=force, allow_stale=allow_stale):
         return len(data)
     directory = out / ".shards"

@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from stxfer.audio.fbank import cmvn
 from stxfer.audio.io import SAMPLE_RATE
 from stxfer.audio.windows import CONTEXT, Encoder, milliseconds
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.core.fileio import read_json, sha256
+from stxfer.core.fileio import read_json
+from stxfer.core.stage import MARKER, watch
 from stxfer.experiment.features import FeatureOptions
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
@@ -50,6 +51,7 @@ class PretrainedFeatures:
         width: dimension of a layer's output.
         digest: of the files that decide what the encoder computes.
         padded: silence fills up Whisper's window.
+        files: those files, as :func:`stxfer.core.stage.watch` has seen them.
     """
 
     model: str
@@ -59,6 +61,7 @@ class PretrainedFeatures:
     width: int
     digest: str
     padded: bool = False
+    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False)
 
     @property
     def name(self) -> str:
@@ -140,8 +143,18 @@ def open_pretrained(options: FeatureOptions) -> PretrainedFeatures:
     chosen = tuple(range(1, layers + 1)) if isinstance(options.layer, str) else options.layer or (usual,)
     if chosen[-1] > layers:
         raise ConfigError(f"{directory}: features.layer {chosen[-1]}: the encoder has {layers} layers")
-    digest = hashlib.sha256("".join(f"{path.name} {sha256(path)}\n" for path in files).encode()).hexdigest()
-    return PretrainedFeatures(str(directory), family, chosen, options.stride, size, digest, options.padded)
+    seen = watch(files)
+    digest = hashlib.sha256("".join(f"{Path(path).name} {file['sha256']}\n" for path, file in seen.items()).encode())
+    return PretrainedFeatures(str(directory), family, chosen, options.stride, size, digest.hexdigest(), options.padded,
+                              seen)
+
+
+def dumped_layers(directory: Path) -> tuple[int, ...]:
+    """Return which layers lie side by side in a set's features; none where there is one, or a filterbank."""
+    if not (directory / MARKER).exists():
+        return ()
+    layer = read_json(directory / MARKER).get("options", {}).get("layer")
+    return tuple(layer) if isinstance(layer, list) else ()
 
 
 def _weights(directory: Path) -> list[Path]:

@@ -46,6 +46,10 @@ class Extractor(Protocol):
     def options(self) -> Mapping[str, Any]:
         """What decides the features, for markers (JSON)."""
 
+    @property
+    def files(self) -> Mapping[str, Mapping[str, Any]]:
+        """Files that the options stand for by their content, as :func:`stxfer.core.stage.watch` has seen them."""
+
     def __call__(self, samples: Sequence[np.ndarray], names: Sequence[str]) -> Sequence[np.ndarray]:
         """Map utterances, float32 (n,) at 16 kHz, to float32 (T, size) each; ``names`` are for error messages."""
 
@@ -67,6 +71,11 @@ class Fbank:
     def options(self) -> Mapping[str, Any]:
         """What decides the features, as JSON can hold it."""
         return OPTIONS
+
+    @property
+    def files(self) -> Mapping[str, Mapping[str, Any]]:
+        """No files."""
+        return {}
 
     def __call__(self, samples: Sequence[np.ndarray], names: Sequence[str]) -> list[np.ndarray]:
         """See :func:`stxfer.audio.fbank.features`."""

@@ -22,6 +22,7 @@ from stxfer.core.fileio import read_json, sha256, write_json
 from stxfer.core.options import Options, Spread, differences, identity
 
 MARKER = ".stage.json"
+WATCHED = "watched"  # of a marker
 log = logging.getLogger(__name__)
 
 
@@ -61,12 +62,16 @@ class Stage:
         inputs: files, or directories that carry a marker of their own.
         options: what else decides the result (not ``nj``): values that JSON can hold, and options, of which the fields
             that have an effect count.
+        watched: files that ``options`` stand for by their content, as :func:`watch` has seen them. What was made from
+            the stage's output is out of date when one of them changes; to the stage itself it does not matter where
+            they lie.
     """
 
     name: str
     out: Path
     inputs: Iterable[str | os.PathLike[str]] = ()
     options: Mapping[str, Any] | Options | Spread = field(default_factory=dict)
+    watched: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     _begun: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
@@ -114,6 +119,7 @@ class Stage:
             if not changed and pending:
                 return True
             if not changed:
+                self._watch()
                 log.info("%s: up to date (--force does it again)", self.name)
                 return False
             if expensive and not allow_stale:
@@ -124,6 +130,12 @@ class Stage:
             log.info("%s: done again, changed: %s", self.name, "; ".join(changed[:3]))
         self._begun = now
         return True
+
+    def _watch(self) -> None:
+        """Bring what the marker says of the watched files up to date: they were moved, or it is an older version's."""
+        marker = _read_marker(self.marker)
+        if marker.get(WATCHED, {}) != self.watched:
+            write_json(self.marker, {**marker, WATCHED: self.watched})
 
     def begin(self) -> None:
         """Take the digests of the inputs, where the work starts without asking :meth:`needed`."""
@@ -137,15 +149,36 @@ class Stage:
         """
         begun = {} if self._begun is None and not tuple(self.inputs) else self._begun
         assert begun is not None, f"{self.name}: finished without having begun"
-        for path, before in begun.items():
-            if not Path(path).exists() or digest(path) != before:
-                self.marker.unlink(missing_ok=True)
-                raise StaleError(f"{self.out}: {path} changed while it was made; run the same command again")
+        changed = [path for path, before in begun.items() if not Path(path).exists() or digest(path) != before]
+        changed += [path for path, seen in self.watched.items() if _has_changed(Path(path), seen)]
+        if changed:
+            self.marker.unlink(missing_ok=True)
+            raise StaleError(f"{self.out}: {changed[0]} changed while it was made; run the same command again")
         made = {str(Path(path).relative_to(self.out)): sha256(path) for path in sorted(map(Path, outputs))}
         total = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
         write_json(self.marker, {"stage": self.name, "stxfer": stxfer.__version__, "digest": total,
                                  "options": identity(self.options), "inputs": begun,
-                                 "outputs": made, **extra})
+                                 "outputs": made, **({WATCHED: self.watched} if self.watched else {}), **extra})
+
+
+def watch(files: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """Return what markers say of watched files: with its size and time, a file is known without being read again."""
+    found = {}
+    for path in files:
+        status = path.stat()
+        found[os.path.abspath(path)] = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns,
+                                        "sha256": sha256(path)}
+    return found
+
+
+def _has_changed(path: Path, seen: Mapping[str, Any]) -> bool:
+    """Whether a watched file is there and holds something else."""
+    if not path.exists():
+        return False
+    status = path.stat()
+    if (status.st_size, status.st_mtime_ns) == (seen["bytes"], seen["mtime_ns"]):
+        return False
+    return bool(sha256(path) != seen["sha256"])
 
 
 def check_fresh(path: str | os.PathLike[str], _seen: set[str] | None = None) -> None:
@@ -159,10 +192,17 @@ def check_fresh(path: str | os.PathLike[str], _seen: set[str] | None = None) -> 
         return
     seen.add(str(directory))
     marker = _read_marker(directory / MARKER)
+    for source, known in marker.get(WATCHED, {}).items():
+        if _has_changed(Path(source), known):
+            raise _stale(directory, source, marker)
     for source, recorded in marker["inputs"].items():
         if not Path(source).exists():
             continue
         if digest(source) != recorded:
-            raise StaleError(f"{directory}: out of date, {source} has changed since it was made. "
-                             f"Run stage '{marker['stage']}' again, or give --allow-stale to use it as it is")
+            raise _stale(directory, source, marker)
         check_fresh(source, seen)
+
+
+def _stale(directory: Path, source: str, marker: Mapping[str, Any]) -> StaleError:
+    return StaleError(f"{directory}: out of date, {source} has changed since it was made. "
+                      f"Run stage '{marker['stage']}' again, or give --allow-stale to use it as it is")

@@ -18,6 +18,7 @@ from stxfer.model.espnet import asr_task, lm_task, mt_task
 from stxfer.model.espnet_patches import quiet_builds
 from stxfer.model.smoothing import SmoothedLoss
 from stxfer.model.text_only import TextOnlyModel
+from stxfer.model.weighted_sum import NAME, WeightedSum
 
 # Values of ``model`` in configurations of this project; ESPnet's own is "espnet".
 ESPNET, ENCODED, TEXT_ONLY = "espnet", "encoded", "text_only"
@@ -27,6 +28,7 @@ asr_task.encoder_choices.classes |= {
     "s2t_transformer": S2TTransformerEncoder, "s2t_conformer": S2TConformerEncoder,
     "s2t_e_branchformer": S2TEBranchformerEncoder, "s2t_blstm": BLSTMEncoder, "berard": BerardEncoder}
 asr_task.decoder_choices.classes["berard"] = BerardDecoder
+asr_task.frontend_choices.classes[NAME] = WeightedSum
 asr_task.model_choices.classes |= {
     ENCODED: EncodedModel, TEXT_ONLY: TextOnlyModel,
     "deaf": TextOnlyModel}  # what configurations of models trained by earlier versions call it

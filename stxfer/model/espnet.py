@@ -24,6 +24,7 @@ with fast_imports():
     from espnet2.asr.encoder.e_branchformer_encoder import EBranchformerEncoder
     from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
     from espnet2.asr.espnet_model import ESPnetASRModel
+    from espnet2.asr.frontend.abs_frontend import AbsFrontend
     from espnet2.lm.seq_rnn_lm import SequentialRNNLM
     from espnet2.lm.transformer_lm import TransformerLM
     from espnet2.main_funcs.average_nbest_models import average_nbest_models
@@ -34,7 +35,7 @@ with fast_imports():
     from espnet2.train.trainer import Trainer
 
 __all__ = [
-    "AbsDecoder", "AbsEncoder", "BatchScorerInterface", "ConformerEncoder", "EBranchformerEncoder", "ESPnetASRModel",
-    "PositionalEncoding", "RelPositionalEncoding", "Reporter", "ScaledPositionalEncoding", "SequentialRNNLM",
-    "TooShortUttError", "Trainer", "TransformerDecoder", "TransformerEncoder", "TransformerLM", "asr_task",
-    "average_nbest_models", "lm_task", "make_pad_mask", "mt_task"]
+    "AbsDecoder", "AbsEncoder", "AbsFrontend", "BatchScorerInterface", "ConformerEncoder", "EBranchformerEncoder",
+    "ESPnetASRModel", "PositionalEncoding", "RelPositionalEncoding", "Reporter", "ScaledPositionalEncoding",
+    "SequentialRNNLM", "TooShortUttError", "Trainer", "TransformerDecoder", "TransformerEncoder", "TransformerLM",
+    "asr_task", "average_nbest_models", "lm_task", "make_pad_mask", "mt_task"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from stxfer.core.devices import on_gpu
 from stxfer.experiment.training import Phase
 from stxfer.model.build import ENCODED, TEXT_ONLY
+from stxfer.model.weighted_sum import NAME as WEIGHTED_SUM
 from stxfer.training.checkpoint import averaged, criterion
 from stxfer.training.spec import Text
 
@@ -22,7 +23,7 @@ LM_DROPOUT = {"seq_rnn": ("dropout_rate",),
 
 
 def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: int, target: Text,
-                 source: Text | None = None) -> dict[str, Any]:
+                 source: Text | None = None, layers: Sequence[int] = ()) -> dict[str, Any]:
     """Return the part of an ESPnet configuration that defines the model.
 
     Paths in it are absolute: ESPnet stores them as they are, and a model opened from another directory
@@ -35,6 +36,7 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: 
         input_size: dimension of the features; MT has none.
         target: the side that is written.
         source: the side that is read, of MT.
+        layers: of a pretrained encoder, several: their features lie side by side in the input.
     """
     words: dict[str, Any] = copy.deepcopy(dict(model))
     text = {"token_list": target.tokens, "token_type": "bpe", "bpemodel": str(target.pieces)}
@@ -54,7 +56,14 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: 
                    "model_conf": {**model.get("model_conf", {}), "lsm_weight": phase.label_smoothing,
                                   "report_bleu": False}}
         return config
-    config |= {"frontend": None, "normalize": None, "input_size": input_size,
+    if layers:
+        size = input_size // len(layers)
+        config |= {"frontend": WEIGHTED_SUM, "frontend_conf": {"layers": list(layers), "size": size},
+                   "input_size": None}
+    else:
+        size = input_size
+        config |= {"frontend": None, "input_size": size}
+    config |= {"normalize": None,
                "model_conf": {"ctc_weight": phase.ctc_weight, "lsm_weight": phase.label_smoothing,
                               "report_cer": False, "report_wer": False}}
     if task == "text":
@@ -62,7 +71,7 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: 
     elif phase.encode_once:
         config["model"] = ENCODED
     if phase.specaug:
-        config |= {"specaug": "specaug", "specaug_conf": _specaug(input_size)}
+        config |= {"specaug": "specaug", "specaug_conf": _specaug(size)}
     return config
 
 
@@ -78,7 +87,8 @@ def _specaug(input_size: int) -> dict[str, Any]:
 
 
 def training_config(task: str, phase: Phase, *, columns: int, train: dict[str, Path], dev: dict[str, Path],
-                    shapes: tuple[Path, Path], init: Path, out: Path, seed: int) -> dict[str, Any]:
+                    shapes: tuple[Path, Path], init: Path, out: Path, seed: int,
+                    layers: Sequence[int] = ()) -> dict[str, Any]:
     """Return the part of an ESPnet configuration that says how and on what to train.
 
     Args:
@@ -91,9 +101,11 @@ def training_config(task: str, phase: Phase, *, columns: int, train: dict[str, P
         init: a complete state dict to start from.
         out: the directory to train in.
         seed: of everything random.
+        layers: see :func:`model_config`; what sums them is frozen with the encoder.
     """
     kinds = {"speech": "kaldi_ark", "text": "text", "src_text": "text"}
     total = phase.epochs * phase.steps
+    frozen = [*phase.freeze, "frontend"] if layers and "encoder" in phase.freeze else list(phase.freeze)
     return {
         "output_dir": str(out), "seed": seed, "ngpu": int(on_gpu()), "resume": True,
         "init_param": [str(init)],
@@ -108,7 +120,7 @@ def training_config(task: str, phase: Phase, *, columns: int, train: dict[str, P
         "scheduler": "onecyclelr",
         "scheduler_conf": {"max_lr": phase.lr, "total_steps": total + 1, "pct_start": phase.warmup,
                            "cycle_momentum": False},
-        "grad_clip": phase.clip, "freeze_param": list(phase.freeze),
+        "grad_clip": phase.clip, "freeze_param": frozen,
         "best_model_criterion": [list(criterion(task, phase))], "keep_nbest_models": [averaged(phase)],
         "num_workers": 0, "num_att_plot": 0, "use_matplotlib": False, "use_tensorboard": phase.tensorboard,
         "log_interval": max(1, phase.steps * phase.accum // 4),

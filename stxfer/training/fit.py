@@ -15,6 +15,7 @@ from stxfer.core.fileio import atomic_write, read_json, write_json
 from stxfer.experiment.layout import CONFIG, CURVE, INFO, MODEL
 from stxfer.model.build import ENCODED, ESPNET, build_model
 from stxfer.model.transfer import load_state
+from stxfer.model.weighted_sum import layer_weights
 from stxfer.training import checkpoint
 from stxfer.training.curve import epoch_rows, plot_curve
 from stxfer.training.encode_once import encode_corpus
@@ -58,6 +59,8 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
             **({"dev": perplexity(_finished(spec, state), spec.dev.tables["text"], spec.target)}
                if spec.task == "lm" else {}),
             "epochs": epoch_rows([out / f"phase{number}" for number in range(1, len(spec.phases) + 1)])}
+    if spec.layers:
+        info["layer_weights"] = layer_weights(load_state(state), spec.layers)
     shutil.copyfile(state, out / f".{MODEL}.tmp")
     (out / f".{MODEL}.tmp").replace(out / MODEL)
     with atomic_write(out / CONFIG) as handle:
@@ -76,7 +79,7 @@ def _train_phases(spec: Fit, out: Path, leader: Leader) -> Path:
     state: Path | None = None
     for number, phase in enumerate(spec.phases, 1):
         directory = out / f"phase{number}"
-        config = model_config(spec.task, spec.model, phase, columns, spec.target, spec.source)
+        config = model_config(spec.task, spec.model, phase, columns, spec.target, spec.source, spec.layers)
         start = directory / "init.pth"
         if not start.exists():
             directory.mkdir(parents=True, exist_ok=True)
@@ -87,7 +90,7 @@ def _train_phases(spec: Fit, out: Path, leader: Leader) -> Path:
             train["speech"], dev["speech"] = _encode(spec, config, start, shapes, encoded, phase.batch_frames)
         print(f"phase {number} of {len(spec.phases)}: {phase.epochs} epochs of {phase.steps} steps", flush=True)
         config |= training_config(spec.task, phase, columns=columns, train=train, dev=dev, shapes=shapes, init=start,
-                                  out=directory, seed=spec.seed)
+                                  out=directory, seed=spec.seed, layers=spec.layers)
         state = train_phase(spec.task, config, directory, phase, leader, spec.tag)
         shutil.rmtree(encoded, ignore_errors=True)
     assert state is not None

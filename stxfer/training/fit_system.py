@@ -6,7 +6,8 @@ import logging
 import shutil
 from pathlib import Path
 
-from stxfer.core.errors import StaleError
+from stxfer.audio.pretrained import dumped_layers
+from stxfer.core.errors import DataError, StaleError
 from stxfer.core.fileio import atomic_dir, locked
 from stxfer.core.stage import MARKER, Stage
 from stxfer.experiment.config import Experiment
@@ -56,13 +57,24 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
     run_fit(stage, Fit(task=system.task, out=stage.out, train=train, dev=dev,
                        target=Text(vocab_dir(dump, system.vocab).resolve()),
                        phases=experiment.train[system.phases], model=experiment.model, init=init, seed=seed,
-                       tag=system.tag), leader)
+                       tag=system.tag, layers=_layers(system, dump)), leader)
 
 
 def _corpus(system: System | Mix, dump: Path, name: str = "") -> Corpus:
     directory = features_dir(dump, name or system.data)
     return Corpus({"speech": directory / FEATS, "text": text_file(system, dump, name)},
                   directory / FRAMES, directory / DURATIONS)
+
+
+def _layers(system: System, dump: Path) -> tuple[int, ...]:
+    """Return the layers of a pretrained encoder that lie side by side in a system's features."""
+    sets = (system.data, system.dev_set, *(part.data for part in system.mix))
+    found = {name: dumped_layers(features_dir(dump, name)) for name in sets}
+    for name, layers in found.items():
+        if layers != found[system.data]:
+            raise DataError(f"{features_dir(dump, name)}: features of other layers than those of "
+                            f"{features_dir(dump, system.data)}; run stage 3 again for both")
+    return found[system.data]
 
 
 def _tag(system: System, part: Mix) -> str:

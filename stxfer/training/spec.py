@@ -75,6 +75,7 @@ class Fit:
         init: the model to start from.
         seed: of everything random.
         tag: what the texts of the development set begin with (``<sw>``), given to the search and not searched.
+        layers: of a pretrained encoder, whose features lie side by side in the input; the model sums them by weights.
     """
 
     task: str
@@ -88,3 +89,4 @@ class Fit:
     init: Start | None = None
     seed: int = 1
     tag: str = ""
+    layers: tuple[int, ...] = ()
