@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from stxfer.text.words import spread
 
@@ -52,41 +52,38 @@ class NearIndex:
     """
 
     def __init__(self, sentences: Mapping[str, str]) -> None:
-        self._whole: dict[str, str] = {}
         self._keys: dict[str, str] = {}
-        self._rests: dict[str, str] = {}
+        self._words: dict[str, str] = {}  # whole, and without one word
         for sentence in sorted(sentences):
             words = _words(sentence)
             self._keys.setdefault(words.replace(" ", ""), sentence)
-            self._whole.setdefault(words, sentence)
-            for rest in _rests(words):
-                self._rests.setdefault(rest, sentence)
+            self._words.setdefault(words, sentence)
+        for sentence in sorted(sentences):
+            for rest in _rests(_words(sentence)):
+                self._words.setdefault(rest, sentence)
 
     def find(self, sentence: str) -> str | None:
         """Return a sentence that the given one nearly, or exactly, is."""
         words = _words(sentence)
         if not words:
             return None
-        found = self._keys.get(words.replace(" ", "")) or self._rests.get(words)
-        if found is not None:
-            return found
-        for rest in _rests(words):
-            found = self._rests.get(rest) or self._whole.get(rest)
-            if found is not None:
-                return found
-        return None
+        found = self._keys.get(words.replace(" ", "")) or self._words.get(words)
+        return found or next(filter(None, map(self._words.get, _rests(words))), None)
 
 
 def _words(sentence: str) -> str:
     return spread(" ".join(_fold(sentence).translate(_WORDS).split()))
 
 
-def _rests(words: str) -> Iterator[str]:
-    """Yield words without one of them, where enough is left."""
-    spaces = [k for k, char in enumerate(words) if char == " "]
-    if len(spaces) < MIN_WORDS or len(words) - len(spaces) < MIN_LETTERS:
-        return
-    for begin, end in zip([-1, *spaces], [*spaces, len(words)], strict=True):
-        rest = words[:max(begin, 0)] + (words[end:] if begin >= 0 else words[end + 1:])
-        if len(rest) - len(spaces) + 1 >= MIN_LETTERS:
-            yield rest
+def _rests(words: str) -> list[str]:
+    """Return words without one of them, where enough is left."""
+    n = words.count(" ")
+    least = MIN_LETTERS + n - 1  # with the spaces of what is left
+    if n < MIN_WORDS or len(words) - 2 < least:
+        return []
+    end = words.index(" ")
+    rests = [words[end + 1:]]
+    while end >= 0:
+        begin, end = end, words.find(" ", end + 1)
+        rests.append(words[:begin] + words[end:] if end >= 0 else words[:begin])
+    return [rest for rest in rests if len(rest) >= least]

@@ -1,11 +1,13 @@
-"""Time data directories of a million utterances: validating, taking a subset of half, combining two halves.
+"""Time data directories of a million utterances: validating, taking a subset of half, combining two halves, leaks.
 
     tools/venv/bin/python tools/bench/datadir.py
 
 The tables (wav.scp, text, text.sw.human, utt2spk, spk2utt, utt2dur; random words, 2,000 speakers) are made in a
 temporary folder first. Each case runs in a process of its own, ours and the peers in turn: ``dicts``, a plain Python
 script that reads every table into a dictionary, and ``coreutils``, Kaldi's way of ``sort``, ``cmp`` and ``awk`` in the
-C locale. The peers' subset is a shuffle, not balanced by speaker. A table of seconds and peak memory comes first. The
+C locale. The peers' subset is a shuffle, not balanced by speaker. ``leaks`` finds the sentences, nearly the same
+sentences, audio and speakers of a test set of 2,000 utterances in them, their tables read and their audio decoded
+before; the peers have nothing of the kind. A table of seconds and peak memory comes first. The
 last line is JSON: seconds of ours and of the quicker peer, and ours / peer.
 """
 
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 CASES = ("validate", "subset", "combine")
+N_TEST = 2000
 TABLES = ("wav.scp", "text", "text.sw.human", "utt2spk", "utt2dur")
 N_SPEAKERS = 2000
 
@@ -46,12 +49,15 @@ def main() -> None:
         run("generate", "all")  # not in this process: a child's peak memory begins at its parent's
         print(f"{args.utterances} utterances, {size(Path(folder) / 'whole') / 2**20:.0f} MiB")
         runs = {case: {who: min(run(who, case) for _ in range(args.repeats)) for who in PEERS} for case in CASES}
+        leaks = min(run("ours", "leaks") for _ in range(args.repeats))
     results = {}
     for case, of in runs.items():
         print(f"{case:9}" + "".join(f"   {who} {one.seconds:6.2f} s (CPU {one.cpu:.2f}) {one.mib:.0f} MiB"
                                     for who, one in of.items()))
         ours, peer = of["ours"].seconds, min(one.seconds for who, one in of.items() if who != "ours")
         results[case] = {"ours": round(ours, 2), "peer": round(peer, 2), "ratio": round(ours / peer, 2)}
+    print(f"leaks       ours {leaks.seconds:6.2f} s (CPU {leaks.cpu:.2f}, reading the tables included) "
+          f"{leaks.mib:.0f} MiB")
     print(f"ours, in all: {sum(case['ours'] for case in results.values()):.1f} s, "
           f"at most {max(of['ours'].mib for of in runs.values()):.0f} MiB")
     print(json.dumps(results))
@@ -71,7 +77,7 @@ def run_case(who: str, case: str, folder: str, n_utts: int) -> None:
         generate(Path(folder), n_utts)
         print("[0, 0, 0]")
         return
-    action = PEERS[who](case)
+    action: Callable[[Path], object] = find_leaks(Path(folder)) if case == "leaks" else PEERS[who](case)
     start = time.perf_counter()
     action(Path(folder))
     seconds = time.perf_counter() - start
@@ -128,6 +134,32 @@ def ours(case: str) -> Callable[[Path], None]:
         combine_datadirs([folder / "even", folder / "odd"], folder / "combined")
 
     return {"validate": validate, "subset": subset, "combine": combine}[case]
+
+
+def find_leaks(folder: Path) -> Callable[[Path], None]:
+    """Return what finds the leaks of a test set in ``whole``; reading tables is not timed."""
+    from stxfer.audio.check import AudioReport
+    from stxfer.experiment.prepare import PrepareOptions
+    from stxfer.kaldi.datadir import read_datadir
+    from stxfer.prepare.held_audio import HeldAudio, write_held_audio
+    from stxfer.prepare.leaks import leaks_of, shared_speakers
+
+    data = read_datadir(folder / "whole")
+    reports = {utt: AudioReport(1.0, 16000, 1, digest=f"{k:032x}") for k, utt in enumerate(data.utts)}
+    test = data.select(data.utts[::max(1, len(data) // N_TEST)])
+    held = {" ".join([*text.split()[:-1], "x"]): "tgt_test/text" for text in test.text.values()}
+    for name, utts in (("tgt_train", data.utt2spk), ("tgt_test", test.utt2spk)):
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / "utt2spk").write_text("".join(f"{utt} {speaker}\n" for utt, speaker in utts.items()))
+    write_held_audio(folder / "tgt_test", test, reports)
+
+    def action(folder: Path) -> None:
+        audio = HeldAudio(folder, ["tgt_test"])
+        dropped, found = leaks_of(data, data.utts, held, audio, reports, PrepareOptions("en", "sw"))
+        shared_speakers(folder, ["tgt_train", "tgt_test"])
+        assert len(dropped) >= len(test) and found["leaks"]["near"]["n"] > len(test) / 2, found
+
+    return action
 
 
 def half_hours(folder: Path) -> float:
