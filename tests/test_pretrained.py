@@ -495,6 +495,18 @@ def test_wrong_options(features: dict[str, Any], message: str, tmp_path: Path) -
         toy.make_experiment(tmp_path, features=features)
 
 
+def test_the_directory_of_an_environment_variable(wav2vec2: Path, tmp_path: Path,
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preset names no path; a directory of its own that begins with $ is none of the environment's."""
+    options = FeatureOptions(kind="pretrained", model="$STXFER_TEST_ENCODER")
+    monkeypatch.delenv("STXFER_TEST_ENCODER", raising=False)
+    with pytest.raises(ConfigError, match=r"features\.model: \$STXFER_TEST_ENCODER: .* is not set; give .* --encoder"):
+        open_pretrained(options)
+    monkeypatch.setenv("STXFER_TEST_ENCODER", str(wav2vec2))
+    assert open_pretrained(options) == open_pretrained(FeatureOptions(kind="pretrained", model=str(wav2vec2)))
+    assert FeatureOptions(kind="pretrained", model="models/$x").directory == Path("models/$x")
+
+
 def test_masks_grow_with_the_dimension(wav2vec2: Path, tmp_path: Path) -> None:
     (tmp_path / "tokens.txt").write_text("<blank>\n", encoding="utf-8")
     experiment, _ = toy.make_experiment(tmp_path)

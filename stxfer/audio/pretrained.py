@@ -117,7 +117,7 @@ def open_pretrained(options: FeatureOptions) -> PretrainedFeatures:
         ConfigError: a model that cannot be used, or that has no such layer.
         DataError: files are missing or broken.
     """
-    directory = Path(options.model)
+    directory = options.directory
     if not directory.is_dir():
         raise DataError(f"{directory}: no such directory; download the model first, e.g. with 'hf download NAME "
                         "--local-dir DIR' (nothing is downloaded here)")

@@ -24,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(json.dumps(experiment_schema(), indent=2, ensure_ascii=False))
         return
     experiment = load_experiment(args.config)
+    if experiment.features.kind == "pretrained":
+        _ = experiment.features.directory  # named, as every command that reads the encoder wants it
     systems = experiment.select(args.systems)
     seeds = args.seeds or experiment.seeds
     print(f"experiment {experiment.name}: {' '.join(system.name for system in systems)}; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
 from stxfer.bin._options import add_options, read_options
 from stxfer.core.errors import ConfigError
-from stxfer.experiment.config import load_experiment
+from stxfer.experiment.config import Experiment, load_experiment
 from stxfer.experiment.layout import DATA, DUMP, prepared_dir
 from stxfer.experiment.prepare import PrepareOptions
 from stxfer.prepare.sets import prepare
 from stxfer.text.profiles import PROFILES
 
+log = logging.getLogger(__name__)
 EPILOG = """Options go before the experiment's 'prepare' key, which has the same names; their defaults are those where
 neither says anything. The experiment's 'normalise' key changes how text is normalised. Writes OUT/<set> with
 dropped.tsv, audio.json and survey.json, OUT/bitext, held_out.tsv, leaks.json and stats.json."""
@@ -38,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "config" in args:
         experiment = load_experiment(args.config)
         configured, profiles, clean = experiment.prepare, experiment.profiles, experiment.mt.clean
+        _warn_of_missing_sets(experiment, args.data)
     options = read_options(args, configured)
     for name in ("source_lang", "target_lang"):
         if not getattr(options, name):
@@ -54,6 +57,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{args.out / name}: {line}")
     if any(of.get("dropped") or of.get("warnings") for of in figures.values()):
         print(f"Each set's dropped.tsv and audio.json in {args.out} say which and why")
+
+
+def _warn_of_missing_sets(experiment: Experiment, data: Path) -> None:
+    """Log which training sets systems name that stage 1 has not made: hours before training would say so."""
+    for system in experiment.systems.values():
+        for name in {system.data, *(part.data for part in system.mix)}:
+            if not (data / name).is_dir():
+                log.warning("systems.%s learns from %s, which %s does not have; leave it out with --systems, or make "
+                            "the set in stage 1", system.name, name, data)
 
 
 def _set_line(figures: Mapping[str, Any]) -> str:

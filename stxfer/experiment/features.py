@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
 from typing_extensions import Self
 
+from stxfer.core.errors import ConfigError
 from stxfer.core.mistakes import wrong
 from stxfer.core.options import Options, options
 from stxfer.experiment.types import LARGEST, Count, Flag, Words
@@ -14,6 +18,8 @@ from stxfer.experiment.types import LARGEST, Count, Flag, Words
 Compression = Literal["8bit", "16bit", "none"]
 ALL = "all"
 _LAYER = {"type": "integer", "minimum": 1, "maximum": LARGEST}
+
+_VARIABLE = re.compile(r"\$(\w+)")
 
 
 def _renamed(kind: Any) -> Any:
@@ -39,7 +45,7 @@ class FeatureOptions(Options):
     kind: Annotated[Literal["fbank", "pretrained"], BeforeValidator(_renamed)] = "fbank"
     """fbank, a filterbank; or pretrained, a layer of an encoder that has learnt from much speech."""
     model: Words = ""
-    """The encoder's directory."""
+    """The encoder's directory; $NAME is what the environment variable NAME holds."""
     layer: Annotated[tuple[int, ...] | Literal["all"], BeforeValidator(_layers), WithJsonSchema(
         {"anyOf": [{**_LAYER, "minimum": 0}, {"type": "array", "items": _LAYER}, {"const": ALL}]})] = ()
     """The transformer layer whose output is taken, from 1; of several, or all, the model learns a weighted sum.
@@ -50,6 +56,22 @@ class FeatureOptions(Options):
     """Fill up Whisper's window of 30 s with silence, as it was trained: up to ten times as slow."""
     compression: Compression = "8bit"
     """How features are stored: 8 or 16 bits a value, or none, 32."""
+
+    @property
+    def directory(self) -> Path:
+        """The encoder's directory, its environment variable looked up.
+
+        Raises:
+            ConfigError: the variable is not set.
+        """
+        variable = _VARIABLE.fullmatch(self.model)
+        if not variable:
+            return Path(self.model)
+        found = os.environ.get(variable[1])
+        if not found:
+            raise ConfigError(f"features.model: {self.model}: the environment variable {variable[1]} is not set; give the "
+                              "directory of the encoder with --encoder, or by the variable")
+        return Path(found)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

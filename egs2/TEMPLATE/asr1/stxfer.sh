@@ -27,6 +27,7 @@ path_option workdir "$recipe" "where data, dump and exp are"
 option expdir exp "directory of models and results, in the working directory"
 option force false "do the chosen stages again even if they are finished"
 option allow_stale false "use inputs although what they were made from has changed since"
+path_option encoder "${ENCODER:-}" "directory of the pretrained encoder, where a preset wants one; or set ENCODER"
 option python "${STXFER_PYTHON:-}" "Python of an environment of your own; tools/venv if empty"
 
 usage() {
@@ -50,6 +51,7 @@ last=$(stage_number --stop-stage "$stop_stage")
 ((first <= last)) || die -2 "--stage $stage comes after --stop-stage $stop_stage"
 [[ $nj =~ ^[1-9][0-9]*$ ]] || die -2 "--nj $nj: must be a number of at least 1"
 [[ $processes =~ ^[1-9][0-9]*$ ]] || die -2 "--processes $processes: must be a number of at least 1"
+[[ -z $encoder ]] || export ENCODER=$encoder
 again=(--config "$config") # what the report says makes it again
 if [[ -z $config ]]; then
     again=(--preset "$preset")

@@ -17,9 +17,13 @@ need "--mafand-en-sw (or MAFAND_EN_SW)" "$mafand_en_sw"
 [[ -z $source_corpus ]] || need --source-corpus "$source_corpus"
 
 stxfer prepare_common_voice --corpus "$voa_sw" --prefix tgt --out "$data"
+for hours in 0.25 0.5; do # for curves over hours of target speech, a part within the next
+    "$STXFER_PYTHON" -m stxfer.bin.datadir subset --hours "$hours" --out "$data"/tgt_train_"${hours/./_}"h "$data"/tgt_train
+done
+prefix=src
 if [[ -n $source_corpus ]]; then
-    stxfer prepare_common_voice --corpus "$source_corpus" --prefix src --out "$data"
-    stxfer prepare_bitext --corpus "$mafand_en_sw" --source-lang en --target-lang sw --out "$data"/bitext
-else # speaks some of the pairs, leaves the others in data/bitext for the translator
-    stxfer speak_bitext --config "$config" --bitext "$mafand_en_sw" --out "$data" --nj "$nj"
+    stxfer prepare_common_voice --corpus "$source_corpus" --prefix src --test-from dev --out "$data"
+    prefix=src_tts # synthetic speech with human translations stands beside the real speech
 fi
+# speaks some of the pairs; which are in data/bitext for the translator is the configuration's word
+stxfer speak_bitext --config "$config" --bitext "$mafand_en_sw" --prefix "$prefix" --out "$data" --nj "$nj"
