@@ -69,8 +69,8 @@ class FeatureOptions(Options):
             return Path(self.model)
         found = os.environ.get(variable[1])
         if not found:
-            raise ConfigError(f"features.model: {self.model}: the environment variable {variable[1]} is not set; give the "
-                              "directory of the encoder with --encoder, or by the variable")
+            raise ConfigError(f"features.model: {self.model}: the environment variable {variable[1]} is not set; give "
+                              "the directory of the encoder with --encoder, or by the variable")
         return Path(found)
 
     @model_validator(mode="after")
