@@ -291,15 +291,15 @@ def test_a_variant_is_decoded_beside_the_usual_way(world, tmp_path, capsys):
     make_lm(world / "exp/lm/newer", world / "vocab", load_model(world / "exp/no_ctc").tokens, "transformer")
     for name in (".stage.json", "model.pth"):
         (world / "exp/lm/newer" / name).replace(world / "exp/lm/rnn" / name)
-    (job,) = [Job(way, 1, world / "dump", world / "exp")
-              for way in load_experiment(world / "variants.yaml").select_decoded(["scratch+rnn"])]
+    experiment = load_experiment(world / "variants.yaml")
+    job = Job(experiment, experiment.decoded["scratch+rnn"], 1, world / "dump", world / "exp")
     assert job.stage.changes() == [f"input {world / 'exp/lm/rnn'}"]
 
 
 def test_a_language_model_of_another_vocabulary_is_refused(world):
     experiment = load_experiment(world / "variants.yaml")
     with pytest.raises(ConfigError, match="exp/lm/other: its vocabulary is not that of .*scratch/seed1"):
-        decode_job(Job(experiment.decoded["scratch+other"], 1, world / "dump", world / "exp"))
+        decode_job(Job(experiment, experiment.decoded["scratch+other"], 1, world / "dump", world / "exp"))
     with pytest.raises(ConfigError, match=r"scratch\+absent is decoded with language model absent, which is not"):
         decode_cli.main(command(world, "--systems", "scratch+absent", config="variants.yaml"))
 
@@ -321,7 +321,7 @@ def test_command_shows_why_a_job_failed(world, tmp_path, monkeypatch, caplog):
 
 def test_broken_model_leaves_no_marker(world):
     experiment = load_experiment(world / "config.yaml")
-    job = Job(experiment.decoded["broken"], 1, world / "dump", world / "exp")
+    job = Job(experiment, experiment.decoded["broken"], 1, world / "dump", world / "exp")
     with pytest.raises(StxferError, match="model.pth"):
         decode_job(job)
     assert job.stage.changes() is None
@@ -329,7 +329,7 @@ def test_broken_model_leaves_no_marker(world):
 
 def test_changed_options_decode_again(world):
     experiment = load_experiment(world / "config.yaml")
-    job = Job(experiment.decoded["scratch"], 1, world / "dump", world / "exp")
+    job = Job(experiment, experiment.decoded["scratch"], 1, world / "dump", world / "exp")
 
     def changed(**options) -> Job:
         return replace(job, decoded=replace(job.decoded, options=replace(job.decoded.options, **options)))

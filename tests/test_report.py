@@ -240,3 +240,34 @@ def test_headline(verdict, values, sentence):
     keys = ("relative_reduction", "ci_low", "ci_high")
     assert headline({"system": "a", "baseline": "b", "metric": "wer", "verdict": verdict,
                      **dict(zip(keys, values, strict=True))}) == sentence
+
+
+def test_variants_stand_beside_their_systems(recipe):
+    config = CONFIG + """
+lm: {sw: {text: [tgt_train]}}
+variants: {lm: {target: {lm: sw, tune: {lm_weight: [0.1, 0.4]}}}}
+"""
+    pairs = "[direct+lm, direct], [xfer_mt+lm, direct+lm]"
+    Path("toy.yaml").write_text(config.replace("compare: [", f"compare: [{pairs}, "))
+    for name in ("direct", "xfer_mt"):
+        plain = Path(f"exp/{name}/seed1/decode/tgt_test")
+        fused = decode(recipe, name, error=0.1 if name == "direct" else 0.05)
+        shutil.copytree(fused, f"{plain}+lm", ignore=shutil.ignore_patterns("score"))
+        decode(recipe, name)
+        options = {"lm": "sw", "lm_weight": 0.4, "length_bonus": 0.5, "ctc_weight": 0.3}
+        Path(f"{plain}+lm/decode.json").write_text(json.dumps({"utterances": 40, "options": options}))
+        Path(f"{plain}+lm/tune.json").write_text(json.dumps({"set": "tgt_dev"}))
+    Path("exp/lm/sw").mkdir(parents=True)
+    dev = {"perplexity": 9.0, "word_perplexity": 300.0, "sentences": 6}
+    Path("exp/lm/sw/model.json").write_text(json.dumps({"dev": dev}))
+    score.main([*CONFIG_OPTION, "--systems", "direct xfer_mt+lm"])
+    results = report("--systems", "direct xfer_mt+lm")
+    wers = {row["system"]: row["value"] for row in results["rows"] if row["metric"] == "wer"}
+    assert wers["direct+lm"] < wers["direct"] and wers["xfer_mt+lm"] < wers["xfer_mt"] and "scratch+lm" not in wers
+    pairs = {(cell["system"], cell["baseline"]): cell for cell in results["comparisons"] if cell["metric"] == "wer"}
+    assert pairs["direct+lm", "direct"]["verdict"] == "better" and ("xfer_mt+lm", "direct+lm") in pairs
+    text = (OUT / "RESULTS.md").read_text(encoding="utf-8")
+    assert "| direct+lm | source_asr (encoder, decoder_body) |" in text
+    assert "| direct+lm | sw | 0.4 | 0.5 | 0.3 | tgt_dev |" in text and "| direct | - | - | - | - | - |" in text
+    assert "Language model sw: perplexity 9.00 a token, 300.0 a word, on 6 sentences of the development set." in text
+    assert json.loads(Path("exp/direct/seed1/decode/tgt_test+lm/score/score.json").read_text())["system"] == "direct+lm"

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         logging.getLogger("stxfer").setLevel(logging.INFO)
         if args.job[0] not in experiment.decoded:
             parser.error(f"--job {args.job[0]}: no such system")
-        decode_job(Job(experiment.decoded[args.job[0]], int(args.job[1]), args.dump, args.exp))
+        decode_job(Job(experiment, experiment.decoded[args.job[0]], int(args.job[1]), args.dump, args.exp))
         return
     done = decode_systems(experiment, args.config, args.dump, args.exp, systems=args.systems, seeds=args.seeds,
                           nj=args.nj, force=args.force, allow_stale=args.allow_stale)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -57,9 +57,8 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
         ConfigError: the options do not fit the model.
     """
     paths = read_table(feats_scp, empty_values=False)
-    frames = _frames(feats_scp, list(paths))
-    index = {token: i for i, token in enumerate(tokens)}
-    prefix = [index[piece] for piece in tokenizer.encode(tag, out_type=str)]
+    frames = frame_counts(feats_scp, list(paths))
+    prefix = prefix_ids(tokens, tokenizer, tag)
     started = time.monotonic()
     progress = Progress(name, len(paths))
     found: dict[str, tuple[list[str], float]] = {}
@@ -71,8 +70,7 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
             if best.cut:
                 loops[utt] = f"length limit: {len(best.tokens)} tokens"
         progress.add(len(batch))
-    text = {utt: " ".join(tokenizer.decode_pieces([piece for piece in pieces if piece != UNKNOWN]).split())
-            for utt, (pieces, _) in found.items()}
+    text = {utt: written(tokenizer, pieces) for utt, (pieces, _) in found.items()}
     loops |= {utt: repeated for utt, words in text.items() if (repeated := loop(words))}
     unknown = sum(UNKNOWN in pieces for pieces, _ in found.values())
     if unknown:
@@ -94,6 +92,17 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
               "options": asdict(options)}
     write_json(out / DECODED, report)
     return report
+
+
+def prefix_ids(tokens: Sequence[str], tokenizer: spm.SentencePieceProcessor, tag: str) -> list[int]:
+    """Return the ids of what every text of a model begins with, ``<sw>`` or nothing."""
+    index = {token: i for i, token in enumerate(tokens)}
+    return [index[piece] for piece in tokenizer.encode(tag, out_type=str)]
+
+
+def written(tokenizer: spm.SentencePieceProcessor, pieces: Iterable[str]) -> str:
+    """Return the words of a hypothesis's pieces; what the vocabulary cannot write is left out."""
+    return " ".join(tokenizer.decode_pieces([piece for piece in pieces if piece != UNKNOWN]).split())
 
 
 class Decoded(NamedTuple):
@@ -118,6 +127,12 @@ def decode_batch(model: Any, features: dict[str, Any], options: Decoding, prefix
         prefix: ids that every hypothesis begins with.
         lm: the language model that ``options.lm`` names.
     """
+    return search_encoded(model, [encode(model, utt, values) for utt, values in features.items()], options, prefix, lm)
+
+
+def search_encoded(model: Any, encoded: Sequence[Tensor], options: Decoding, prefix: Sequence[int] = (),
+                   lm: Any = None) -> list[Decoded]:
+    """Return the best hypothesis of each utterance, given what :func:`encode` returned; see :func:`decode_batch`."""
     import torch
 
     from stxfer.decoding.search import beam_search
@@ -126,9 +141,8 @@ def decode_batch(model: Any, features: dict[str, Any], options: Decoding, prefix
     if model.decoder is None and ctc is None:
         raise ConfigError("the model has neither an attention decoder nor CTC; there is nothing to decode with")
     weight = 0.0 if ctc is None else 1.0 if model.decoder is None else options.ctc_weight
-    encoded = [_encode(model, utt, values) for utt, values in features.items()]
     lens = torch.tensor([len(frames) for frames in encoded])
-    padded = torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True)
+    padded = torch.nn.utils.rnn.pad_sequence(list(encoded), batch_first=True)
     results = beam_search(padded, lens, model.decoder, ctc=ctc, sos=model.sos, eos=model.eos,
                           beam_size=options.beam_size, ctc_weight=weight, length_bonus=options.length_bonus,
                           maxlenratio=options.maxlenratio, minlenratio=options.minlenratio, prefix=prefix,
@@ -150,7 +164,12 @@ def batches(frames: dict[str, int], batch_frames: int) -> Iterator[list[str]]:
         yield batch
 
 
-def _frames(feats_scp: Path, utts: Sequence[str]) -> dict[str, int]:
+def frame_counts(feats_scp: Path, utts: Sequence[str]) -> dict[str, int]:
+    """Return the frames of utterances of a feature table, from ``utt2num_frames`` beside it.
+
+    Raises:
+        DataError: it is absent or malformed, or an utterance is not in it.
+    """
     path = feats_scp.with_name(FRAMES)
     table = read_table(path, empty_values=False)
     try:
@@ -180,7 +199,7 @@ def load_features(utt: str, path: str, feats_scp: Path) -> Any:
     return values
 
 
-def _encode(model: Any, utt: str, values: Any) -> Tensor:
+def encode(model: Any, utt: str, values: Any) -> Tensor:
     """Return the encoder's output for one utterance, (T', D); no frames if it is too short."""
     import torch
 

@@ -6,18 +6,24 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stxfer.core.commands import command_line
 from stxfer.core.errors import ConfigError
+from stxfer.core.fileio import read_json, write_json
 from stxfer.core.jobs import Job as ProcessJob
 from stxfer.core.jobs import run_jobs
 from stxfer.core.stage import MARKER, Stage
 from stxfer.decoding.decode import OUTPUTS, decode_dataset
+from stxfer.decoding.tune import measure_of, tune
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.layout import DECODE_LOG, FEATS, decode_dir, features_dir, lm_dir, system_dir
-from stxfer.experiment.variants import Decoded
-from stxfer.score.reference import scorable
+from stxfer.experiment.layout import DECODE_LOG, FEATS, TUNING, decode_dir, features_dir, lm_dir, system_dir
+from stxfer.experiment.training import Decoding
+from stxfer.experiment.variants import DecodedSystem
+from stxfer.score.reference import reference_path, scorable
+
+if TYPE_CHECKING:
+    from stxfer.model.load import LoadedModel
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +32,8 @@ log = logging.getLogger(__name__)
 class Job:
     """One system, trained with one seed, to decode its test set with in one way."""
 
-    decoded: Decoded
+    experiment: Experiment
+    decoded: DecodedSystem
     seed: int
     dump: Path
     exp: Path
@@ -53,11 +60,19 @@ class Job:
         return features_dir(self.dump, self.decoded.system.test_set)
 
     @property
+    def dev(self) -> tuple[Path, Path]:
+        """What options are tuned on: the development set's features and references."""
+        system = self.decoded.system
+        return (features_dir(self.dump, system.dev_set),
+                reference_path(self.experiment, system, self.dump, system.dev_set))
+
+    @property
     def stage(self) -> Stage:
         """The hypotheses, and what decides them."""
         found = self.decoded
         return Stage(self.name, decode_dir(self.exp, found.system, self.seed, found.variant),
-                     [self.model, self.data, *([self.lm] if self.lm else [])], found.options)
+                     [self.model, self.data, *([self.lm] if self.lm else []),
+                      *(self.dev if found.options.tune else [])], found.options)
 
 
 def decode_job(job: Job) -> dict[str, Any]:
@@ -67,22 +82,63 @@ def decode_job(job: Job) -> dict[str, Any]:
         ConfigError: the language model has another vocabulary than the system.
         DataError: see :func:`stxfer.decoding.decode.decode_dataset`.
     """
-    from stxfer.core.devices import device
-    from stxfer.model.load import load_model  # espnet: seconds to import
-
     stage = job.stage
     stage.begin()
     log.info("%s: loading the model", job.name)
-    loaded = load_model(job.model, device())
-    lm = load_model(job.lm, device()) if job.lm else None
-    if lm is not None and lm.tokens != loaded.tokens:
-        raise ConfigError(f"{job.lm}: its vocabulary is not that of {job.model}; train the language model again")
+    loaded, lm = _models(job)
     stage.marker.unlink(missing_ok=True)
-    report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, job.data / FEATS, stage.out,
-                            job.decoded.options, name=job.name, tag=job.decoded.system.tag,
-                            lm=lm.model.lm if lm else None)
-    stage.finish([stage.out / name for name in OUTPUTS])
+    options = job.decoded.options
+    (stage.out / TUNING).unlink(missing_ok=True)
+    if options.tune is not None:
+        options = _tuned(job, loaded, lm, stage.out, job.name)
+    report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, job.data / FEATS, stage.out, options,
+                            name=job.name, tag=job.decoded.system.tag, lm=lm)
+    stage.finish([stage.out / name for name in (*OUTPUTS, *([TUNING] if job.decoded.options.tune else []))])
     return report
+
+
+def tune_system(job: Job, out: Path) -> dict[str, Any]:
+    """Tune a job's options on the development set alone; return what is written to ``out/tune.json``.
+
+    Raises:
+        ConfigError: there is nothing to tune, or system or language model are not trained or do not fit each other.
+        DataError: the development set cannot be read, or has no references.
+    """
+    options = job.decoded.options
+    if options.tune is None:
+        raise ConfigError(f"{job.decoded.name}: nothing to tune: give a grid, or 'tune' in the experiment file")
+    if options.tune.lm_weight and not options.lm:
+        raise ConfigError(f"{job.decoded.name}: lm_weight cannot be tuned: it is decoded without a language model")
+    check_trained(job)
+    _tuned(job, *_models(job), out, f"{job.decoded.name} seed {job.seed}")
+    written: dict[str, Any] = read_json(out / TUNING)
+    return written
+
+
+def _models(job: Job) -> tuple[LoadedModel, Any]:
+    """Return a job's system and language model (None if it has none)."""
+    from stxfer.core.devices import device
+    from stxfer.model.load import load_model  # espnet: seconds to import
+
+    loaded = load_model(job.model, device())
+    if job.lm is None:
+        return loaded, None
+    lm = load_model(job.lm, device())
+    if lm.tokens != loaded.tokens:
+        raise ConfigError(f"{job.lm}: its vocabulary is not that of {job.model}; train the language model again")
+    return loaded, lm.model.lm
+
+
+def _tuned(job: Job, loaded: LoadedModel, lm: Any, out: Path, name: str) -> Decoding:
+    """Return the options that decode the development set best, and leave the whole grid in ``out/tune.json``."""
+    system = job.decoded.system
+    feats, reference = job.dev
+    language = job.experiment.source_lang if system.kind == "source" else job.experiment.target_lang
+    tuning = tune(loaded, lm, feats / FEATS, reference, job.decoded.options, tag=system.tag,
+                  measure=measure_of(system.task, job.experiment.profile(language)),
+                  name=f"{name}: tuning on {system.dev_set}")
+    write_json(out / TUNING, {"set": system.dev_set, **tuning.as_json()})
+    return tuning.best
 
 
 def decode_systems(experiment: Experiment, config: Path, dump: Path, exp: Path, *, systems: Sequence[str] = (),
@@ -97,17 +153,23 @@ def decode_systems(experiment: Experiment, config: Path, dump: Path, exp: Path, 
         StaleError: a model or a set is out of date.
         StxferError: a decoding process fails.
     """
-    jobs = [Job(decoded, seed, dump, exp) for decoded in scorable(experiment, experiment.select_decoded(systems), dump)
+    jobs = [Job(experiment, decoded, seed, dump, exp)
+            for decoded in scorable(experiment, experiment.select_decoded(systems), dump)
             for seed in seeds or experiment.seeds]
     for job in jobs:
-        system = job.decoded.system
-        if not (job.model / MARKER).exists():
-            raise ConfigError(f"{system.name} seed {job.seed} is not trained ({job.model} has no {MARKER}); "
-                              f"run the stage that trains {system.kind} systems first")
-        if job.lm is not None and not (job.lm / MARKER).exists():
-            raise ConfigError(f"{job.decoded.name} is decoded with language model {job.decoded.options.lm}, which is "
-                              f"not trained ({job.lm} has no {MARKER}); run stage lm first")
+        check_trained(job)
     return run_jobs([_process(job, config) for job in jobs], nj, force=force, allow_stale=allow_stale)
+
+
+def check_trained(job: Job) -> None:
+    """Raise ConfigError if a job's system or language model is not trained."""
+    system = job.decoded.system
+    if not (job.model / MARKER).exists():
+        raise ConfigError(f"{system.name} seed {job.seed} is not trained ({job.model} has no {MARKER}); "
+                          f"run the stage that trains {system.kind} systems first")
+    if job.lm is not None and not (job.lm / MARKER).exists():
+        raise ConfigError(f"{job.decoded.name} is decoded with language model {job.decoded.options.lm}, which is "
+                          f"not trained ({job.lm} has no {MARKER}); run stage lm first")
 
 
 def _process(job: Job, config: Path) -> ProcessJob:

@@ -18,7 +18,7 @@ from stxfer.experiment.labels import HUMAN, Label, read_labels
 from stxfer.experiment.prepare import PrepareOptions
 from stxfer.experiment.systems import KINDS, Mix, System, check_systems, language_tag
 from stxfer.experiment.training import MtDecoding, Phase
-from stxfer.experiment.variants import MARK, Decoded, read_variants, ways_of_decoding
+from stxfer.experiment.variants import MARK, DecodedSystem, read_variants, ways_of_decoding
 from stxfer.experiment.yaml_file import read_file
 from stxfer.text.profiles import Profile, load_profiles, profile
 
@@ -55,7 +55,7 @@ class Experiment:
     train: Mapping[str, tuple[Phase, ...]]
     decode_mt: MtDecoding
     systems: Mapping[str, System]
-    decoded: Mapping[str, Decoded]
+    decoded: Mapping[str, DecodedSystem]
     compare: tuple[tuple[str, str], ...]
     seeds: tuple[int, ...]
 
@@ -74,7 +74,7 @@ class Experiment:
         names = {found.system.name for found in self.select_decoded(systems)}
         return [system for system in self.order() if system.name in names and kind in (None, system.kind)]
 
-    def select_decoded(self, names: Iterable[str] = ()) -> list[Decoded]:
+    def select_decoded(self, names: Iterable[str] = ()) -> list[DecodedSystem]:
         """Return the ways in which the named systems (none named: all) are decoded, sources first.
 
         ``direct`` names the system in every way, ``direct+lm`` in one.
@@ -162,7 +162,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     return experiment
 
 
-def _no_variant(name: str, decoded: Mapping[str, Decoded]) -> str:
+def _no_variant(name: str, decoded: Mapping[str, DecodedSystem]) -> str:
     system, _, variant = name.partition(MARK)
     if variant and system in decoded:
         ways = [found.name for found in decoded.values() if found.system.name == system]

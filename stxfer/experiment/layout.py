@@ -35,6 +35,7 @@ FEATS, FRAMES, CHECKSUMS, DURATIONS, TEXT = "feats.scp", "utt2num_frames", "feat
 MODEL, CONFIG, INFO, CURVE, TRANSFER = "model.pth", "config.yaml", "model.json", "curve.png", "transfer.json"
 EXPORTED = "model.safetensors"  # the parameters of an exported model
 DECODED = "decode.json"  # counts of a decoded set
+TUNING = "tune.json"  # which options were tried on the development set, and which were best
 LEAKS = "leaks.json"  # beside the prepared sets: what training shares with dev and test
 SCORE, UTTERANCES = "score.json", "utts.jsonl"
 TRAIN_LOG, DECODE_LOG = "train.log", "decode.log"
@@ -135,6 +136,11 @@ def parameters(model: Path) -> Path:
 def decode_dir(exp: Path, system: System, seed: int, variant: str = "") -> Path:
     """Return where the hypotheses of a system's test set lie, those of a variant of decoding beside the usual ones."""
     return system_dir(exp, system.name, seed) / "decode" / (system.test_set + (f"+{variant}" if variant else ""))
+
+
+def tuning_dir(exp: Path, system: System, seed: int, variant: str = "") -> Path:
+    """Return where the tuning of a system's decoding lies that was asked for by itself."""
+    return decode_dir(exp, system, seed, variant).with_name(system.dev_set + (f"+{variant}" if variant else ""))
 
 
 def score_dir(exp: Path, system: System, seed: int, variant: str = "") -> Path:

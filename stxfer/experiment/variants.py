@@ -16,7 +16,7 @@ MARK = "+"  # between a system and a variant; no name of either has it
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedSystem:
     """A trained system and one way to decode its test set; without a variant, the one of its kind."""
 
     system: System
@@ -55,7 +55,7 @@ def read_variants(declared: Declaration, raw: Mapping[str, Any], where: str) -> 
 
 
 def ways_of_decoding(systems: Iterable[System], variants: Mapping[str, Mapping[str, Decoding]],
-                     lms: Mapping[str, LanguageModel], where: str) -> Iterator[Decoded]:
+                     lms: Mapping[str, LanguageModel], where: str) -> Iterator[DecodedSystem]:
     """Yield every system as it is and in each variant that there is for it.
 
     A variant is there for the systems of the kinds it names, if it has no language model, or one of their vocabulary.
@@ -75,4 +75,4 @@ def ways_of_decoding(systems: Iterable[System], variants: Mapping[str, Mapping[s
                                   f"{lms[options.lm].vocab!r}; name it in a variant, which is only there for the "
                                   "systems whose vocabulary it has")
             if fits:
-                yield Decoded(system, options, variant)
+                yield DecodedSystem(system, options, variant)

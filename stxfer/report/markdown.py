@@ -7,6 +7,7 @@ from typing import Any
 
 from stxfer.experiment.config import Experiment
 from stxfer.report.convergence import BOUND, LAST, facts_table, warnings
+from stxfer.report.decoding import decoding_table
 from stxfer.report.leaks import leak_lines
 from stxfer.report.results import headline_metric
 from stxfer.score.significance import TOO_FEW
@@ -156,6 +157,14 @@ def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
            "*still falls*, unless `patience` *stopped* the phase. *loops*: a sequence of words four times in a row, of "
            "letters in a word five times, or as long as the search allows.\n")
     yield from _pipes(facts_table(results["runs"]), left=1)
+    table = decoding_table(results["runs"])
+    if len(table) > 1:
+        yield ("\n## Decoding\n\nA hypothesis scores (1 - CTC weight) attention + CTC weight CTC + LM weight LM + "
+               "length bonus a token. *tuned on*: the set on which all that is tuned was chosen, for each seed.\n")
+        yield from _pipes(table, left=2)
+        yield from (f"\nLanguage model {name}: perplexity {dev['perplexity']:.2f} a token, "
+                    f"{dev['word_perplexity']:.1f} a word, on {dev['sentences']} sentences of the development set."
+                    for name, dev in results["lm"].items())
 
 
 def _samples(samples: Sequence[Sequence[tuple[str, str]]]) -> Iterator[str]:

@@ -20,10 +20,12 @@ from stxfer.core.stage import MARKER, check_fresh
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import SCORE, UTTERANCES, decode_dir, mt_scores, score_dir, system_dir
 from stxfer.experiment.systems import System
-from stxfer.experiment.variants import Decoded
+from stxfer.experiment.variants import DecodedSystem
 from stxfer.report.convergence import run_facts
+from stxfer.report.decoding import decoding_facts
 from stxfer.score import significance, st
 from stxfer.score.reference import has_reference, reference_path
+from stxfer.training.language_models import dev_perplexities
 
 HEADLINES = ("wer", "bleu", "cer", "chrf")  # the first of these that a system has is what it is judged by
 PACKAGES = ("torch", "torchaudio", "espnet", "sentencepiece", "jiwer", "sacrebleu")
@@ -58,7 +60,7 @@ def headline_metric(metrics: Collection[str]) -> str:
 class Run:
     """The scores of one system trained with one seed and decoded in one way."""
 
-    decoded: Decoded
+    decoded: DecodedSystem
     seed: int
     path: Path
     score: dict[str, Any]
@@ -135,8 +137,9 @@ def collect_results(experiment: Experiment, expdir: Path, runs: dict[str, list[R
     (``enough``: whether that is evidence) and the standard deviation over seeds. ``comparisons``: of
     ``experiment.compare``, those whose systems are both in ``runs``. ``unscored``: systems that have no reference, see
     :func:`unscorable`. ``runs``: of each run and of those that cannot be scored, see
-    :func:`stxfer.report.convergence.run_facts`. ``mt``: the translators' own scores. ``signatures``: how each metric of
-    each set was computed. Rates in percent, relative reductions as fractions (0.2: a fifth fewer errors).
+    :func:`stxfer.report.convergence.run_facts` and :func:`stxfer.report.decoding.decoding_facts`. ``lm``: what the
+    language models reach on the development set. ``mt``: the translators' own scores. ``signatures``: how each metric
+    of each set was computed. Rates in percent, relative reductions as fractions (0.2: a fifth fewer errors).
 
     Raises:
         DataError: translators were scored in different ways, or a pair to compare has no score in common.
@@ -166,12 +169,13 @@ def collect_results(experiment: Experiment, expdir: Path, runs: dict[str, list[R
             "comparisons": comparisons, "unscored": {name: of for name, of in unscored.items() if name not in runs},
             "runs": [run_facts(way.name, seed, None if way.variant else system_dir(expdir, way.system.name, seed),
                                decode_dir(expdir, way.system, seed, way.variant))
+                     | decoding_facts(decode_dir(expdir, way.system, seed, way.variant))
                      for way, seed in trained_runs(experiment, expdir, runs, unscored)],
-            "mt": translator_scores(expdir), "signatures": signatures}
+            "lm": dev_perplexities(experiment, expdir), "mt": translator_scores(expdir), "signatures": signatures}
 
 
 def trained_runs(experiment: Experiment, expdir: Path, runs: Mapping[str, list[Run]], unscored: Collection[str]
-                 ) -> list[tuple[Decoded, int]]:
+                 ) -> list[tuple[DecodedSystem, int]]:
     """Return the system and seed of each of ``runs``, and of those that are trained and cannot be scored."""
     seeds = sorted({run.seed for of_system in runs.values() for run in of_system})
     return [(way, seed) for name, way in experiment.decoded.items() for seed in seeds

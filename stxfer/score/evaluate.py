@@ -23,7 +23,7 @@ from stxfer.experiment.layout import (
     score_dir,
     system_dir,
 )
-from stxfer.experiment.variants import Decoded
+from stxfer.experiment.variants import DecodedSystem
 from stxfer.kaldi.table import read_table
 from stxfer.score import asr, st
 from stxfer.score.reference import reference_path
@@ -33,7 +33,7 @@ from stxfer.text.profiles import Profile
 log = logging.getLogger(__name__)
 
 
-def score_system(experiment: Experiment, decoded: Decoded, seed: int, *, dump: Path, expdir: Path,
+def score_system(experiment: Experiment, decoded: DecodedSystem, seed: int, *, dump: Path, expdir: Path,
                  force: bool = False, allow_stale: bool = False) -> dict[str, Any]:
     """Score what a system has decoded in one way, unless that is done, and return the content of ``score.json``.
 

@@ -9,16 +9,17 @@ from pathlib import Path
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import TEXT, features_dir, human_text
 from stxfer.experiment.systems import System
-from stxfer.experiment.variants import Decoded
+from stxfer.experiment.variants import DecodedSystem
 
 log = logging.getLogger(__name__)
 
 
-def reference_path(experiment: Experiment, system: System, dump: Path) -> Path:
-    """Return the text that a system's test set is scored against: its transcripts or, for ST, its translations."""
+def reference_path(experiment: Experiment, system: System, dump: Path, name: str = "") -> Path:
+    """Return the text that a set, the system's test set, is scored against: transcripts or, for ST, translations."""
+    name = name or system.test_set
     if system.task == "st":
-        return human_text(dump, system.test_set, experiment.target_lang)
-    return features_dir(dump, system.test_set) / TEXT
+        return human_text(dump, name, experiment.target_lang)
+    return features_dir(dump, name) / TEXT
 
 
 def has_reference(experiment: Experiment, system: System, dump: Path) -> bool:
@@ -33,7 +34,7 @@ def has_reference(experiment: Experiment, system: System, dump: Path) -> bool:
     return path.exists() or not path.with_name(TEXT).exists()
 
 
-def scorable(experiment: Experiment, systems: Iterable[Decoded], dump: Path) -> list[Decoded]:
+def scorable(experiment: Experiment, systems: Iterable[DecodedSystem], dump: Path) -> list[DecodedSystem]:
     """Return the systems that can be scored, and log a line about each of the others."""
     kept = []
     for decoded in systems:
