@@ -24,7 +24,8 @@ def test_presets_differ_in_what_they_say() -> None:
     for preset in ("cpu", "tiny"):
         clean, raw = (load_experiment(RECIPE / "conf" / f"{name}.yaml") for name in (preset, f"{preset}_raw"))
         assert list(raw.labels) == ["mt_30k_raw"] and clean.mt.train == raw.mt.train and clean.mt.model == raw.mt.model
-        assert clean.mt.clean.duplicates and not any(vars(raw.mt.clean).values())
+        drops = {rule: value for rule, value in vars(raw.mt.clean).items() if rule != "square"}
+        assert clean.mt.clean.duplicates and not any(drops.values())
         assert raw.labels["mt_30k_raw"].options.pairs == clean.labels["mt_30k"].options.pairs
         assert not clean.systems and not clean.compare
 
