@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from stxfer.audio.dump import Reader, dump_fbank
+from stxfer.audio.dump import dump_fbank
 from stxfer.audio.io import load_audio
+from stxfer.audio.shards import Reader
 from stxfer.bin import datadir as tools
 from stxfer.bin import prepare_common_voice, prepare_kaldi_dir, prepare_manifest
 from stxfer.core.errors import DataError
