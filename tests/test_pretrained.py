@@ -452,7 +452,7 @@ def pickle_code(directory: Path) -> None:
     (with_value("config.json", num_hidden_layers=None), DataError, "num_hidden_layers and .* must be whole numbers"),
     (with_value("config.json", num_hidden_layers=1), ConfigError, "features.layer 2: the encoder has 1 layers"),
     (with_value("preprocessor_config.json", sampling_rate=8000), ConfigError, "the encoder hears 8000 Hz"),
-    (truncate, ConfigError, "the encoder cannot be loaded: "),
+    (truncate, DataError, r"model.safetensors: not a whole file of weights \(.*\); download it again"),
     (lose_a_parameter, ConfigError, "the weights lack 1 parameters of the encoder, encoder.layers.1.attention.k_proj"),
     (pickle_code, ConfigError, "the encoder cannot be loaded: "),
     (with_value("config.json", hidden_size=64), ConfigError, "the encoder cannot be loaded: "),
@@ -464,6 +464,35 @@ def test_a_model_that_cannot_be_used_is_named(wav2vec2: Path, tmp_path: Path, ch
     with pytest.raises(error, match=f"^{directory}.*{message}"):
         hear(extractor(directory, layer=2), speech(0.5))
     assert not (directory / "harmed").exists()
+
+
+def test_pickled_weights_are_read_as_numbers_alone(wav2vec2: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    directory = shutil.copytree(wav2vec2, tmp_path / "model")
+    torch.save(load_file(directory / "model.safetensors"), directory / "pytorch_model.bin")
+    (directory / "model.safetensors").unlink()
+    pickled, whole = extractor(directory), extractor(wav2vec2)
+    assert any(path.endswith("pytorch_model.bin") for path in pickled.files)
+    assert np.array_equal(hear(pickled, speech(0.3)), hear(whole, speech(0.3)))
+
+
+def test_other_rates_and_more_than_a_window(wav2vec2: Path, tmp_path: Path) -> None:
+    files = {"a": (speech(1.0)[::2], 8000), "b": (np.repeat(speech(1.0), 3)[:, None].repeat(2, 1), 48000),
+             "c": (speech(54.0), 16000)}
+    data = DataDir(tmp_path / "data", {}, dict.fromkeys(files, "x"), {utt: utt for utt in files})
+    for utt, (samples, rate) in files.items():
+        data.wav_scp[utt] = str(tmp_path / f"{utt}.wav")
+        soundfile.write(data.wav_scp[utt], samples, rate)
+    write_datadir(data.path, data)
+    dump_fbank(data.path, tmp_path / "out", extractor=extractor(wav2vec2), compression="16bit")
+    frames = read_table(tmp_path / "out/utt2num_frames")
+    assert frames == {"a": "25", "b": "25", "c": "1350"}  # 49 and 2699 frames, in pairs
+    assert kaldiio.load_scp(str(tmp_path / "out/feats.scp"))["c"].shape == (1350, SIZE)
+    soundfile.write(data.wav_scp["b"], speech(0.01), 16000)
+    with pytest.raises(DataError, match="^out, utterance b: .*b.wav: shorter than one frame of the encoder, 25 ms; "
+                                        "stage 2"):
+        dump_fbank(data.path, tmp_path / "out", extractor=extractor(wav2vec2))
 
 
 def test_a_missing_shard_of_the_weights_is_named(wav2vec2: Path, tmp_path: Path) -> None:

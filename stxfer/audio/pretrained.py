@@ -131,6 +131,8 @@ def open_pretrained(options: FeatureOptions) -> PretrainedFeatures:
     files = [directory / CONFIG, directory / PREPROCESSOR, *_weights(directory)]
     if missing := [path.name for path in files if not path.exists()]:
         raise DataError(f"{directory}: lacks {', '.join(missing)}; download the whole directory")
+    for path in files:
+        _check_whole(path)
     rate = read_json(directory / PREPROCESSOR).get("sampling_rate", SAMPLE_RATE)
     if rate != SAMPLE_RATE:
         raise ConfigError(f"{directory / PREPROCESSOR}: the encoder hears {rate} Hz, but only encoders of "
@@ -164,6 +166,18 @@ def _weights(directory: Path) -> list[Path]:
         return [directory / found]
     shards = sorted(set(read_json(directory / found)["weight_map"].values()))
     return [directory / found, *(directory / name for name in shards)]
+
+
+def _check_whole(path: Path) -> None:
+    """Raise DataError for a safetensors file that a broken download has left."""
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix == ".safetensors":
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"{path}: not a whole file of weights ({error}); download it again") from None
 
 
 def _averaged(frames: np.ndarray, stride: int) -> np.ndarray:
