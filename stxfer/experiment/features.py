@@ -18,7 +18,6 @@ from stxfer.experiment.types import LARGEST, Count, Flag, Words
 Compression = Literal["8bit", "16bit", "none"]
 ALL = "all"
 _LAYER = {"type": "integer", "minimum": 1, "maximum": LARGEST}
-
 _VARIABLE = re.compile(r"\$(\w+)")
 
 
