@@ -59,8 +59,8 @@ def test_csv_and_json(tmp_path: Path) -> None:
     ("t.tsv", "path\ttext\na\tx\ty\n", "t.tsv:2: has 3 fields, but there are 2 columns; remove the tab within a field"),
     ("t.tsv", "path\ttext\na\té\nb\té\n".encode("latin-1"),
      "t.tsv:2: not UTF-8 (invalid continuation byte at byte 2 of the line); convert the file with iconv"),
-    ("t.csv", "path,text\na,b,c\n", "t.csv:2: has 3 fields, but there are 2 columns; put a field that holds the separator or "
-     "a quotation mark in quotation marks"),
+    ("t.csv", "path,text\na,b,c\n", "t.csv:2: has 3 fields, but there are 2 columns; put a field that holds the "
+     "separator or a quotation mark in quotation marks"),
     ("t.csv", "path,text\na\n", "t.csv:2: has 1 fields, but there are 2 columns; complete the row or remove it"),
     ("t.csv", 'path,text\na,"b\nc,d\n', "t.csv:3: not CSV (unexpected end of data); look for a quotation mark that is "
      "not closed from line 2 on, one within a field is written twice"),
