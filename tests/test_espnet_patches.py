@@ -117,8 +117,14 @@ def test_internals_are_there() -> None:
     layer, positions = decoder.decoders[0], decoder.embed[1]
     parts = {"TransformerDecoder": decoder, "DecoderLayer": layer, "MultiHeadedAttention": layer.self_attn,
              "PositionalEncoding": positions, "ScaledPositionalEncoding": espnet.ScaledPositionalEncoding(8, 0.0)}
+    lm = espnet.TransformerLM(7, embed_unit=8, att_unit=8, unit=8, layer=1)
+    parts |= {"SequentialRNNLM": espnet.SequentialRNNLM(7, unit=8), "TransformerLM": lm, "Encoder": lm.encoder,
+              "EncoderLayer": lm.encoder.encoders[0]}
+    assert [type(module).__name__ for module in lm.encoder.embed[:4]] == ["Linear", "LayerNorm", "Dropout", "ReLU"]
+    assert lm.encoder.encoders[0].normalize_before
     seen = 0
-    for entry in INTERNALS["stxfer.decoding.search.transformer"]:
+    for entry in [entry for name in ("attention", "lm", "transformer") for entry in
+                  INTERNALS[f"stxfer.decoding.search.{name}"]]:
         for part in entry.split("; "):
             name, _, attributes = part.partition(": ")
             for attribute in attributes.split(", "):

@@ -65,7 +65,8 @@ def test_dev_and_test_sentences_are_left_out_and_files_normalised(experiment: Ex
     given = [*read_table(DUMP / "fbank/tgt_train/text").values(), *bitext, "mama anapenda kitabu"]
     assert learnt == [sentence for sentence in given if sentence != held]
     counts = read_json(data / "text.json")
-    assert counts["more/web.txt"] == {"file": "more/web.txt", "sentences": 4, "kept": 1, "empty": 2, "held_out": 1}
+    assert counts["more/web.txt"] == {"file": "more/web.txt", "sentences": 4, "kept": 1, "empty": 2, "held_out": 1,
+                                      "unknown": 0}
     dropped = [line.split("\t") for line in (data / "dropped.tsv").read_text(encoding="utf-8").splitlines()]
     assert ["more/web.txt:3", held, "tgt_test/text"] in dropped
     assert len(dropped) == sum(text["held_out"] for text in counts.values()) == given.count(held) + 1

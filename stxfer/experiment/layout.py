@@ -10,13 +10,13 @@
     dump/translations/<label>/<set>/          translations before filtering                     stage 5
     dump/labels/<label>/<set>/                labels: text.<lang>.<label>
     dump/vocab/<name>/                        SentencePiece vocabularies                        stage 6
-    exp/lm/<name>/                            language models                                   stage 7
     exp/mt/<label>/                           translators                                       stage 4
     exp/mt/<label>/score/score.json           their scores on the test part of the bitext       stage 5
+    exp/lm/<name>/                            language models                                   stage 7
     exp/<system>/seed<n>/                     trained systems                                   stages 8 to 10
     exp/<system>/seed<n>/decode/<set>/        hypotheses                                        stage 11
     exp/<system>/seed<n>/decode/<set>/score/  scores                                            stage 12
-    exp/<system>/seed<n>/decode/<set>+<variant>/  the same of a variant of decoding             stages 11, 12
+    exp/<system>/seed<n>/decode/<set>+<variant>/   hypotheses and scores of a variant of decoding
     exp/report/                               RESULTS.md, results.json, report.png              stage 13
 """
 

@@ -39,8 +39,13 @@ INTERNALS = {
     "stxfer.decoding.search.transformer": (
         "TransformerDecoder: embed, decoders, normalize_before, after_norm, output_layer",
         "DecoderLayer: self_attn, src_attn, feed_forward, norm1-3, concat_after, concat_linear1-2, normalize_before",
+        "MultiHeadedAttention: h, linear_q, linear_k, linear_v, linear_out, q_norm, k_norm"),
+    "stxfer.decoding.search.attention": (
         "MultiHeadedAttention: h, d_k, linear_q, linear_k, linear_v, linear_out, q_norm, k_norm",
         "PositionalEncoding: pe, extend_pe, xscale; ScaledPositionalEncoding: pe, extend_pe, alpha"),
+    "stxfer.decoding.search.lm": (
+        "SequentialRNNLM: forward, decoder; TransformerLM: embed, encoder, decoder",
+        "Encoder: embed, encoders, after_norm; EncoderLayer: self_attn, feed_forward, norm1-2"),
     "stxfer.model.encoder": ("encoders with input_layer None: embed is None, then a positional encoding",),
     "stxfer.model.smoothing": ("LabelSmoothingLoss: size, padding_idx, smoothing, normalize_length",),
     "stxfer.model.build": ("ESPnetMTModel: criterion_mt, decoder.embed[0] shared with decoder.output_layer",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from stxfer.text.normalise import normalise
 from stxfer.text.vocab import MODEL
 
 LENGTHS = "lengths"
+log = logging.getLogger(__name__)
 
 def lm_language(experiment: Experiment, lm: LanguageModel) -> str:
     """Return the language of a language model: the source's with vocabulary ``source``, else the target's."""
@@ -46,8 +48,8 @@ def write_lm_text(experiment: Experiment, name: str, dump: Path, out: Path) -> N
     """Write what a language model learns from, and its development set, as training reads them.
 
     ``train`` and ``dev`` get ``text`` and ``lengths`` (tokens, the end of the sentence included); ``dropped.tsv`` lists
-    sentences of dev and test sets that stood in the texts (where, the sentence, the set), ``text.json`` counts by text.
-    Sentences of files are normalised; those of the experiment's texts are already.
+    sentences of dev and test sets that stood in the texts (where, the sentence, the set), ``text.json`` counts by text,
+    tokens without a piece (``unknown``) too, of which there is a warning. Sentences of files are normalised; those of the experiment's texts are already.
 
     Args:
         experiment: what is declared; its ``prepare.leaks`` says what becomes of such sentences.
@@ -66,7 +68,7 @@ def write_lm_text(experiment: Experiment, name: str, dump: Path, out: Path) -> N
     leaks: list[tuple[str, str]] = []
     with _table(out / "train", tokenizer) as table, atomic_write(out / "dropped.tsv") as dropped:
         for text, path in lm_texts(experiment, lm, dump).items():
-            counts[text] = Counter(sentences=0, kept=0, empty=0, held_out=0)
+            counts[text] = Counter(sentences=0, kept=0, empty=0, held_out=0, unknown=0)
             for where, raw in named_sentences(path) if is_named_text(text) else lines(path):
                 sentence = raw if is_named_text(text) else normalise(raw, rules)
                 counts[text]["sentences"] += 1
@@ -80,7 +82,7 @@ def write_lm_text(experiment: Experiment, name: str, dump: Path, out: Path) -> N
                     if experiment.prepare.leaks != "report":
                         continue
                 counts[text]["kept"] += 1
-                table.add(sentence)
+                counts[text]["unknown"] += table.add(sentence)
     if experiment.prepare.leaks == "stop":
         stop_at_leaks(f"language model {name}", leaks)
     if not table.size:
@@ -95,6 +97,10 @@ def write_lm_text(experiment: Experiment, name: str, dump: Path, out: Path) -> N
                 table.add(sentence)
     if not table.size:
         raise DataError(f"{dev}: no sentence to hold the language model against")
+    for text, of in counts.items():
+        if of["unknown"]:
+            log.warning("language model %s: %d tokens of %s have no piece in vocabulary %s and are learnt as <unk>", name,
+                        of["unknown"], text, lm.vocab)
     write_json(out / "text.json", {text: {"file": str(path), **counts[text]}
                                    for text, path in lm_texts(experiment, lm, dump).items()})
 
@@ -106,12 +112,14 @@ class _Table:
         self.size = 0
         self._text, self._lengths, self._tokenizer = text, lengths, tokenizer
 
-    def add(self, sentence: str) -> None:
-        """Write a sentence."""
+    def add(self, sentence: str) -> int:
+        """Write a sentence; return how many of its tokens have no piece."""
         self.size += 1
         key = f"line-{self.size:09d}"
+        ids = self._tokenizer.encode(sentence)
         self._text.write(f"{key} {sentence}\n")
-        self._lengths.write(f"{key} {len(self._tokenizer.encode(sentence)) + 1}\n")
+        self._lengths.write(f"{key} {len(ids) + 1}\n")
+        return int(ids.count(self._tokenizer.unk_id()))
 
 
 @contextlib.contextmanager

@@ -1,10 +1,11 @@
-"""Training through ESPnet, the same for ASR, ST, the text-only control and MT.
+"""Training through ESPnet, the same for ASR, ST, the text-only control, MT and language models.
 
 Who calls whom::
 
     bin.train         launch.train_systems        a process for each system and seed
     bin.train_system  fit_system.fit_system       one declared system: its data, its marker
     bin.train_mt      mt.train.train_translator   one translator
+    bin.train_lm      language_models.train_language_model
                       fit_system.run_fit          a killed training is resumed, that of other settings begins anew
                       fit.fit                     one model: phases, averaged result, record
                       initial.write_initial       what a phase starts from: random or transferred parameters

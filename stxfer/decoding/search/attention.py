@@ -71,7 +71,8 @@ def add_position(positions: Any, x: Tensor, index: int) -> Tensor:
     if positions.pe.size(1) <= index:
         positions.extend_pe(x.new_zeros(1, 2 * (index + 1)))
     here: Tensor = positions.pe[:, index].to(x)
-    return x + positions.alpha * here if hasattr(positions, "alpha") else x * positions.xscale + here
+    placed: Tensor = x + positions.alpha * here if hasattr(positions, "alpha") else x * positions.xscale + here
+    return placed
 
 
 def heads(x: Tensor, count: int) -> Tensor:
