@@ -49,7 +49,8 @@ def write_lm_text(experiment: Experiment, name: str, dump: Path, out: Path) -> N
 
     ``train`` and ``dev`` get ``text`` and ``lengths`` (tokens, the end of the sentence included); ``dropped.tsv`` lists
     sentences of dev and test sets that stood in the texts (where, the sentence, the set), ``text.json`` counts by text,
-    tokens without a piece (``unknown``) too, of which there is a warning. Sentences of files are normalised; those of the experiment's texts are already.
+    tokens without a piece (``unknown``) too, of which there is a warning. Sentences of files are normalised; those of
+    the experiment's texts are already.
 
     Args:
         experiment: what is declared; its ``prepare.leaks`` says what becomes of such sentences.
@@ -99,8 +100,8 @@ def write_lm_text(experiment: Experiment, name: str, dump: Path, out: Path) -> N
         raise DataError(f"{dev}: no sentence to hold the language model against")
     for text, of in counts.items():
         if of["unknown"]:
-            log.warning("language model %s: %d tokens of %s have no piece in vocabulary %s and are learnt as <unk>", name,
-                        of["unknown"], text, lm.vocab)
+            log.warning("language model %s: %d tokens of %s have no piece in vocabulary %s and are learnt as <unk>",
+                        name, of["unknown"], text, lm.vocab)
     write_json(out / "text.json", {text: {"file": str(path), **counts[text]}
                                    for text, path in lm_texts(experiment, lm, dump).items()})
 
