@@ -15,9 +15,8 @@ from stxfer.model.espnet import AbsEncoder
 class BLSTMEncoder(AbsEncoder):
     """A sub-sampler or a linear layer, then bidirectional LSTMs, under the name ``s2t_blstm``.
 
-    What a frozen encoder's features want beside them is little: with an hour or two of speech, CTC over recurrent
-    layers finds its alignment within a few hundred steps, where a Conformer on the same features takes several times as
-    many (docs/pretrained-features.md has figures).
+    For features that an encoder has learnt: what they want beside them is little, and CTC over recurrent layers finds
+    its alignment within a few hundred steps of an hour or two of speech (docs/pretrained-features.md).
 
     Args:
         input_size: dimension of the features.
