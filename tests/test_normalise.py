@@ -61,7 +61,7 @@ MARKS = "\u0300\u0301\u0302\u0303\u0304\u030c\u0323\u0331\u064b\u064e\u0651\u067
     ("fa", "مي‌خواهم كتاب ۴", "می‌خواهم کتاب 4"),
     ("zh", "我们，ＡＢＣ。１２:好,世界", "我们abc12好世界"),
     ("ja", "ｶﾞｷﾞ「東京」、ー です", "ガギ東京ー です"),
-    ("mdw", "Wa ámitúúngá ITSΩ\u0301ώ s' éléngέ", "wa ámitúúngá itsώώ s éléngέ"),
+    ("mdw", "Wa ámitúúngá ITSΩ\u0301ώ s' éléngέ", "wa ámitúúngá itsώώ s' éléngέ"),
     ("yo", "Ẹ káàárọ\u0300, ọmọ ń jẹun.", "ẹ káàárọ\u0300 ọmọ ń jẹun"),
     ("ha", "‘Yan ‘ya’yan Ɗan 'ƙauye'", "'yan 'ya'yan ɗan ƙauye"),
     ("cy", "Mae’n i'r Tŷ", "mae'n i'r tŷ"),
@@ -150,7 +150,7 @@ def test_identity_changes_with_every_rule(rule: str, value: Any) -> None:
 def test_identity_is_stable() -> None:
     backwards = "".join(reversed(profile("sw").separators))
     assert load_profiles({"sw": {"separators": backwards}})["sw"].identity == profile("sw").identity
-    assert re.fullmatch(r"norm:en\.v3\.[0-9a-f]{8}\|case:lower\|punct:no", profile("en").identity)
+    assert re.fullmatch(r"norm:en\.v4\.[0-9a-f]{8}\|case:lower\|punct:no", profile("en").identity)
     assert MORE["written"].identity.endswith("|case:mixed|punct:yes")
 
 

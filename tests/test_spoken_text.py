@@ -32,6 +32,8 @@ ANNOTATION = [
     ("en", "word(s) (s)he [T]he", "words she the"),
     ("en", "hi :D ♪ la la ♪ ;-)", "hi la la"),
     ("en", "don\\'t\\nStop", "don't stop"),
+    ("sw", "FaceBook\\Taimour \\u00e9 \\Rais", "facebook taimour é rais"),  # a backslash before a capital is none
+    ("mdw", "s' éléngé l' ásá b\u2019 ekúlú", "s' éléngé l' ásá b' ekúlú"),
     *((lang, line, "") for lang, line in (
         ("sw", "REMOVE"), ("sw", "[REMOVE]"), ("en", "N/A"), ("fr", "nan"), ("de", "NULL"), ("hi", "-"), ("tr", "###"),
         ("en", "(Applause)"), ("en", "[noise] <sil>"), ("en", "00:00:01,000 --> 00:00:02,500")))]

@@ -25,7 +25,7 @@ _SUSPECT_WORD = re.compile(r"-[LR][RSC]B-|!SIL|[:;][-']?[DPpOo]\b")
 _PLACEHOLDER = 60  # characters; longer lines are not looked up
 _WHOLE = re.compile(r"(?:\d\d:)?\d\d:\d\d[,.]\d{3} --> (?:\d\d:)?\d\d:\d\d[,.]\d{3}")  # subtitles' timing
 _ENTITY = re.compile(r"&\s?(#\s?\d{1,7}|#\s?[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31})\s?;")
-_ESCAPE = re.compile(r"\\(?:u(?!d[89a-f])[0-9a-f]{4}|x[0-9a-f]{2}|[nrth](?![^\W_A-Z])|N|['\"])", re.IGNORECASE)
+_ESCAPE = re.compile(r"\\(?:u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[nrth](?![^\W_A-Za-z])|N|['\"])")
 _MOSES = re.compile(r"\s*@([-/,.])@\s*|\s*￭\s*|-[LR][RSC]B-")
 _PENN = {"R": "()", "S": "[]", "C": "{}"}
 _SUBWORD = re.compile(r"(?<=\w)@@(?:\s+|$)|▁|⁇")
@@ -156,7 +156,7 @@ def _entity(match: re.Match[str]) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     code = match[0][1:]
-    if code[0] in "ux" or code[0] in "UX":
+    if code[0] in "ux":
         return chr(int(code[1:], 16))
     return code if code in "'\"" else " "
 

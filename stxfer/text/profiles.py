@@ -17,7 +17,7 @@ import yaml
 
 from stxfer.core.errors import ConfigError
 
-_VERSION = 3  # of what normalise does with the rules; part of every profile's identity
+_VERSION = 4  # of what normalise does with the rules; part of every profile's identity
 _BRACKETS = ("events", "all", "keep")
 _CHOICES = {"form": ("NFC", "NFKC"), "case": ("lower", "turkic", "keep"), "punctuation": ("remove", "keep"),
             "between": ("part", "join"), "digits": ("keep", "ascii", "remove", "refuse"), "decimal": ("", ".", ","),
