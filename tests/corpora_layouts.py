@@ -35,6 +35,7 @@ RELEASES = {
 #: Columns of spontaneous speech.
 SPONTANEOUS = ("client_id audio_id audio_file duration_ms prompt_id prompt transcription votes age gender accents "
                "variant language prompt_upvotes prompt_reports is_edited split char_per_sec quality_tags")
+FORMATS = {".mp3": {"format": "MP3"}, ".wav": {"format": "WAV"}, ".opus": {"format": "OGG", "subtype": "OPUS"}}
 Rows = Mapping[str, Sequence[tuple[str, str]]]
 
 
@@ -46,7 +47,7 @@ def client_id(speaker: str) -> str:
 def speak(path: Path, text: str, voice: str, rate: int) -> int:
     """Write a clip, in the format of its suffix, at ``rate`` Hz; return its number of samples."""
     samples = soxr.resample(synthesise(text, voice).astype(np.float32) / 32768, SAMPLE_RATE, rate)
-    soundfile.write(path, samples, rate, format={".mp3": "MP3", ".wav": "WAV"}[path.suffix])
+    soundfile.write(path, samples, rate, **FORMATS[path.suffix])
     return len(samples)
 
 
@@ -191,3 +192,25 @@ def fleurs(root: Path, language: str, rows: Mapping[str, Sequence[tuple[int, str
                                     "FEMALE" if variant.startswith("f") else "MALE"]))
         (folder / f"{split}.tsv").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return folder
+
+
+def mboshi(root: Path, rows: Mapping[str, Sequence[tuple[str, str, str]]]) -> Path:
+    """Make the Mboshi corpus: ``train.tsv``, ``dev.tsv`` and Ogg Opus clips at 16 kHz, named by speaker and session.
+
+    Args:
+        root: folder to make.
+        rows: (speaker, French, Mboshi) of each table.
+
+    Returns:
+        The folder of the tables and of ``clips/``.
+    """
+    (root / "clips").mkdir(parents=True)
+    speakers = list(dict.fromkeys(speaker for table in rows.values() for speaker, _, _ in table))
+    for split, table in rows.items():
+        written = []
+        for number, (speaker, french, sentence) in enumerate(table):
+            clip = f"{speaker}_2015-09-08-11-33-57_samsung-SM-T530_mdw_elicit_Dico18_{split}{number}.opus"
+            speak(root / "clips" / clip, sentence, f"sw+{VOICES[speakers.index(speaker)]}", 16000)
+            written.append({"path": clip, "client_id": speaker, "sentence": sentence, "sentence_fr": french})
+        write_tsv(root / f"{split}.tsv", ["path", "client_id", "sentence", "sentence_fr"], written)
+    return root

@@ -1,0 +1,50 @@
+"""Runs of recipes on miniature corpora."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+EGS = Path(__file__).resolve().parents[1] / "egs2"
+CORPUS_VARIABLES = ("COMMON_VOICE_EN", "COMMON_VOICE_TR", "COMMON_VOICE_SW", "COVOST", "BITEXT_EN_TR", "MAFAND_EN_SW",
+                    "MBOSHI_FR", "FRENCH_SPEECH")
+ENV = {"STXFER_PYTHON": sys.executable, **{k: v for k, v in os.environ.items() if k not in CORPUS_VARIABLES}}
+Pair = tuple[str, str]
+
+
+def tables(sentences: Sequence[str], prefix: str, **sizes: int) -> dict[str, list[tuple[str, str]]]:
+    """Deal sentences out to tables, each with speakers of its own."""
+    rest = iter(sentences)
+    return {name: [(f"{prefix} {name} {k % 4}", next(rest)) for k in range(size)] for name, size in sizes.items()}
+
+
+def write_bitext(folder: Path, languages: tuple[str, str], pairs: Sequence[Pair]) -> Path:
+    """Write a bitext whose dev and test hold 10 pairs each."""
+    folder.mkdir()
+    for part, some in (("train", pairs[20:]), ("dev", pairs[:10]), ("test", pairs[10:20])):
+        for side, language in enumerate(languages):
+            (folder / f"{part}.{language}").write_text("".join(f"{pair[side]}\n" for pair in some), encoding="utf-8")
+    return folder
+
+
+class Recipe:
+    """A recipe's run.sh, with a working directory and its corpora."""
+
+    def __init__(self, name: str, root: Path, **corpora: Path) -> None:
+        self.script, self.root, self.corpora = EGS / name / "asr1" / "run.sh", root, corpora
+
+    def run(self, *arguments: str, workdir: str = "work") -> subprocess.CompletedProcess[str]:
+        named = [word for option, path in self.corpora.items() for word in (f"--{option}", str(path))]
+        return subprocess.run([self.script, "--preset", "tiny", "--nj", "2", "--workdir", str(self.root / workdir),
+                               *named, *arguments], env=ENV, capture_output=True, text=True)
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    def column(self, name: str, column: int, *sets: str, top: str = "dump/data") -> set[str]:
+        return {line.split(maxsplit=1)[column].strip() for part in sets
+                for line in (self.work / top / part / name).read_text(encoding="utf-8").splitlines()}
