@@ -20,6 +20,7 @@ import torch
 import toy
 import transformers
 import yaml
+from speech_models import LAYERS, MODELS, SIZE, save_model, speech, write_audio
 
 from stxfer.audio import pretrained, windows
 from stxfer.audio.dump import dump_fbank
@@ -41,37 +42,6 @@ from stxfer.training.espnet_config import model_config
 from stxfer.training.fit_system import fit_system
 from stxfer.training.launch import train_systems
 from stxfer.training.spec import Text
-
-SIZE, LAYERS = 32, 4
-SMALL = {"hidden_size": SIZE, "num_hidden_layers": LAYERS, "num_attention_heads": 2, "intermediate_size": 48}
-CONVOLUTIONS = {"conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
-LARGE = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}  # as XLS-R, and the larger of the others
-# By family: configuration, what is saved (with heads, as on the hub), what prepares its input.
-MODELS: dict[str, tuple[str, dict[str, Any], str, Any]] = {
-    "wav2vec2": ("Wav2Vec2Config", {**CONVOLUTIONS, **LARGE}, "Wav2Vec2ForPreTraining",
-                 transformers.Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)),
-    "hubert": ("HubertConfig", CONVOLUTIONS, "HubertForCTC",
-               transformers.Wav2Vec2FeatureExtractor(do_normalize=False)),
-    "wavlm": ("WavLMConfig", {**CONVOLUTIONS, **LARGE}, "WavLMModel",
-              transformers.Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)),
-    "wav2vec2-bert": ("Wav2Vec2BertConfig", {"output_hidden_size": SIZE, "conv_depthwise_kernel_size": 5},
-                      "Wav2Vec2BertForCTC", transformers.SeamlessM4TFeatureExtractor(padding_value=1)),
-    "whisper": ("WhisperConfig", {"d_model": SIZE, "encoder_layers": LAYERS, "encoder_attention_heads": 2,
-                                  "encoder_ffn_dim": 48, "decoder_layers": 1, "decoder_attention_heads": 2,
-                                  "decoder_ffn_dim": 48, "max_source_positions": 100, "pad_token_id": 0,
-                                  "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1},
-                "WhisperForConditionalGeneration", transformers.WhisperFeatureExtractor(chunk_length=2)),
-}
-
-
-def save_model(family: str, directory: Path) -> Path:
-    config, own, network, processor = MODELS[family]
-    torch.manual_seed(1)
-    common = {} if family == "whisper" else SMALL
-    model = getattr(transformers, network)(getattr(transformers, config)(**common, vocab_size=12, **own))
-    model.save_pretrained(directory)
-    processor.save_pretrained(directory)
-    return directory
 
 
 @pytest.fixture(scope="module", params=[family for family in MODELS if family != "whisper"])
@@ -97,15 +67,6 @@ def hear(make: PretrainedFeatures, samples: np.ndarray, name: str = "x") -> np.n
     """The features of one utterance."""
     (found,) = make([samples], [name])
     return found
-
-
-def speech(seconds: float, seed: int = 0) -> np.ndarray:
-    """A sum of tones that come and go, and noise: float32 at 16 kHz."""
-    rng = np.random.default_rng(seed)
-    time = np.arange(round(seconds * 16000)) / 16000
-    tones = sum(np.sin(2 * np.pi * hertz * time) * (np.sin(2 * np.pi * (k + 1) * time) > 0)
-                for k, hertz in enumerate(rng.integers(150, 3500, 4)))
-    return (0.05 * tones + 0.01 * rng.normal(size=len(time))).astype(np.float32)
 
 
 def states(directory: Path, samples: list[np.ndarray], layer: int) -> np.ndarray:
@@ -254,18 +215,6 @@ def test_batches_are_halved_until_they_fit(wav2vec2: Path, caplog: pytest.LogCap
     most = 0
     with pytest.raises(StxferError, match="does not fit the GPU's memory with 1.0 s of speech: .*--nj 1"):
         encoder(utterances)
-
-
-def write_audio(root: Path, sets: dict[str, dict[str, str]]) -> None:
-    """Write data directories whose words are chords, 0.2 s each."""
-    words = {word: speech(0.2, seed=seed) for seed, word in enumerate([*toy.WORDS, *toy.WORDS.values()])}
-    for name, text in sets.items():
-        data = DataDir(root / "data" / name, {}, text, {utt: utt for utt in text})
-        (root / "wav").mkdir(exist_ok=True)
-        for utt, sentence in text.items():
-            data.wav_scp[utt] = str(root / "wav" / f"{utt}.wav")
-            soundfile.write(data.wav_scp[utt], np.concatenate([words[word] for word in sentence.split()]), 16000)
-        write_datadir(data.path, data)
 
 
 def test_a_system_is_trained_and_decoded(wav2vec2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

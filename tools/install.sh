@@ -29,7 +29,8 @@ import importlib.metadata, re, sys
 if sys.version_info < (3, 10):
     sys.exit("python>=3.10")
 names = [re.match(r"[\w.-]*", line)[0] for path in sys.argv[1:] for line in open(path, encoding="utf-8")]
-optional = {"editdistance", "importlib-metadata"}  # espnet lists them, nothing here imports them
+# espnet lists two that nothing here imports; peft is for LoRA alone, which says so if it is not there.
+optional = {"editdistance", "importlib-metadata", "peft"}
 installed = {re.sub(r"[-_.]+", "-", d.metadata["Name"] or "").lower() for d in importlib.metadata.distributions()}
 wanted = dict.fromkeys(re.sub(r"[-_.]+", "-", name).lower() for name in names if name)
 print(*[name for name in wanted if name not in installed | optional])

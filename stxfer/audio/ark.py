@@ -12,7 +12,7 @@ from stxfer.experiment.features import Compression
 from stxfer.kaldi.table import iter_table
 
 COMPRESSIONS: tuple[str, ...] = get_args(Compression)
-_SPEECH_FEATURE, _TWO_BYTE = 2, 3  # Kaldi's kSpeechFeature and kTwoByteAuto
+_SPEECH_FEATURE, _TWO_BYTE, _INTEGERS = 2, 3, 4  # Kaldi's kSpeechFeature, kTwoByteAuto, kTwoByteSignedInteger
 
 
 def write_matrix(handle: IO[bytes], utt: str, matrix: np.ndarray, compression: str) -> int:
@@ -23,7 +23,8 @@ def write_matrix(handle: IO[bytes], utt: str, matrix: np.ndarray, compression: s
         utt: key.
         matrix: float32 (T, D).
         compression: ``8bit``, Kaldi's format for speech features; ``16bit``, its levels between the matrix's least and
-            largest value, four times as close as float16 to values that are normalised; or ``none``.
+            largest value, four times as close as float16 to values that are normalised, or a waveform's whole numbers
+            themselves; or ``none``.
 
     Returns:
         The offset to name in an ``scp`` file.
@@ -34,13 +35,17 @@ def write_matrix(handle: IO[bytes], utt: str, matrix: np.ndarray, compression: s
     if compression == "none":
         kaldiio.save_ark(handle, {utt: matrix})
     elif compression == "16bit":
-        kaldiio.save_ark(handle, {utt: matrix}, compression_method=_TWO_BYTE)
+        kaldiio.save_ark(handle, {utt: matrix}, compression_method=_INTEGERS if _is_waveform(matrix) else _TWO_BYTE)
     elif len(matrix) < 8:
         kaldiio.save_ark(handle, {utt: matrix}, compression_method=_SPEECH_FEATURE)
     else:
         handle.write(f"{utt} \0B".encode())
         _write_compressed(handle, matrix)
     return offset
+
+
+def _is_waveform(matrix: np.ndarray) -> bool:
+    return bool(matrix.min() >= -32768 and matrix.max() <= 32767 and np.array_equal(matrix, np.rint(matrix)))
 
 
 def feature_size(feats_scp: Path) -> int:

@@ -24,7 +24,7 @@ FAMILIES = {"wav2vec2": ("Wav2Vec2Model", "Wav2Vec2FeatureExtractor"),
             "wav2vec2-bert": ("Wav2Vec2BertModel", "SeamlessM4TFeatureExtractor"),
             "whisper": ("WhisperModel", "WhisperFeatureExtractor")}
 _SILENCE = 800  # samples after the speech of which energies are computed: two windows; the others are all the same
-_UNUSED = ("masked_spec_embed", "adapter.", "intermediate_ffn.")  # no part of what leads to a layer's output
+UNUSED = ("masked_spec_embed", "adapter.", "intermediate_ffn.")  # no part of what leads to a layer's output
 # oneDNN keeps what it has compiled for each length of an utterance, up to 1,024 of some MB, and each length is seen
 # once: a process would grow by a gigabyte.
 _COMPILED = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16"}
@@ -56,15 +56,15 @@ class SslEncoder(Encoder):
         import torch
 
         self.window = WINDOW
-        self._processor, self._network = _load(family, directory, num_hidden_layers=max(layers))
-        self._network.adapter = None
+        self._processor, self.network = _load(family, directory, num_hidden_layers=max(layers))
+        self.network.adapter = None
         self._kept: dict[int, torch.Tensor] = {}
         for number in layers:
-            self._network.encoder.layers[number - 1].register_forward_hook(partial(self._keep, number))
+            self.network.encoder.layers[number - 1].register_forward_hook(partial(self._keep, number))
         self._layers = tuple(layers)
-        self._network.to(self.device, torch.float32).eval()
+        self.network.to(self.device, torch.float32).eval()
         self.pads = bool(self._processor.return_attention_mask)  # it has learnt from batches with masks
-        config = self._network.config
+        config = self.network.config
         if family == "wav2vec2-bert":  # it reads rows of two frames of a filterbank
             self._hop, self._field, self.least = 1, 1, 560
         else:
@@ -76,7 +76,7 @@ class SslEncoder(Encoder):
 
     def prepare(self, samples: np.ndarray) -> np.ndarray:
         """Return samples (n,), or rows of w2v-BERT's filterbank (T, 160)."""
-        name = self._network.main_input_name
+        name = self.network.main_input_name
         # Without padding an odd frame of w2v-BERT's filterbank is left out, as its attention would leave it out.
         values: np.ndarray = self._processor(samples, sampling_rate=SAMPLE_RATE, padding=False,
                                              return_tensors="np")[name][0]
@@ -92,17 +92,14 @@ class SslEncoder(Encoder):
             return values
         return values[first * self._hop:(last - 1) * self._hop + self._field]
 
-    def hidden(self, windows: Sequence[Window]) -> list[np.ndarray]:
-        """See :meth:`Encoder.hidden`."""
-        import torch
-
-        values, lengths = _padded([window.values for window in windows], self.device)
+    def layers(self, windows: Sequence[Window]) -> list[torch.Tensor]:
+        """See :meth:`Encoder.layers`."""
+        values, lengths = _padded([window.values for window in windows], self.place)
         mask = {}
         if len(windows) > 1 and self.pads:
             mask["attention_mask"] = _before(lengths, values.shape[1]).long()
-        with torch.inference_mode():
-            self._network(values, **mask)
-            return _trimmed([self._kept.pop(number) for number in self._layers], windows)
+        self.network(values, **mask)
+        return [self._kept.pop(number) for number in self._layers]
 
 
 class WhisperEncoder(Encoder):
@@ -124,11 +121,11 @@ class WhisperEncoder(Encoder):
         super().__init__()
         import torch
 
-        self._processor, self._network = _load("whisper", directory)
-        self.window = int(self._network.config.max_source_positions)
-        self._layers, self._last = tuple(layers), len(self._network.layers)
-        self._network.layers = self._network.layers[:max(layers)]
-        self._network.to(self.device, torch.float32).eval()
+        self._processor, self.network = _load("whisper", directory)
+        self.window = int(self.network.config.max_source_positions)
+        self._layers, self._last = tuple(layers), len(self.network.layers)
+        self.network.layers = self.network.layers[:max(layers)]
+        self.network.to(self.device, torch.float32).eval()
         self.fills = padded
         self._after = _SILENCE // 160 if padded else 0  # frames of it
 
@@ -152,28 +149,27 @@ class WhisperEncoder(Encoder):
         silence = max(float(values.max()) - 2.0, -1.5)  # 8 decades below the loudest, or digital silence
         return np.pad(part, ((0, 2 * self.window - len(part)), (0, 0)), constant_values=silence)
 
-    def hidden(self, windows: Sequence[Window]) -> list[np.ndarray]:
-        """See :meth:`Encoder.hidden`; positions are counted from the window's begin."""
+    def layers(self, windows: Sequence[Window]) -> list[torch.Tensor]:
+        """See :meth:`Encoder.layers`; positions are counted from the window's begin."""
         import torch
-        from torch.nn.functional import gelu
+        from torch.nn.functional import dropout, gelu
 
-        net = self._network
-        mel, lengths = _padded([window.values for window in windows], self.device)
+        net = self.network
+        mel, lengths = _padded([window.values for window in windows], self.place)
         kept = {}
-        with torch.inference_mode():
-            hidden, mask = gelu(net.conv1(mel.transpose(1, 2))), None
-            if len(set(lengths.tolist())) > 1:  # what follows an utterance must be what follows it by itself: nothing
-                hidden = hidden * _before(lengths, hidden.shape[2])[:, None]
-                seen = _before((lengths + 1) // 2, (hidden.shape[2] + 1) // 2)[:, None, None]
-                mask = torch.zeros(seen.shape, device=self.device).masked_fill(~seen, torch.finfo(torch.float32).min)
-            hidden = gelu(net.conv2(hidden)).transpose(1, 2)
-            hidden = hidden + net.embed_positions.weight[:hidden.shape[1]]
-            for number, layer in enumerate(net.layers, 1):
-                output = layer(hidden, mask)
-                hidden = output[0] if isinstance(output, tuple) else output
-                if number in self._layers:
-                    kept[number] = net.layer_norm(hidden) if number == self._last else hidden
-            return _trimmed([kept[number] for number in self._layers], windows)
+        hidden, mask = gelu(net.conv1(mel.transpose(1, 2))), None
+        if len(set(lengths.tolist())) > 1:  # what follows an utterance must be what follows it by itself: nothing
+            hidden = hidden * _before(lengths, hidden.shape[2])[:, None]
+            seen = _before((lengths + 1) // 2, (hidden.shape[2] + 1) // 2)[:, None, None]
+            mask = torch.zeros(seen.shape, device=self.place).masked_fill(~seen, torch.finfo(torch.float32).min)
+        hidden = gelu(net.conv2(hidden)).transpose(1, 2)
+        hidden = dropout(hidden + net.embed_positions.weight[:hidden.shape[1]], net.dropout, net.training)
+        for number, layer in enumerate(net.layers, 1):
+            output = layer(hidden, mask)
+            hidden = output[0] if isinstance(output, tuple) else output
+            if number in self._layers:
+                kept[number] = net.layer_norm(hidden) if number == self._last else hidden
+        return [kept[number] for number in self._layers]
 
 
 def _padded(windows: Sequence[np.ndarray], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
@@ -190,12 +186,6 @@ def _before(lengths: torch.Tensor, size: int) -> torch.Tensor:
     import torch
 
     return torch.arange(size, device=lengths.device) < lengths[:, None]
-
-
-def _trimmed(layers: Sequence[torch.Tensor], windows: Sequence[Window]) -> list[np.ndarray]:
-    """Return of each window the outputs of the layers, each (B, T, D), side by side."""
-    return [np.concatenate([layer[k, :window.frames].float().cpu().numpy() for layer in layers], axis=1)
-            for k, window in enumerate(windows)]
 
 
 def _load(family: str, directory: str, **options: Any) -> tuple[Any, Any]:
@@ -219,7 +209,7 @@ def _load(family: str, directory: str, **options: Any) -> tuple[Any, Any]:
     except Exception as error:  # whatever the readers of configurations and weights stumble over
         raise ConfigError(f"{directory}: the encoder cannot be loaded: {' '.join(str(error).split())[:300]}") from None
     # transformers gives random values to what the files do not hold.
-    if missing := sorted(name for name in info["missing_keys"] if not name.startswith(_UNUSED)):
+    if missing := sorted(name for name in info["missing_keys"] if not name.startswith(UNUSED)):
         raise ConfigError(f"{directory}: the weights lack {len(missing)} parameters of the encoder, {missing[0]} "
                           "first; download the whole directory")
     return read, model

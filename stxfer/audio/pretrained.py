@@ -16,7 +16,6 @@ Pairs of frames are averaged: 25 a second halve the disk and the attention's wor
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,17 +23,15 @@ from typing import Any
 
 import numpy as np
 
-from stxfer.audio.encoders import FAMILIES, open_encoder
+from stxfer.audio.encoders import open_encoder
 from stxfer.audio.fbank import cmvn
-from stxfer.audio.io import SAMPLE_RATE
+from stxfer.audio.hub import digest, open_hub_model
 from stxfer.audio.windows import CONTEXT, Encoder, milliseconds
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json
 from stxfer.core.stage import MARKER, watch
 from stxfer.experiment.features import FeatureOptions
 
-CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 MIN_SHARD = 64  # utterances: minutes of work on a core, all that a kill costs
 
 
@@ -117,38 +114,15 @@ def open_pretrained(options: FeatureOptions) -> PretrainedFeatures:
         ConfigError: a model that cannot be used, or that has no such layer.
         DataError: files are missing or broken.
     """
-    directory = options.directory
-    if not directory.is_dir():
-        raise DataError(f"{directory}: no such directory; download the model first, e.g. with 'hf download NAME "
-                        "--local-dir DIR' (nothing is downloaded here)")
-    config = read_json(directory / CONFIG)
-    family = config.get("model_type")
-    if family not in FAMILIES:
-        raise ConfigError(f"{directory / CONFIG}: model_type {family!r} is no speech encoder that can be used; known: "
-                          f"{' '.join(FAMILIES)}")
-    names = ("encoder_layers", "d_model") if family == "whisper" else ("num_hidden_layers", "hidden_size")
-    layers, size = (config.get(name) for name in names)
-    files = [directory / CONFIG, directory / PREPROCESSOR, *_weights(directory)]
-    if missing := [path.name for path in files if not path.exists()]:
-        raise DataError(f"{directory}: lacks {', '.join(missing)}; download the whole directory")
-    for path in files:
-        _check_whole(path)
-    rate = read_json(directory / PREPROCESSOR).get("sampling_rate", SAMPLE_RATE)
-    if rate != SAMPLE_RATE:
-        raise ConfigError(f"{directory / PREPROCESSOR}: the encoder hears {rate} Hz, but only encoders of "
-                          f"{SAMPLE_RATE} Hz can be used")
-    if not isinstance(layers, int) or not isinstance(size, int):
-        raise DataError(f"{directory / CONFIG}: {' and '.join(names)} must be whole numbers")
-    if options.padded and family != "whisper":
-        raise ConfigError(f"{directory}: features.padded is for Whisper; leave it out with {family}")
-    usual = layers if family == "whisper" else max(1, round(0.75 * layers))
-    chosen = tuple(range(1, layers + 1)) if isinstance(options.layer, str) else options.layer or (usual,)
-    if chosen[-1] > layers:
-        raise ConfigError(f"{directory}: features.layer {chosen[-1]}: the encoder has {layers} layers")
-    seen = watch(files)
-    digest = hashlib.sha256("".join(f"{Path(path).name} {file['sha256']}\n" for path, file in seen.items()).encode())
-    return PretrainedFeatures(str(directory), family, chosen, options.stride, size, digest.hexdigest(), options.padded,
-                              seen)
+    model = open_hub_model(options.directory)
+    if options.padded and model.family != "whisper":
+        raise ConfigError(f"{model.directory}: features.padded is for Whisper; leave it out with {model.family}")
+    chosen = tuple(range(1, model.layers + 1)) if isinstance(options.layer, str) else \
+        options.layer or (model.usual,)
+    model.check_layer(chosen[-1], "features.layer")
+    seen = watch(model.files)
+    return PretrainedFeatures(str(model.directory), model.family, chosen, options.stride, model.size, digest(seen),
+                              options.padded, seen)
 
 
 def dumped_layers(directory: Path) -> tuple[int, ...]:
@@ -157,27 +131,6 @@ def dumped_layers(directory: Path) -> tuple[int, ...]:
         return ()
     layer = read_json(directory / MARKER).get("options", {}).get("layer")
     return tuple(layer) if isinstance(layer, list) else ()
-
-
-def _weights(directory: Path) -> list[Path]:
-    """Return the files of the weights that transformers reads: safetensors before pickles of tensors."""
-    found = next((name for name in WEIGHTS if (directory / name).exists()), WEIGHTS[0])
-    if not found.endswith(".index.json"):
-        return [directory / found]
-    shards = sorted(set(read_json(directory / found)["weight_map"].values()))
-    return [directory / found, *(directory / name for name in shards)]
-
-
-def _check_whole(path: Path) -> None:
-    """Raise DataError for a safetensors file that a broken download has left."""
-    from safetensors import SafetensorError, safe_open
-
-    if path.suffix == ".safetensors":
-        try:
-            with safe_open(path, framework="numpy"):
-                pass
-        except (OSError, SafetensorError) as error:
-            raise DataError(f"{path}: not a whole file of weights ({error}); download it again") from None
 
 
 def _averaged(frames: np.ndarray, stride: int) -> np.ndarray:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from stxfer.audio.io import SAMPLE_RATE
 from stxfer.core.errors import StxferError
+
+if TYPE_CHECKING:
+    import torch
 
 FRAME_RATE = 50  # frames a second of every encoder
 # Frames. An utterance of more than WINDOW goes through in overlapping windows of so many, since attention takes memory
@@ -36,6 +39,7 @@ class Encoder:
     Subclasses give the network's input, the size of a window, and the outputs of some windows.
 
     Attributes:
+        network: of transformers, in evaluation mode.
         least: samples that give one frame.
         window: frames that go through at once.
         pads: whether windows of different lengths may be one batch.
@@ -43,6 +47,7 @@ class Encoder:
         limit: padded frames of a batch; 0: a window at a time.
     """
 
+    network: Any
     least: int
     window: int
     pads, fills = True, False
@@ -60,13 +65,19 @@ class Encoder:
             StxferError: a single window does not fit the GPU's memory.
         """
         inputs = [self.prepare(samples) for samples in utterances]
-        spans = [(k, *span) for k, values in enumerate(inputs) for span in self._spans(self.frames(values))]
+        spans = [(k, *span) for k, values in enumerate(inputs) for span in self.spans(self.frames(values))]
         outputs = self._outputs([Window(self.cut(inputs[k], first, last), last - first)
                                  for k, first, last, _, _ in spans])
         parts: list[list[np.ndarray]] = [[] for _ in inputs]
         for (k, first, _, begin, end), output in zip(spans, outputs, strict=True):
             parts[k].append(output[begin - first:end - first])
         return [of_one[0] if len(of_one) == 1 else np.concatenate(of_one) for of_one in parts]
+
+    @property
+    def place(self) -> torch.device:
+        """Where the network is."""
+        found: torch.device = next(self.network.parameters()).device
+        return found
 
     @property
     def at_once(self) -> float:
@@ -80,7 +91,7 @@ class Encoder:
         if self.device.type == "cuda":
             self.limit = min(ENOUGH, torch.cuda.mem_get_info(self.device)[0] // FRAME_BYTES)
 
-    def _spans(self, frames: int) -> list[tuple[int, int, int, int]]:
+    def spans(self, frames: int) -> list[tuple[int, int, int, int]]:
         """Return each window's first and last frame, and those of its output that are kept."""
         if frames <= self.window:
             return [(0, frames, 0, frames)]
@@ -139,6 +150,15 @@ class Encoder:
 
     def hidden(self, windows: Sequence[Window]) -> list[np.ndarray]:
         """Return each window's output, float32 (frames, layers * size)."""
+        import torch
+
+        with torch.inference_mode():
+            layers = self.layers(windows)
+            return [np.concatenate([layer[k, :window.frames].float().cpu().numpy() for layer in layers], axis=1)
+                    for k, window in enumerate(windows)]
+
+    def layers(self, windows: Sequence[Window]) -> list[torch.Tensor]:
+        """Return the layers' outputs, each (B, T, size), from which gradients lead to the network's parameters."""
         raise NotImplementedError
 
 

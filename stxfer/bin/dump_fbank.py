@@ -1,4 +1,4 @@
-"""Stage 3: filterbank features, or those of a pretrained encoder, of the prepared sets."""
+"""Stage 3: filterbank features, those of a pretrained encoder, or waveforms, of the prepared sets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from stxfer.audio.ark import COMPRESSIONS
 from stxfer.audio.dump import dump_fbank
 from stxfer.audio.pretrained import open_pretrained
-from stxfer.audio.shards import FBANK
+from stxfer.audio.shards import FBANK, Extractor
+from stxfer.audio.waveform import Waveform
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
 from stxfer.core.errors import DataError
 from stxfer.core.pool import worker_pool
@@ -16,6 +17,9 @@ from stxfer.experiment.config import load_experiment
 from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.layout import DUMP, features_dir, prepared_dir
 from stxfer.kaldi.datadir import find_sets
+
+EXTRACTORS: dict[str, Extractor] = {"fbank": FBANK, "waveform": Waveform()}
+WAVEFORM = "16bit"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -34,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if unknown := [name for name in sets if name not in found]:
         raise DataError(f"{args.data / unknown[0]}: no such set; there are: {' '.join(found)}")
     options = load_experiment(args.config).features if args.config else FeatureOptions()
-    extractor = open_pretrained(options) if options.kind == "pretrained" else FBANK
-    compression = args.compression or options.compression
+    extractor: Extractor = open_pretrained(options) if options.kind == "pretrained" else EXTRACTORS[options.kind]
+    compression = args.compression or (WAVEFORM if options.kind == "waveform" else options.compression)
     with worker_pool(args.nj) as pool:
         counts = {name: dump_fbank(args.data / name, args.out / name, extractor=extractor, pool=pool,
                                    compression=compression, force=args.force, allow_stale=args.allow_stale)

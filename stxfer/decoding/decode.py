@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -62,20 +62,39 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
     started = time.monotonic()
     progress = Progress(name, len(paths))
     found: dict[str, tuple[list[str], float]] = {}
-    loops: dict[str, str] = {}
+    limited: dict[str, str] = {}
     for batch in batches(frames, options.batch_frames):
         features = {utt: load_features(utt, paths[utt], feats_scp) for utt in batch}
         for utt, best in zip(batch, decode_batch(model, features, options, prefix, lm), strict=True):
             found[utt] = ([tokens[i] for i in best.tokens], best.score)
             if best.cut:
-                loops[utt] = f"length limit: {len(best.tokens)} tokens"
+                limited[utt] = f"length limit: {len(best.tokens)} tokens"
         progress.add(len(batch))
     text = {utt: written(tokenizer, pieces) for utt, (pieces, _) in found.items()}
-    loops |= {utt: repeated for utt, words in text.items() if (repeated := loop(words))}
     unknown = sum(UNKNOWN in pieces for pieces, _ in found.values())
     if unknown:
         log.warning("%s: %d of %d hypotheses hold %s, which is no word and is left out of the text", name, unknown,
                     len(text), UNKNOWN)
+    return write_hypotheses(out, text, found, limited, name=name, seconds=time.monotonic() - started,
+                            options=asdict(options), unknown=unknown)
+
+
+def write_hypotheses(out: Path, text: Mapping[str, str], found: Mapping[str, tuple[Sequence[str], float]],
+                     limited: Mapping[str, str], *, name: str, seconds: float, options: Mapping[str, Any],
+                     **counts: int) -> dict[str, Any]:
+    """Write the tables of a decoded set and ``decode.json``; return the content of that.
+
+    Args:
+        out: directory.
+        text: what was heard, in words.
+        found: tokens and score of each utterance.
+        limited: the utterances whose hypotheses the length limit ended, and how long they are.
+        name: what messages call the set.
+        seconds: that it took.
+        options: of the search.
+        counts: further entries of ``decode.json``.
+    """
+    loops = {**limited, **{utt: repeated for utt, words in text.items() if (repeated := loop(words))}}
     empty = sum(not words for words in text.values())
     if empty:
         log.warning("%s: %d of %d hypotheses are empty", name, empty, len(text))
@@ -83,13 +102,11 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
         log.warning("%s: %d of %d hypotheses loop or reach the length limit (see %s), e.g. %s: %s", name, len(loops),
                     len(text), out / LOOPS, *min(loops.items()))
     write_table(out / "text", text)
-    write_table(out / "token", {utt: " ".join(pieces) for utt, (pieces, _) in found.items()})
+    write_table(out / "token", {utt: " ".join(tokens) for utt, (tokens, _) in found.items()})
     write_table(out / "logprob", {utt: f"{score:.4f}" for utt, (_, score) in found.items()})
     write_table(out / LOOPS, loops)
-    seconds = time.monotonic() - started
-    report = {"utterances": len(found), "empty": empty, "loops": len(loops), "unknown": unknown,
-              "seconds": round(seconds, 2), "utterances_per_second": round(len(found) / max(seconds, 1e-3), 2),
-              "options": asdict(options)}
+    report = {"utterances": len(found), "empty": empty, "loops": len(loops), **counts, "seconds": round(seconds, 2),
+              "utterances_per_second": round(len(found) / max(seconds, 1e-3), 2), "options": dict(options)}
     write_json(out / DECODED, report)
     return report
 

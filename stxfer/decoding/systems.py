@@ -17,10 +17,22 @@ from stxfer.core.stage import MARKER, Stage
 from stxfer.decoding.decode import OUTPUTS, decode_dataset
 from stxfer.decoding.tune import measure_of, tune
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.layout import DECODE_LOG, FEATS, TUNING, decode_dir, features_dir, lm_dir, system_dir
+from stxfer.experiment.layout import (
+    DECODE_LOG,
+    FEATS,
+    TUNED,
+    TUNING,
+    decode_dir,
+    features_dir,
+    lm_dir,
+    prepared_dir,
+    system_dir,
+)
 from stxfer.experiment.training import Decoding
 from stxfer.experiment.variants import DecodedSystem
+from stxfer.experiment.whisper import Whisper
 from stxfer.score.reference import reference_path, scorable
+from stxfer.text.profiles import Profile
 
 if TYPE_CHECKING:
     from stxfer.model.load import LoadedModel
@@ -56,8 +68,14 @@ class Job:
 
     @property
     def data(self) -> Path:
-        """The test set's features."""
-        return features_dir(self.dump, self.decoded.system.test_set)
+        """The test set's features; Whisper hears its audio."""
+        directory = prepared_dir if self.decoded.system.whisper else features_dir
+        return directory(self.dump, self.decoded.system.test_set)
+
+    @property
+    def profile(self) -> Profile:
+        """How what is said in the system's sets is normalised."""
+        return self.experiment.profile(self.experiment.spoken(self.decoded.system))
 
     @property
     def dev(self) -> tuple[Path, Path]:
@@ -70,9 +88,12 @@ class Job:
     def stage(self) -> Stage:
         """The hypotheses, and what decides them."""
         found = self.decoded
+        options: Any = found.options
+        if found.system.whisper is not None:  # the other models write what they learnt, normalised text
+            options = {"beam_size": found.options.beam_size, "norm": self.profile.identity}
         return Stage(self.name, decode_dir(self.exp, found.system, self.seed, found.variant),
                      [self.model, self.data, *([self.lm] if self.lm else []),
-                      *(self.dev if found.options.tune else [])], found.options)
+                      *(self.dev if found.options.tune else [])], options)
 
 
 def decode_job(job: Job) -> dict[str, Any]:
@@ -85,6 +106,10 @@ def decode_job(job: Job) -> dict[str, Any]:
     stage = job.stage
     stage.begin()
     log.info("%s: loading the model", job.name)
+    if job.decoded.system.whisper is not None:
+        report = _decode_with_whisper(job, job.decoded.system.whisper)
+        stage.finish([stage.out / name for name in OUTPUTS])
+        return report
     loaded, lm = _models(job)
     stage.marker.unlink(missing_ok=True)
     options = job.decoded.options
@@ -95,6 +120,19 @@ def decode_job(job: Job) -> dict[str, Any]:
                             name=job.name, tag=job.decoded.system.tag, lm=lm)
     stage.finish([stage.out / name for name in (*OUTPUTS, *([TUNING] if job.decoded.options.tune else []))])
     return report
+
+
+def _decode_with_whisper(job: Job, options: Whisper) -> dict[str, Any]:
+    from stxfer.core.devices import device
+    from stxfer.decoding.whisper import decode_with_whisper
+    from stxfer.model.whisper import open_whisper  # transformers: seconds to import
+
+    tuned = job.model / TUNED
+    whisper = open_whisper(options, job.experiment.spoken(job.decoded.system), tuned if tuned.exists() else None)
+    whisper.network.to(device())
+    job.stage.marker.unlink(missing_ok=True)
+    return decode_with_whisper(whisper, job.data, job.stage.out, job.decoded.options, job.profile, options.batch,
+                               name=job.name)
 
 
 def tune_system(job: Job, out: Path) -> dict[str, Any]:

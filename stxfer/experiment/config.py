@@ -63,6 +63,10 @@ class Experiment:
         """Return the rules by which text of a language is normalised here."""
         return profile(language, self.profiles)
 
+    def spoken(self, system: System) -> str:
+        """Return the language that is spoken in a system's sets."""
+        return self.source_lang if system.data.startswith("src_") else self.target_lang
+
     def select(self, systems: Iterable[str] = (), kind: str | None = None) -> list[System]:
         """Return the named systems (none named: all) of one kind (none: any), sources first.
 
@@ -137,6 +141,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
                               f"{nearest(lm.vocab, declared.vocab)}")
     systems, compare = _expanded(declared, raw, labels, where)
     check_systems(systems, languages, (HUMAN, *labels), train, declared.vocab, where)
+    _check_frontend(declared, train, where)
     for system in systems.values():
         _check_phases(system, train, declared.vocab, where)
     decoded = {found.name: found for found in
@@ -187,6 +192,21 @@ def _schedules(train: Mapping[str, Any], where: str) -> dict[str, tuple[Phase, .
                                           "criterion wer needs utterances to decode"))
         made[name] = tuple(phases)
     return made
+
+
+def _check_frontend(declared: Declaration, train: Mapping[str, tuple[Phase, ...]], where: str) -> None:
+    inside, kind = declared.model.frontend_conf, declared.features.kind
+    if (inside is not None) != (kind == "waveform"):
+        raise ConfigError(f"{where}: features.kind {kind}: " + (
+            "model.frontend hears waveforms; set features: {kind: waveform}" if inside is not None else
+            "waveforms are for a pretrained encoder in the model; set model.frontend, or kind fbank or pretrained"))
+    if inside is None or inside.tune == "nothing":
+        return
+    for name, phases in train.items():
+        for number, phase in enumerate(phases):
+            if phase.encode_once and "frontend" not in phase.freeze:
+                raise ConfigError(located(where, ("train", name, number, "encode_once"), "a pretrained encoder that "
+                                          "learns has other outputs at each step; set freeze: [frontend, encoder]"))
 
 
 def _expanded(declared: Declaration, raw: Mapping[str, Any], labels: Iterable[str],

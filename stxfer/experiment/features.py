@@ -41,8 +41,9 @@ def _layers(value: Any) -> Any:
 class FeatureOptions(Options):
     """The features of stage 3."""
 
-    kind: Annotated[Literal["fbank", "pretrained"], BeforeValidator(_renamed)] = "fbank"
-    """fbank, a filterbank; or pretrained, a layer of an encoder that has learnt from much speech."""
+    kind: Annotated[Literal["fbank", "pretrained", "waveform"], BeforeValidator(_renamed)] = "fbank"
+    """fbank, a filterbank; pretrained, a layer of an encoder that has learnt from much speech; or waveform, what an
+    encoder hears that is a part of the model, see ``model.frontend``."""
     model: Words = ""
     """The encoder's directory; $NAME is what the environment variable NAME holds."""
     layer: Annotated[tuple[int, ...] | Literal["all"], BeforeValidator(_layers), WithJsonSchema(
@@ -54,7 +55,7 @@ class FeatureOptions(Options):
     padded: Flag = False
     """Fill up Whisper's window of 30 s with silence, as it was trained: up to ten times as slow."""
     compression: Compression = "8bit"
-    """How features are stored: 8 or 16 bits a value, or none, 32."""
+    """How features are stored: 8 or 16 bits a value, or none, 32. A waveform has 16."""
 
     @property
     def directory(self) -> Path:
@@ -74,7 +75,7 @@ class FeatureOptions(Options):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.kind == "fbank" and (self.model, self.layer, self.stride, self.padded) != ("", (), 2, False):
+        if self.kind != "pretrained" and (self.model, self.layer, self.stride, self.padded) != ("", (), 2, False):
             raise wrong("model, layer, stride and padded are for kind pretrained alone", key="kind")
         if self.kind == "pretrained" and not self.model:
             raise wrong("kind pretrained needs the directory of an encoder", key="model")

@@ -37,6 +37,8 @@ EXPORTED = "model.safetensors"  # the parameters of an exported model
 DECODED = "decode.json"  # counts of a decoded set
 TUNING = "tune.json"  # which options were tried on the development set, and which were best
 LEAKS = "leaks.json"  # beside the prepared sets: what training shares with dev and test
+FRONTEND = "frontend"  # of an exported model: the pretrained encoder that it begins with
+TUNED = "whisper"  # of a fine-tuned Whisper: its directory, in transformers' layout
 SCORE, UTTERANCES = "score.json", "utts.jsonl"
 TRAIN_LOG, DECODE_LOG = "train.log", "decode.log"
 

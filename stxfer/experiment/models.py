@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
+from stxfer.core.mistakes import wrong
 from stxfer.core.options import Options, options
+from stxfer.experiment.frontend import PRETRAINED, PretrainedFrontend
 from stxfer.experiment.types import OneOf
 
 # The encoders of ESPnet that take features, and this project's; those that take waveforms stand before training, see
@@ -23,6 +26,7 @@ PREENCODERS = ("linear", "sinc")
 POSTENCODERS = ("hugging_face_transformers", "length_adaptor")
 LANGUAGE_MODELS = ("seq_rnn", "transformer")  # those that the beam search knows
 FRONTENDS = ("embed", "patch")
+SPEECH_FRONTENDS = (PRETRAINED,)
 Conf = dict[str, Any]
 
 
@@ -62,12 +66,22 @@ class _Model(Options):
 class SpeechModel(_Model):
     """One definition for ASR and ST."""
 
+    frontend: Annotated[str, OneOf(SPEECH_FRONTENDS)] | None = None
+    """What stands before the encoder and hears waveforms: a pretrained encoder, which can learn."""
+    frontend_conf: PretrainedFrontend | None = None
+    """Which, and what of it learns."""
     encoder: Annotated[str, OneOf(ENCODERS)] | None = None
     """The encoder's class."""
     decoder: Annotated[str, OneOf(DECODERS)] | None = None
     """The decoder's class."""
     ctc_conf: Conf | None = None
     """Options of the CTC head."""
+
+    @model_validator(mode="after")
+    def _check_frontend(self) -> Self:
+        if (self.frontend is None) != (self.frontend_conf is None):
+            raise wrong("frontend and frontend_conf go together", key="frontend")
+        return self
 
 
 @options

@@ -12,6 +12,7 @@ from stxfer.core.errors import ConfigError
 from stxfer.core.mistakes import nearest, wrong
 from stxfer.core.options import Formerly, NoEffect, NotInFile, Options, options
 from stxfer.experiment.types import Flag, MaybeName, MaybeSet, Portion, TextName, TrainingSet, Unequal, Words
+from stxfer.experiment.whisper import Whisper
 
 KINDS = ("source", "st", "target")
 Part = Literal["encoder", "decoder", "decoder_body", "ctc", "all"]
@@ -86,8 +87,22 @@ class System(Options):
     """The test set, where it is not src_test or tgt_test."""
     tags: Flag = False
     """Each text begins with its language, ``<sw>``: one decoder can then write several languages."""
+    whisper: Whisper | None = None
+    """In place of the experiment's model: Whisper, with its own decoder."""
     name: Annotated[MaybeName, NotInFile] = ""
     """What it is called."""
+
+    @model_validator(mode="after")
+    def _check_whisper(self) -> Self:
+        if self.whisper is not None:
+            if self.task != "asr":
+                raise wrong("fine-tuned Whisper writes what is spoken: task asr alone", key="task")
+            for name, key in (("init", "init"), ("mix", "mix"), ("vocabulary", "vocab"), ("schedule", "train"),
+                              ("tags", "tags")):
+                if getattr(self, name):
+                    raise wrong("fine-tuned Whisper has its own start, vocabulary and schedule, and learns from one "
+                                "set; leave it out", key=key)
+        return self
 
     @property
     def kind(self) -> str:
@@ -156,6 +171,10 @@ def check_systems(systems: Mapping[str, System], languages: tuple[str, str], lab
         here = f"{where}: systems.{name}"
         if system.parent is not None and system.parent not in systems:
             raise ConfigError(f"{here}.init.from: unknown system {system.parent!r}{nearest(system.parent, systems)}")
+        if system.parent is not None and systems[system.parent].whisper is not None:
+            raise ConfigError(f"{here}.init.from: {system.parent!r} is a fine-tuned Whisper, no model of this "
+                              "experiment's kind; to put Whisper's encoder under the experiment's decoder, set "
+                              "model.frontend")
         _check_texts(system, languages, labels, where)
         if system.phases not in schedules:
             raise ConfigError(f"{here}.train: {system.schedule!r} is not under 'train'"

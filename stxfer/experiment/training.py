@@ -26,6 +26,8 @@ class Phase(Options):
     """About so many input frames make a batch (MT: source tokens; language models: tokens)."""
     lr: Positive = 1.5e-3
     """The highest learning rate: it rises over ``warmup`` of all steps and then falls to 0 along a cosine."""
+    frontend_lr: Positive = 0.1
+    """A pretrained encoder in the model (model.frontend) learns with ``lr`` times this."""
     warmup: BelowOne = 0.15
     """Share of all steps over which the learning rate rises."""
     clip: Positive = 5.0

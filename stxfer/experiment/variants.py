@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from stxfer.core.errors import ConfigError
@@ -12,6 +13,7 @@ from stxfer.experiment.declared import Declaration, LanguageModel
 from stxfer.experiment.systems import KINDS, System
 from stxfer.experiment.training import Decoding
 
+NOT_WHISPERS = ("lm", "tune", "length_bonus", "maxlenratio", "minlenratio")  # options its search does not have
 MARK = "+"  # between a system and a variant; no name of either has it
 
 
@@ -58,7 +60,8 @@ def ways_of_decoding(systems: Iterable[System], variants: Mapping[str, Mapping[s
                      lms: Mapping[str, LanguageModel], where: str) -> Iterator[DecodedSystem]:
     """Yield every system as it is and in each variant that there is for it.
 
-    A variant is there for the systems of the kinds it names, if it has no language model, or one of their vocabulary.
+    A variant is there for the systems of the kinds it names, if it has no language model, or one of their vocabulary,
+    and for a fine-tuned Whisper if its search can do it.
 
     Raises:
         ConfigError: the usual decoding of a kind has a language model of another vocabulary than a system of it.
@@ -68,6 +71,12 @@ def ways_of_decoding(systems: Iterable[System], variants: Mapping[str, Mapping[s
             options = kinds.get(system.kind)
             if options is None or (variant and system.task == "text"):
                 continue
+            if system.whisper is not None and (key := next(filter(partial(getattr, options), NOT_WHISPERS), "")):
+                if variant:
+                    continue
+                raise ConfigError(f"{where}: decode.{system.kind}.{key}: system {system.name!r} is a fine-tuned "
+                                  "Whisper, whose search has beam_size alone; name it in a variant, which is only "
+                                  "there for the other systems")
             fits = not options.lm or lms[options.lm].vocab == system.vocab
             if not fits and not variant:
                 raise ConfigError(f"{where}: decode.{system.kind}.lm: system {system.name!r} has vocabulary "

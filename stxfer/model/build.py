@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from stxfer.experiment.frontend import PRETRAINED
 from stxfer.model.berard import BerardDecoder, BerardEncoder
 from stxfer.model.blstm import BLSTMEncoder
 from stxfer.model.dropout import use_byte_dropout
@@ -16,6 +17,7 @@ from stxfer.model.encoded import EncodedModel
 from stxfer.model.encoder import S2TConformerEncoder, S2TEBranchformerEncoder, S2TTransformerEncoder
 from stxfer.model.espnet import asr_task, lm_task, mt_task
 from stxfer.model.espnet_patches import quiet_builds
+from stxfer.model.frontend import Frontend
 from stxfer.model.smoothing import SmoothedLoss
 from stxfer.model.text_only import TextOnlyModel
 from stxfer.model.weighted_sum import NAME, WeightedSum
@@ -27,6 +29,7 @@ ESPNET, ENCODED, TEXT_ONLY = "espnet", "encoded", "text_only"
 asr_task.encoder_choices.classes |= {
     "s2t_transformer": S2TTransformerEncoder, "s2t_conformer": S2TConformerEncoder,
     "s2t_e_branchformer": S2TEBranchformerEncoder, "s2t_blstm": BLSTMEncoder, "berard": BerardEncoder}
+asr_task.frontend_choices.classes[PRETRAINED] = Frontend
 asr_task.decoder_choices.classes["berard"] = BerardDecoder
 asr_task.frontend_choices.classes[NAME] = WeightedSum
 asr_task.model_choices.classes |= {
@@ -41,6 +44,8 @@ class ASRTask(asr_task.ASRTask):
     def build_model(cls, args: argparse.Namespace) -> torch.nn.Module:
         """Build ESPnet's model from its arguments."""
         model: torch.nn.Module = super().build_model(args)
+        if isinstance(model.frontend, Frontend):
+            model.frontend.restore()
         use_byte_dropout(model)
         _keep_statistics(model, args.freeze_param)
         return model

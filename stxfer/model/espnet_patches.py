@@ -48,6 +48,8 @@ INTERNALS = {
         "Encoder: embed, encoders, after_norm; EncoderLayer: self_attn, feed_forward, norm1-2"),
     "stxfer.model.encoder": ("encoders with input_layer None: embed is None, then a positional encoding",),
     "stxfer.model.smoothing": ("LabelSmoothingLoss: size, padding_idx, smoothing, normalize_length",),
+    "stxfer.model.frontend": ("ASRTask.build_model: frontend.output_size is the encoder's input_size if that is None",),
+    "stxfer.training.run_espnet": ("AbsTask.build_optimizers: returns one optimiser of args.optim_conf",),
     "stxfer.model.build": ("ESPnetMTModel: criterion_mt, decoder.embed[0] shared with decoder.output_layer",),
     "stxfer.model.berard": ("initialize: calls espnet_initialization_fn of modules last",),
     "stxfer.training.checkpoint": (
@@ -62,8 +64,8 @@ def fast_imports() -> Iterator[None]:
 
     The imports left out do nothing for ASR, ST and MT: typeguard instruments every decorated function anew,
     ``espnet2.text.phoneme_tokenizer`` imports g2p_en, which looks for nltk data on the network, and wrappers of Hugging
-    Face models import half of transformers. Self-supervised encoders are run when features are made, by
-    :mod:`stxfer.audio`, so that transformers is not lost: it can be imported afterwards. typeguard and g2p_en stay as
+    Face models import half of transformers. Pretrained encoders are run by :mod:`stxfer.audio.encoders`,
+    so that transformers is not lost: it can be imported afterwards. typeguard and g2p_en stay as
     they are left here. Does nothing if ESPnet is imported already.
     """
     if "espnet2" in sys.modules:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from stxfer.core.errors import DataError
+from stxfer.audio.hub import open_hub_model
+from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_dir, atomic_write, read_json, sha256, write_json
-from stxfer.experiment.layout import CONFIG, EXPORTED, INFO, MODEL, parameters
+from stxfer.experiment.frontend import PRETRAINED
+from stxfer.experiment.layout import CONFIG, EXPORTED, FRONTEND, INFO, MODEL, parameters
 from stxfer.model.transfer import fingerprint, load_state
 
 VOCABULARIES = ("bpemodel", "src_bpemodel")
@@ -21,6 +23,7 @@ def export_model(model: Path, out: Path) -> dict[str, str]:
     Safetensors hold numbers alone, no code (https://github.com/huggingface/safetensors). ``config.yaml`` names the
     vocabulary where it lies in ``out``; after a move, ``stxfer`` finds it beside the parameters, and stock ESPnet's
     ``Speech2Text`` once that path is mended. ``model.pth`` lies beside for it: ESPnet reads no safetensors.
+    The pretrained encoder that a model begins with, which ESPnet does not know, comes along in ``frontend``.
 
     Args:
         model: directory of a trained system, or of an exported one.
@@ -30,6 +33,7 @@ def export_model(model: Path, out: Path) -> dict[str, str]:
         What ``model.json`` says beside the training's record: digest of the parameters, vocabulary's fingerprint.
 
     Raises:
+        ConfigError: ``model`` is a fine-tuned Whisper.
         DataError: ``model`` holds no finished model, or its vocabulary has been removed.
         TransferError: its parameters cannot be read.
     """
@@ -37,6 +41,8 @@ def export_model(model: Path, out: Path) -> dict[str, str]:
     from safetensors.torch import save_file
 
     info = read_json(model / INFO)
+    if "whisper" in info:
+        raise ConfigError(f"{model}: a fine-tuned Whisper, which transformers and peft open as it is")
     config = yaml.safe_load((model / CONFIG).read_text(encoding="utf-8"))
     state = load_state(parameters(model))
     with atomic_dir(out) as directory:
@@ -51,6 +57,11 @@ def export_model(model: Path, out: Path) -> dict[str, str]:
                 name = "bpe.model" if key == "bpemodel" else "src_bpe.model"
                 shutil.copyfile(found, directory / name)
                 config[key] = str(out.resolve() / name)
+        if config.get("frontend") == PRETRAINED:
+            (directory / FRONTEND).mkdir()
+            for path in open_hub_model(Path(config["frontend_conf"]["model"])).files:
+                shutil.copyfile(path, directory / FRONTEND / path.name)
+            config["frontend_conf"]["model"] = str(out.resolve() / FRONTEND)
         with atomic_write(directory / CONFIG) as handle:
             yaml.safe_dump(config, handle, allow_unicode=True, sort_keys=False)
         identity = {"sha256": sha256(directory / EXPORTED),

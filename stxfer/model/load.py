@@ -13,7 +13,7 @@ import yaml
 
 from stxfer.core.errors import DataError, TransferError
 from stxfer.core.fileio import read_json
-from stxfer.experiment.layout import CONFIG, INFO, parameters
+from stxfer.experiment.layout import CONFIG, FRONTEND, INFO, parameters
 from stxfer.model.build import build_model
 from stxfer.model.transfer import load_state
 
@@ -49,6 +49,8 @@ def load_model(directory: Path, where: torch.device = CPU) -> LoadedModel:
     config = yaml.safe_load((directory / CONFIG).read_text(encoding="utf-8"))
     if task == "lm" and "encoder" in config:
         task = "text"  # what earlier versions called the control of text alone
+    if (directory / FRONTEND).exists():  # an exported model brings its own
+        config["frontend_conf"]["model"] = str(directory / FRONTEND)
     model = build_model(task, config)
     try:
         model.load_state_dict(load_state(state), strict=True)

@@ -80,8 +80,8 @@ def transfer(model: torch.nn.Module, state: Mapping[str, torch.Tensor], parts: S
     Args:
         model: the new model, freshly initialised.
         state: the source model's state dict.
-        parts: of ``encoder`` (with the weighted sum of layers before it, if there is one), ``decoder``,
-            ``decoder_body`` (without embedding and output layer), ``ctc``, ``all``.
+        parts: of ``encoder`` (with what stands before it, a pretrained encoder or the weighted sum of its layers),
+            ``decoder``, ``decoder_body`` (without embedding and output layer), ``ctc``, ``all``.
         source: how the report calls the source.
         vocabularies: the pieces of the source and of the new model, in the order of their ids.
         policy: ``same``, ``map`` or ``reinit``.
@@ -182,7 +182,7 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
 def _part_of(name: str, parts: Sequence[str]) -> str | None:
     if "all" in parts:
         return "all"
-    if name.startswith(("encoder.", "frontend.")) and "encoder" in parts:  # a weighted sum of layers is what it hears
+    if name.startswith(("encoder.", "frontend.")) and "encoder" in parts:  # what it hears
         return "encoder"
     if name.startswith("decoder."):
         if "decoder" in parts:

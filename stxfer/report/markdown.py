@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from stxfer.experiment.config import Experiment
@@ -81,8 +82,11 @@ def target_table(experiment: Experiment, results: Cell) -> list[list[str]]:
     shown = [metric for metric in ("wer", "cer") if any(metric in metrics for metrics in systems.values())]
     table = [["system", "starts from", "hours", *(head for m in shown for head in (f"{NAMES[m]} %", "[95 %]"))]]
     for name, metrics in systems.items():
-        init = experiment.decoded[name].system.init
+        system = experiment.decoded[name].system
+        init, whisper = system.init, system.whisper
         start = f"{init.source or init.model} ({', '.join(init.parts)})" if init else "nothing"
+        if whisper is not None:
+            start = f"{Path(whisper.model).name} (tune: {whisper.tune})"
         hours = metrics[headline_metric(metrics)]["train_hours"]
         table.append([name, start, f"{hours:.2f}", *(part for m in shown for part in _score(metrics[m]))])
     return table

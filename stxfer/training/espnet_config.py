@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stxfer.audio.hub import open_hub_model
 from stxfer.core.devices import on_gpu
+from stxfer.experiment.frontend import PRETRAINED
 from stxfer.experiment.training import Phase
 from stxfer.model.build import ENCODED, TEXT_ONLY
 from stxfer.model.weighted_sum import NAME as WEIGHTED_SUM
@@ -47,6 +49,9 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: 
         conf = words.setdefault(f"{part}_conf", {})
         for key in DROPOUT.get(words.get(part, ""), ("dropout_rate", "positional_dropout_rate")):
             conf.setdefault(key, phase.dropout)
+    if pretrained := words.get("frontend") == PRETRAINED:
+        found = open_hub_model(Path(words["frontend_conf"]["model"]))
+        words["frontend_conf"] |= {"digest": found.digest(), "dropout_rate": phase.dropout}
     config: dict[str, Any] = {
         **words, **text, "init": model.get("init", "xavier_uniform")}
     if task == "mt":
@@ -56,7 +61,10 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: 
                    "model_conf": {**model.get("model_conf", {}), "lsm_weight": phase.label_smoothing,
                                   "report_bleu": False}}
         return config
-    if layers:
+    if pretrained:
+        size = found.size
+        config |= {"input_size": None}
+    elif layers:
         size = input_size // len(layers)
         config |= {"frontend": WEIGHTED_SUM, "frontend_conf": {"layers": list(layers), "size": size},
                    "input_size": None}
@@ -88,7 +96,7 @@ def _specaug(input_size: int) -> dict[str, Any]:
 
 def training_config(task: str, phase: Phase, *, columns: int, train: dict[str, Path], dev: dict[str, Path],
                     shapes: tuple[Path, Path], init: Path, out: Path, seed: int,
-                    layers: Sequence[int] = ()) -> dict[str, Any]:
+                    layers: Sequence[int] = (), pretrained: bool = False) -> dict[str, Any]:
     """Return the part of an ESPnet configuration that says how and on what to train.
 
     Args:
@@ -102,6 +110,7 @@ def training_config(task: str, phase: Phase, *, columns: int, train: dict[str, P
         out: the directory to train in.
         seed: of everything random.
         layers: see :func:`model_config`; what sums them is frozen with the encoder.
+        pretrained: whether the model begins with a pretrained encoder, which has a learning rate of its own.
     """
     kinds = {"speech": "kaldi_ark", "text": "text", "src_text": "text"}
     total = phase.epochs * phase.steps
@@ -118,7 +127,8 @@ def training_config(task: str, phase: Phase, *, columns: int, train: dict[str, P
         "use_amp": phase.amp and on_gpu(),
         "optim": "adamw", "optim_conf": {"lr": phase.lr, "betas": [0.9, 0.98], "weight_decay": phase.weight_decay},
         "scheduler": "onecyclelr",
-        "scheduler_conf": {"max_lr": phase.lr, "total_steps": total + 1, "pct_start": phase.warmup,
+        "scheduler_conf": {"max_lr": [phase.lr, phase.lr * phase.frontend_lr] if pretrained else phase.lr,
+                           "total_steps": total + 1, "pct_start": phase.warmup,
                            "cycle_momentum": False},
         "grad_clip": phase.clip, "freeze_param": frozen,
         "best_model_criterion": [list(criterion(task, phase))], "keep_nbest_models": [averaged(phase)],

@@ -12,6 +12,7 @@ import yaml
 
 from stxfer.core.errors import StxferError
 from stxfer.core.fileio import atomic_write, read_json, write_json
+from stxfer.experiment.frontend import PRETRAINED
 from stxfer.experiment.layout import CONFIG, CURVE, INFO, MODEL
 from stxfer.model.build import ENCODED, ESPNET, build_model
 from stxfer.model.transfer import load_state
@@ -90,7 +91,8 @@ def _train_phases(spec: Fit, out: Path, leader: Leader) -> Path:
             train["speech"], dev["speech"] = _encode(spec, config, start, shapes, encoded, phase.batch_frames)
         print(f"phase {number} of {len(spec.phases)}: {phase.epochs} epochs of {phase.steps} steps", flush=True)
         config |= training_config(spec.task, phase, columns=columns, train=train, dev=dev, shapes=shapes, init=start,
-                                  out=directory, seed=spec.seed, layers=spec.layers)
+                                  out=directory, seed=spec.seed, layers=spec.layers,
+                                  pretrained=config.get("frontend") == PRETRAINED)
         state = train_phase(spec.task, config, directory, phase, leader, spec.tag)
         shutil.rmtree(encoded, ignore_errors=True)
     assert state is not None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from stxfer.audio.pretrained import dumped_layers
-from stxfer.core.errors import DataError, StaleError
+from stxfer.core.errors import ConfigError, DataError, StaleError
 from stxfer.core.fileio import atomic_dir, locked
 from stxfer.core.stage import MARKER, Stage
 from stxfer.experiment.config import Experiment
@@ -19,7 +21,9 @@ from stxfer.experiment.layout import (
     INFO,
     MODEL,
     TRANSFER,
+    TUNED,
     features_dir,
+    prepared_dir,
     system_dir,
     text_file,
     vocab_dir,
@@ -28,8 +32,9 @@ from stxfer.experiment.systems import Mix, System, language_tag
 from stxfer.training.fit import fit
 from stxfer.training.launch import system_stage
 from stxfer.training.mixture import write_mixture
-from stxfer.training.ranks import Leader
+from stxfer.training.ranks import Leader, size
 from stxfer.training.spec import Corpus, Fit, Start, Text
+from stxfer.training.whisper import CHECKPOINTS, tune_whisper
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +44,13 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
     """Train a system unless it is finished; a killed training is resumed."""
     stage = system_stage(experiment, system, seed, dump, exp)
     if not stage.needed(force=force, allow_stale=allow_stale, expensive=True):
+        return
+    if system.whisper is not None:
+        if size() > 1:
+            raise ConfigError(f"{system.name}: fine-tuned Whisper trains in one process, not in {size()}")
+        whisper, sets = system.whisper, [prepared_dir(dump, name) for name in (system.data, system.dev_set)]
+        run_training(stage, lambda: tune_whisper(whisper, experiment.spoken(system), sets[0], sets[1], stage.out, seed),
+                     (INFO, TUNED))
         return
     init = None
     if system.init is not None:
@@ -82,11 +94,21 @@ def _tag(system: System, part: Mix) -> str:
 
 
 def run_fit(stage: Stage, spec: Fit, leader: Leader | None = None) -> None:
-    """Run :func:`fit` under a marker; what another configuration left half-trained is not resumed.
+    """Run :func:`fit` under a marker, see :func:`run_training`."""
+    run_training(stage, lambda: fit(spec, leader), (MODEL, CONFIG, INFO))
+
+
+def run_training(stage: Stage, train: Callable[[], Any], results: Sequence[str]) -> None:
+    """Run a training under a marker; what another configuration left half-trained is not resumed.
+
+    Args:
+        stage: of the system.
+        train: trains in the stage's directory, or goes on there after a kill.
+        results: files and directories that it leaves there.
 
     Raises:
         StaleError: an input changed during the training.
-        StxferError: another process trains in the same directory, or see :func:`fit`.
+        StxferError: another process trains in the same directory, or the training fails.
     """
     out = Path(stage.out)
     begun = Stage(stage.name, out / "begun", stage.inputs, stage.options)
@@ -98,14 +120,14 @@ def run_fit(stage: Stage, spec: Fit, leader: Leader | None = None) -> None:
             shutil.rmtree(begun.out, ignore_errors=True)
             for name in (MARKER, MODEL, CONFIG, INFO, TRANSFER):
                 (out / name).unlink(missing_ok=True)
-            for path in out.glob("phase*"):
-                shutil.rmtree(path)
+            for path in (out / TUNED, out / CHECKPOINTS, *out.glob("phase*")):
+                shutil.rmtree(path, ignore_errors=True)
             begun.out.mkdir()
             begun.begin()
             begun.finish([])
-        fit(spec, leader)
+        train()
         changes = begun.changes()
         if changes:
             raise StaleError(f"{out}: changed while it trained: {'; '.join(changes)}; run the same command again")
-        stage.finish([out / name for name in (MODEL, CONFIG, INFO)])
+        stage.finish(path for name in results for path in (out / name, *(out / name).rglob("*")) if path.is_file())
         shutil.rmtree(begun.out)

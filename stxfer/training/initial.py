@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import yaml
 
-from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.errors import ConfigError, DataError, TransferError
 from stxfer.core.fileio import write_json
 from stxfer.decoding.search.step import check_step
 from stxfer.experiment.layout import CONFIG, TRANSFER, parameters
@@ -17,7 +17,7 @@ from stxfer.experiment.training import Phase
 from stxfer.model.build import build_model
 from stxfer.model.espnet_patches import atomic_saves
 from stxfer.model.transfer import load_state, transfer
-from stxfer.training.spec import Fit
+from stxfer.training.spec import Fit, Start
 
 
 def write_initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, path: Path) -> None:
@@ -46,6 +46,7 @@ def write_initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, p
                           vocabularies=(spec.target.tokens, spec.target.tokens))
     elif spec.init is not None:
         start, theirs = spec.init, _vocabulary(spec.init.model)
+        _check_same_frontend(start, config)
         report = transfer(model, load_state(parameters(start.model)), start.parts, policy=start.vocabulary,
                           source=f"{start.model.parent.name}/{start.model.name}",
                           vocabularies=(theirs, spec.target.tokens))
@@ -56,9 +57,25 @@ def write_initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, p
         print(report.summary(), flush=True)
 
 
+def _check_same_frontend(start: Start, config: Mapping[str, Any]) -> None:
+    """Raise TransferError where what was learnt on top of one pretrained encoder would be put on another."""
+    if not {"encoder", "all"} & set(start.parts):
+        return
+    theirs, ours = (config.get("frontend_conf") or {} for config in (_config(start.model), config))
+    if theirs.get("digest") != ours.get("digest"):
+        raise TransferError(f"{start.model}: its encoder begins with {theirs.get('model', 'no pretrained one')}, here "
+                            f"with {ours.get('model', 'none')}: what it has learnt does not fit; use the same files, "
+                            "or leave 'encoder' out of init.parts")
+
+
 def _vocabulary(model: Path) -> list[str]:
+    return list(_config(model)["token_list"])
+
+
+def _config(model: Path) -> dict[str, Any]:
     try:
-        return list(yaml.safe_load((model / CONFIG).read_text(encoding="utf-8"))["token_list"])
+        config: dict[str, Any] = yaml.safe_load((model / CONFIG).read_text(encoding="utf-8"))
+        return config
     except FileNotFoundError:
         raise DataError(f"{model / CONFIG}: no such file; train that system first") from None
 

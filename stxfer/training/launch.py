@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from stxfer.audio.hub import open_hub_model, whisper_files
 from stxfer.core.commands import command_line
 from stxfer.core.errors import ConfigError
 from stxfer.core.jobs import Job, run_jobs
@@ -18,6 +19,7 @@ from stxfer.experiment.layout import (
     TRAIN_LOG,
     features_dir,
     parameters,
+    prepared_dir,
     system_dir,
     text_file,
     vocab_dir,
@@ -32,6 +34,11 @@ FIGURE = re.compile(r"(?<![a-z_])(loss|acc|wer)=([-\d.e+]+|nan|inf)")  # ESPnet 
 
 def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, exp: Path) -> Stage:
     """Return the marker of one trained system: everything that decides its parameters."""
+    name, out = f"training of {system.name} seed {seed}", system_dir(exp, system.name, seed)
+    if system.whisper is not None:
+        sets = [prepared_dir(dump, name) for name in (system.data, system.dev_set)]
+        options = {"whisper": system.whisper, "language": experiment.spoken(system), "seed": seed}
+        return Stage(name, out, [*sets, *whisper_files(Path(system.whisper.model))], options)
     # Digests of the features themselves: feats.scp is the same for other features of the same lengths.
     inputs = [features_dir(dump, system.dev_set) / CHECKSUMS, text_file(system, dump, system.dev_set),
               vocab_dir(dump, system.vocab)]
@@ -40,12 +47,13 @@ def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, 
         inputs += [features_dir(dump, part.data) / CHECKSUMS, text_file(part, dump)]
     options = {"system": system, "seed": seed, "model": dict(experiment.model),
                "phases": experiment.train[system.phases]}
+    if frontend := experiment.model.get("frontend_conf"):
+        inputs += open_hub_model(Path(frontend["model"])).files
     if system.parent is not None:
         inputs.append(system_dir(exp, system.parent, seed))
     elif system.init is not None:
         inputs += [parameters(Path(system.init.model)), Path(system.init.model) / CONFIG]
-    return Stage(f"training of {system.name} seed {seed}", system_dir(exp, system.name, seed),
-                 list(dict.fromkeys(inputs)), options)
+    return Stage(name, out, list(dict.fromkeys(inputs)), options)
 
 
 def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, exp: Path, *,
@@ -64,7 +72,7 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
         systems: names; none: all.
         seeds: none: those of the experiment.
         nj: processor cores to use, in all.
-        processes: how many train each system together, with the batches of one.
+        processes: how many train each system together, with the batches of one; fine-tuned Whisper trains in one.
         force: see :meth:`stxfer.core.stage.Stage.needed`, as ``allow_stale``.
 
     Raises:
@@ -81,10 +89,10 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
                                       f"run the stage that trains {source.kind} systems first")
             command = command_line("train_system", {
                 "config": config, "dump": dump, "exp": exp, "system": system.name, "seed": seed, "force": force,
-                "allow_stale": allow_stale}, processes=processes)
+                "allow_stale": allow_stale}, processes=1 if system.whisper else processes)
             needs = () if system.parent is None else (system_dir(exp, system.parent, seed),)
             jobs.append(Job(f"{system.name} seed {seed}", system_stage(experiment, system, seed, dump, exp),
-                            command, TRAIN_LOG, TrainingLog(), needs, devices=processes))
+                            command, TRAIN_LOG, TrainingLog(), needs, devices=1 if system.whisper else processes))
     side_by_side = max(1, nj // processes)
     threads = max(1, threads_each(nj, len(jobs) * processes))
     return run_jobs(jobs, side_by_side, threads=threads, force=force, allow_stale=allow_stale, expensive=True)
@@ -117,7 +125,7 @@ class TrainingLog:
     def __call__(self, line: str) -> str | None:
         """Return what to tell of a line, or ``None``."""
         message = None
-        if line.startswith(("transfer from", "  loaded ", "  new ", "phase ")):
+        if line.startswith(("transfer from", "  loaded ", "  new ", "phase ", "whisper epoch ")):
             message = line
         elif encoded := ENCODED.match(line):
             message = encoded[1]

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import sentencepiece as spm
+import torch
 import yaml
 
 from stxfer.core.fileio import atomic_write
+from stxfer.experiment.frontend import PRETRAINED
 from stxfer.experiment.training import Phase
 from stxfer.kaldi.table import iter_table
 from stxfer.model.build import ASRTask, LMTask, MTTask
@@ -27,6 +29,18 @@ class SpeechTask(ASRTask):
     """The task that ASR, ST and the text-only control are trained as."""
 
     trainer = Trainer
+    frontend_lr: float | None = None
+
+    @classmethod
+    def build_optimizers(cls, args: Any, model: Any) -> list[torch.optim.Optimizer]:
+        """Return ESPnet's optimiser; a pretrained encoder has a learning rate of its own."""
+        (optimiser,) = super().build_optimizers(args, model)
+        if cls.frontend_lr is None:
+            return [optimiser]
+        apart = {id(parameter) for parameter in model.frontend.parameters()}
+        groups = [{"params": [p for p in model.parameters() if id(p) not in apart]},
+                  {"params": list(model.frontend.parameters()), "lr": args.optim_conf["lr"] * cls.frontend_lr}]
+        return [type(optimiser)(groups, **args.optim_conf)]
 
 
 def train_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Phase, leader: Leader,
@@ -50,8 +64,10 @@ def train_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Ph
     checkpoint.mend(directory)
     if not checkpoint.ended(directory, phase, by):
         plain = directory / "train.yaml"
+        pretrained = config.get("frontend") == PRETRAINED
         with atomic_write(plain) as handle:
-            yaml.safe_dump({**config, "stxfer": {"task": task, "dev_wer": phase.dev_wer, "tag": tag}}, handle,
+            yaml.safe_dump({**config, "stxfer": {"task": task, "dev_wer": phase.dev_wer, "tag": tag,
+                                                 "frontend_lr": phase.frontend_lr if pretrained else None}}, handle,
                            allow_unicode=True, sort_keys=False)
         with leader.training(plain, directory) as more:
             _run(plain, more)
@@ -73,6 +89,7 @@ def _run(path: Path, more: Mapping[str, Any]) -> None:
     own = path.with_name(f"train.{rank()}.yaml")
     with atomic_write(own) as handle:
         yaml.safe_dump({**config, **more}, handle, allow_unicode=True, sort_keys=False)
+    SpeechTask.frontend_lr = ours["frontend_lr"]
     task: Any = {"mt": MTTask, "lm": LMTask}.get(ours["task"], SpeechTask)
     Trainer.dev_errors = _dev_errors(config, ours["dev_wer"], ours["tag"]) if ours["task"] in ("asr", "st") else None
     with atomic_saves(), quiet_training():
