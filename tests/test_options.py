@@ -91,6 +91,17 @@ def test_a_new_field_with_its_default_changes_nothing(tmp_path: Path) -> None:
     assert stage(tmp_path, Newer(2)).changes() == ["option size (3 -> 2)"]
 
 
+def test_a_value_that_had_another_name_is_read_and_changes_nothing(tmp_path: Path) -> None:
+    """The control of text was called lm."""
+    file = {"task": "lm", "data": "src_train", "text": "sw.human"}
+    control = System.read(file, "x.yaml")
+    assert control.task == "text" == System.read({**file, "task": "text"}, "x.yaml").task and control.kind == "st"
+    finished(tmp_path, {"system": {**dataclasses.asdict(control), "task": "lm"}})
+    assert stage(tmp_path, {"system": control}).changes() == []
+    other = dataclasses.replace(control, task="st")
+    assert stage(tmp_path, {"system": other}).changes() == ["option system.task ('text' -> 'st')"]
+
+
 def test_a_field_that_is_no_more_counts_if_it_was_on(tmp_path: Path) -> None:
     recorded = {"size": 1, "gone": False, "went": 7}
     assert list(differences(recorded, Older())) == ["went (7 -> no such option)"]

@@ -12,7 +12,7 @@ import toy
 from test_systems import CHANGES
 
 from stxfer.core.errors import DataError
-from stxfer.core.fileio import read_json
+from stxfer.core.fileio import read_json, write_json
 from stxfer.decoding.decode import decode_dataset
 from stxfer.decoding.search import beam_search
 from stxfer.experiment.config import Experiment
@@ -66,6 +66,7 @@ def test_a_control_of_an_earlier_version_opens(world: tuple[Path, Experiment], t
     config = (old / "config.yaml").read_text(encoding="utf-8")
     assert "\nmodel: text_only\n" in config
     (old / "config.yaml").write_text(config.replace("\nmodel: text_only\n", "\nmodel: deaf\n"), encoding="utf-8")
+    write_json(old / "model.json", {**read_json(old / "model.json"), "task": "lm"})
     assert isinstance(load_model(old).model, TextOnlyModel)
 
 
