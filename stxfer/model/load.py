@@ -16,6 +16,7 @@ from stxfer.core.fileio import read_json
 from stxfer.experiment.layout import CONFIG, FRONTEND, INFO, parameters
 from stxfer.model.build import build_model
 from stxfer.model.transfer import load_state
+from stxfer.text.vocab import open_pieces
 
 CPU = torch.device("cpu")
 
@@ -71,4 +72,4 @@ def _tokenizer(directory: Path, path: str) -> spm.SentencePieceProcessor:
     found = beside if beside.exists() else Path(path)
     if not found.exists():
         raise DataError(f"{path}: no such file; the model needs the vocabulary it was trained with")
-    return spm.SentencePieceProcessor(model_file=str(found))
+    return open_pieces(found)

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-import sentencepiece as spm
-
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write, write_json
 from stxfer.experiment.config import Experiment
@@ -21,7 +19,7 @@ from stxfer.kaldi.table import iter_table
 from stxfer.prepare.texts import lines, named_sentences, text_path
 from stxfer.text.leaks import held_out, stop_at_leaks
 from stxfer.text.normalise import normalise
-from stxfer.text.vocab import MODEL
+from stxfer.text.vocab import MODEL, open_pieces
 
 LENGTHS = "lengths"
 log = logging.getLogger(__name__)
@@ -63,7 +61,7 @@ def write_lm_text(experiment: Experiment, name: str, dump: Path, out: Path) -> N
     """
     lm = experiment.lm[name]
     held = held_out(prepared_dir(dump))
-    tokenizer = spm.SentencePieceProcessor(model_file=str(vocab_dir(dump, lm.vocab) / MODEL))
+    tokenizer = open_pieces(vocab_dir(dump, lm.vocab) / MODEL)
     rules = experiment.profile(lm_language(experiment, lm))
     counts: dict[str, Counter[str]] = {}
     leaks: list[tuple[str, str]] = []

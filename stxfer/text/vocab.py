@@ -84,6 +84,19 @@ def train_vocab(sentences: Iterable[str], size: int, kind: str, out: Path, tags:
     return len(tokens)
 
 
+def open_pieces(path: Path) -> spm.SentencePieceProcessor:
+    """Open a SentencePiece model.
+
+    Raises:
+        DataError: it is absent, or no SentencePiece model.
+    """
+    try:
+        return spm.SentencePieceProcessor(model_file=str(path))
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{path}: {'not a SentencePiece model' if path.exists() else 'no such file'} "
+                        f"({' '.join(str(error).split())[:100]})") from None
+
+
 def describe(characters: Mapping[str, int]) -> str:
     """Return characters with their names and counts, the commonest first: ``ε GREEK SMALL LETTER EPSILON (5)``."""
     ranked = sorted(characters.items(), key=lambda item: (-item[1], item[0]))

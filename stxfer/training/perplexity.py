@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-import sentencepiece as spm
 import torch
 
 from stxfer.kaldi.table import iter_table
+from stxfer.text.vocab import open_pieces
 from stxfer.training.spec import Text
 
 BATCH = 64  # sentences
@@ -29,7 +29,7 @@ def perplexity(model: Any, text: Path, vocabulary: Text) -> dict[str, Any]:
         nats, the ends of the sentences included), ``perplexity`` (a token) and ``word_perplexity``, each counting the
         end of a sentence.
     """
-    tokenizer = spm.SentencePieceProcessor(model_file=str(vocabulary.pieces))
+    tokenizer = open_pieces(Path(vocabulary.pieces))
     ids = {piece: number for number, piece in enumerate(vocabulary.tokens)}
     unknown = ids["<unk>"]
     sentences = [sentence for _, sentence in iter_table(text) if sentence]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_dir, read_json, write_json
 from stxfer.core.stage import Stage
 from stxfer.mt.translators.families import FAMILIES, MARIAN, T5, Family, Pieces, family_of, languages
+from stxfer.text.vocab import open_pieces
 
 log = logging.getLogger(__name__)
 MODEL_INFO = "translator.json"
@@ -74,6 +76,8 @@ def _check_files(model: Path, family: Family) -> list[Path]:
         missing += [path.name for path in weights if not path.exists()]
     if missing:
         raise DataError(f"{model}: a {family.name} model lacks {', '.join(missing)}; download the whole directory")
+    for name in family.pieces:
+        open_pieces(model / name)
     if family is MARIAN and (model / "target_vocab.json").exists():
         raise ConfigError(f"{model}: source and target have vocabularies of their own (target_vocab.json), which "
                           "CTranslate2 does not convert")
@@ -111,7 +115,7 @@ def _convert(model: Path, family: Family, quantization: str, directory: Path) ->
         with torch.no_grad():
             converter.convert(str(directory), quantization=None if quantization == "float32" else quantization,
                               force=True)
-    except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, SafetensorError, pickle.UnpicklingError) as error:
         raise DataError(f"{model}: cannot be read or converted: {' '.join(str(error).split())[:300]}") from None
     for name in dict.fromkeys(family.pieces):
         shutil.copyfile(model / name, directory / name)

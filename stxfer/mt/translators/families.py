@@ -21,9 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import sentencepiece as spm
-
-from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.errors import ConfigError
+from stxfer.text.vocab import open_pieces
 
 EOS = "</s>"
 
@@ -88,7 +87,7 @@ class Pieces:
     """
 
     def __init__(self, directory: Path, family: Family, vocabulary: Sequence[str], source: str, target: str) -> None:
-        self._source, self._target = (_open(directory / name) for name in family.pieces)
+        self._source, self._target = (open_pieces(directory / name) for name in family.pieces)
         known = languages(family, vocabulary)
         if source and not family.both:
             raise ConfigError(f"{directory}: source {source!r}: a {family.name} model is not told the source language; "
@@ -138,11 +137,3 @@ def _language(directory: Path, side: str, code: str, known: Mapping[str, str]) -
     near += sorted(other for other in known if other[:2].lower() == code[:2].lower() and other not in near)[:5]
     meant = f"did you mean {' '.join(near)}?" if near else f"it knows {' '.join(sorted(known)[:8])} ..."
     raise ConfigError(f"{directory}: {side} {code!r}: the model knows {len(known)} languages, not this one; {meant}")
-
-
-def _open(path: Path) -> spm.SentencePieceProcessor:
-    try:
-        return spm.SentencePieceProcessor(model_file=str(path))
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"{path}: {'no such file' if not path.exists() else 'not a SentencePiece model'} "
-                        f"({' '.join(str(error).split())[:100]})") from None
