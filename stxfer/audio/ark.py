@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, get_args
 
@@ -9,10 +13,12 @@ import numpy as np
 
 from stxfer.core.errors import DataError
 from stxfer.experiment.features import Compression
-from stxfer.kaldi.table import iter_table
+from stxfer.kaldi.table import iter_table, read_table
 
 COMPRESSIONS: tuple[str, ...] = get_args(Compression)
 _SPEECH_FEATURE, _TWO_BYTE, _INTEGERS = 2, 3, 4  # Kaldi's kSpeechFeature, kTwoByteAuto, kTwoByteSignedInteger
+_MATRICES = tuple(b"\0B" + kind for kind in (b"FM ", b"DM ", b"CM ", b"CM2 ", b"CM3 "))  # Kaldi's binary ones
+_PLACE = re.compile(r"(.+):([0-9]{1,18})")
 
 
 def write_matrix(handle: IO[bytes], utt: str, matrix: np.ndarray, compression: str) -> int:
@@ -54,15 +60,77 @@ def feature_size(feats_scp: Path) -> int:
     Raises:
         DataError: the table is absent or empty, or that utterance's features cannot be read.
     """
-    import kaldiio
-
-    for utt, path in iter_table(feats_scp):
-        try:
-            return int(kaldiio.load_mat(path).shape[1])
-        except Exception as error:  # kaldiio raises whatever its parser stumbles over
-            raise DataError(f"{feats_scp}: cannot read utterance {utt!r} from {path} ({error}); "
-                            "run stage 3 again") from None
+    for utt, value in iter_table(feats_scp):
+        return int(read_matrix(feats_scp, utt, value).shape[1])
     raise DataError(f"{feats_scp}: names no utterance; run stage 3 again")
+
+
+def read_matrix(feats_scp: Path, utt: str, value: str) -> np.ndarray:
+    """Return the features (T, D) of an utterance, and run nothing that the table or the archive holds.
+
+    Kaldi takes a value for a command where it begins or ends with ``|``, and kaldiio unpickles what an archive says
+    is a pickle. Here a value is a file and an offset, and what lies there a binary matrix.
+
+    Args:
+        feats_scp: the table, for messages.
+        utt: the utterance, for messages.
+        value: ``FILE:OFFSET`` or ``FILE``.
+
+    Raises:
+        DataError: the value is none of these, or the file holds no whole matrix there.
+    """
+    path, offset = _place(feats_scp, utt, value)
+    from kaldiio.matio import read_kaldi
+
+    try:
+        with open(path, "rb", opener=_open_at_once) as handle:
+            if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+                raise ValueError("it is no plain file")
+            handle.seek(offset)
+            if not handle.read(max(map(len, _MATRICES))).startswith(_MATRICES):
+                raise ValueError("it holds no binary matrix of Kaldi's there")
+            handle.seek(offset)
+            values: np.ndarray = read_kaldi(handle)
+            return values
+    except Exception as error:  # kaldiio raises whatever its parser stumbles over
+        raise DataError(f"{feats_scp}: cannot read utterance {utt!r} from {value} ({error}); "
+                        "run stage 3 again") from None
+
+
+def _place(feats_scp: Path, utt: str, value: str) -> tuple[str, int]:
+    """Return file and offset that a value of a table names."""
+    if value.startswith("|") or value.endswith("|"):
+        raise DataError(f"{feats_scp}: utterance {utt!r} is the command {value!r}, which is not run; run stage 3 again")
+    place = _PLACE.fullmatch(value)
+    return (place[1], int(place[2])) if place else (value, 0)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # opening a named pipe would wait for who writes to it
+
+
+class FeatureTable(Mapping[str, np.ndarray]):
+    """A ``feats.scp``: utterance to features (T, D), read by :func:`read_matrix` when they are asked for.
+
+    Raises:
+        DataError: the table is absent or malformed, or holds a command.
+    """
+
+    def __init__(self, feats_scp: str | os.PathLike[str]) -> None:
+        self._path = Path(feats_scp)
+        self._values = read_table(self._path, empty_values=False)
+        for utt, value in self._values.items():
+            _place(self._path, utt, value)
+
+    def __getitem__(self, utt: str) -> np.ndarray:
+        """Return the features of an utterance."""
+        return read_matrix(self._path, utt, self._values[utt])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 def _write_compressed(handle: IO[bytes], matrix: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stxfer.audio.ark import read_matrix
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import write_json
 from stxfer.core.progress import Progress
@@ -203,15 +204,10 @@ def load_features(utt: str, path: str, feats_scp: Path) -> Any:
     Raises:
         DataError: they cannot be read, or are not finite.
     """
-    import kaldiio
     import numpy as np
 
-    try:
-        values = kaldiio.load_mat(path)
-    except Exception as error:  # kaldiio raises whatever its parser stumbles over
-        raise DataError(f"{feats_scp}: cannot read utterance {utt!r} from {path} ({error}); "
-                        "run stage 3 again") from None
-    if not isinstance(values, np.ndarray) or values.ndim != 2 or not np.isfinite(values).all():
+    values = read_matrix(feats_scp, utt, path)
+    if not np.isfinite(values).all():
         raise DataError(f"{feats_scp}: utterance {utt!r} is not a matrix of finite numbers; run stage 3 again")
     return values
 

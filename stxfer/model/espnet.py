@@ -31,11 +31,12 @@ with fast_imports():
     from espnet2.tasks import asr as asr_task
     from espnet2.tasks import lm as lm_task
     from espnet2.tasks import mt as mt_task
+    from espnet2.train.dataset import DATA_TYPES, AdapterForSoundScpReader
     from espnet2.train.reporter import Reporter
     from espnet2.train.trainer import Trainer
 
 __all__ = [
-    "AbsDecoder", "AbsEncoder", "AbsFrontend", "BatchScorerInterface", "ConformerEncoder", "EBranchformerEncoder",
-    "ESPnetASRModel", "PositionalEncoding", "RelPositionalEncoding", "Reporter", "ScaledPositionalEncoding",
-    "SequentialRNNLM", "TooShortUttError", "Trainer", "TransformerDecoder", "TransformerEncoder", "TransformerLM",
-    "asr_task", "average_nbest_models", "lm_task", "make_pad_mask", "mt_task"]
+    "DATA_TYPES", "AbsDecoder", "AbsEncoder", "AbsFrontend", "AdapterForSoundScpReader", "BatchScorerInterface",
+    "ConformerEncoder", "EBranchformerEncoder", "ESPnetASRModel", "PositionalEncoding", "RelPositionalEncoding",
+    "Reporter", "ScaledPositionalEncoding", "SequentialRNNLM", "TooShortUttError", "Trainer", "TransformerDecoder",
+    "TransformerEncoder", "TransformerLM", "asr_task", "average_nbest_models", "lm_task", "make_pad_mask", "mt_task"]

@@ -11,7 +11,8 @@ Patches, each a function of this module:
 ======================  ==============================================================================================
 
 Beside these, :mod:`stxfer.model.build` adds classes to ESPnet's ``encoder_choices``, ``decoder_choices`` and
-``model_choices``. ``INTERNALS`` lists what else is read. All of it was checked against the versions in ``CHECKED``, and
+``model_choices``, and :mod:`stxfer.model.safe_reads` replaces ``torch.load`` and ESPnet's reader of features
+while it trains. ``INTERNALS`` lists what else is read. All of it was checked against the versions in ``CHECKED``, and
 ``tests/test_espnet_patches.py`` fails when one of those packages changes underneath.
 """
 

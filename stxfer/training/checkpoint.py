@@ -7,17 +7,16 @@ epochs than are to be averaged, it gives the best one alone; here those there ar
 
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from stxfer.core.errors import StxferError
 from stxfer.experiment.training import Phase
 from stxfer.model.espnet import Reporter, average_nbest_models
 from stxfer.model.espnet_patches import atomic_saves
+from stxfer.model.safe_reads import safe_reads
 
 CHECKPOINT = "checkpoint.pth"
 # Of what epochs are judged by on the development set, in the reporter's words.
@@ -73,7 +72,7 @@ def average(directory: Path, phase: Phase, by: Criterion) -> Path:
     count = min(phase.average, len(reporter.stats))
     result = directory / f"{by[0]}.{by[1]}.ave_{count}best.pth"
     if not result.exists():
-        with atomic_saves():
+        with atomic_saves(), safe_reads():
             average_nbest_models(directory, reporter, [by], count)
     return result
 
@@ -110,9 +109,6 @@ def _reporter(directory: Path) -> Any:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    # What ESPnet's reporter holds beside tensors: durations and numpy numbers.
-    harmless: list[Any] = [datetime.timedelta, np.dtype, type(np.dtype("float32")), type(np.dtype("float64")),
-                           type(np.dtype("int64")), np.float64(0).__reduce__()[0]]
-    with torch.serialization.safe_globals(harmless):
+    with safe_reads():
         states: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return states

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import sentencepiece as spm
 import torch
 import yaml
 
@@ -17,6 +16,8 @@ from stxfer.experiment.training import Phase
 from stxfer.kaldi.table import iter_table
 from stxfer.model.build import ASRTask, LMTask, MTTask
 from stxfer.model.espnet_patches import atomic_saves, quiet_training
+from stxfer.model.safe_reads import safe_reads
+from stxfer.text.vocab import open_pieces
 from stxfer.training import checkpoint
 from stxfer.training.dev_errors import DevErrors
 from stxfer.training.ranks import Leader, follow, rank
@@ -86,13 +87,15 @@ def _run(path: Path, more: Mapping[str, Any]) -> None:
     """Run ESPnet's training loop with a configuration file and some further options, in this process."""
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     ours = config.pop("stxfer")
+    for pieces in filter(None, (config.get("bpemodel"), config.get("src_bpemodel"))):
+        open_pieces(Path(pieces))  # ESPnet does not say which file is broken
     own = path.with_name(f"train.{rank()}.yaml")
     with atomic_write(own) as handle:
         yaml.safe_dump({**config, **more}, handle, allow_unicode=True, sort_keys=False)
     SpeechTask.frontend_lr = ours["frontend_lr"]
     task: Any = {"mt": MTTask, "lm": LMTask}.get(ours["task"], SpeechTask)
     Trainer.dev_errors = _dev_errors(config, ours["dev_wer"], ours["tag"]) if ours["task"] in ("asr", "st") else None
-    with atomic_saves(), quiet_training():
+    with atomic_saves(), safe_reads(), quiet_training():
         task.main(cmd=["--config", str(own)])
 
 
@@ -102,4 +105,4 @@ def _dev_errors(config: Mapping[str, Any], count: int, tag: str) -> DevErrors | 
         return None
     (shapes,) = config["valid_shape_file"]
     utterances = frozenset(utt for utt, _ in itertools.islice(iter_table(shapes), count))
-    return DevErrors(utterances, config["token_list"], spm.SentencePieceProcessor(model_file=config["bpemodel"]), tag)
+    return DevErrors(utterances, config["token_list"], open_pieces(Path(config["bpemodel"])), tag)
