@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import make_parser, run
-from stxfer.corpora.archive import unpack
+from stxfer.corpora.archive import MAX_RATIO, unpack
 from stxfer.corpora.common_voice import SPLITS
 from stxfer.corpora.download import fetch, file_name
 from stxfer.corpora.sources import SOURCES, download_covost2, download_fleurs, refuse_by_hand
@@ -39,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     added.add_argument("url", help="address that begins with https:// or http://")
     added.add_argument("--sha256", type=_sha256, help="its digest, checked where it is given")
     added.add_argument("--unpack", action="store_true", help="unpack the archive that it is into --out")
+    added.add_argument("--max-ratio", type=float, default=MAX_RATIO,
+                       help="how many times its own size the archive may unpack to; 100 MB are always allowed")
     args = parser.parse_args(argv)
     if args.name is None:
         _list()
@@ -48,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(download_fleurs(args.lang, args.out, args.splits.split()))
     elif args.name == "url":
         path = fetch(args.url, args.out / file_name(args.url), digest=args.sha256)
-        for made in unpack(path, args.out) if args.unpack else [path]:
+        for made in unpack(path, args.out, max_ratio=args.max_ratio) if args.unpack else [path]:
             print(made)
     else:
         refuse_by_hand(args.name)

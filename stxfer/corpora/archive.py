@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import logging
 import lzma
 import os
+import posixpath
 import shutil
 import stat
 import tarfile
@@ -21,25 +23,32 @@ from stxfer.core.progress import Progress
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
+MAX_RATIO = 100.0  # audio is packed to a half at best, text to a tenth
+_ALWAYS = 100_000_000  # bytes that every archive may unpack to
 
 
-def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> list[Path]:
+def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str], *,
+           max_ratio: float = MAX_RATIO) -> list[Path]:
     """Unpack a tar (plain, gzip, bzip2, xz) or zip archive into a folder.
 
     What the archive holds at its top appears in ``folder`` when all of it has been unpacked. Tar members pass
-    Python's ``data`` filter (PEP 706); zip members must be plain files and folders.
+    Python's ``data`` filter (PEP 706); zip members must be plain files and folders. Symbolic links are made last, and
+    none may lead through another: the filter of Python before 3.11.13 and 3.12.11 can be led outside by those
+    (CVE-2025-4517, CVE-2025-4330).
 
     Args:
         archive: the file.
         folder: made if it is not there; what else lies in it stays.
+        max_ratio: how many times its own size an archive may unpack to; 100 MB are always allowed.
 
     Returns:
         What has appeared in ``folder``, sorted.
 
     Raises:
         DataError: the archive is absent, damaged or no archive, holds a member that leaves the folder, a device or
-            a link that leads outside, or something that is in the folder already; the disk is full; or Python is
-            too old to unpack safely. Nothing of the archive is then left.
+            a link that leads outside or through another, or something that is in the folder already; it unpacks to
+            more than ``max_ratio`` allows; the disk is full; or Python is too old to unpack safely. Nothing of the
+            archive is then left.
     """
     archive, folder = Path(archive), Path(folder)
     with locked(folder):
@@ -48,7 +57,7 @@ def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> l
         partial.mkdir()
         try:
             with _explained(archive, folder):
-                count = _extract(archive, partial)
+                count = _extract(archive, partial, max(_ALWAYS, max_ratio * _size(archive)))
             made = sorted(folder / name.name for name in partial.iterdir())
             for path in made:
                 if path.exists():
@@ -61,44 +70,86 @@ def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> l
     return made
 
 
-def _extract(archive: Path, folder: Path) -> int:
+def _size(archive: Path) -> int:
     if not archive.is_file():
         raise DataError(f"{archive}: no such file")
+    return archive.stat().st_size
+
+
+def _extract(archive: Path, folder: Path, bound: float) -> int:
     if zipfile.is_zipfile(archive):
-        return _extract_zip(archive, folder)
+        return _extract_zip(archive, folder, bound)
     if not tarfile.is_tarfile(archive):
         raise DataError(f"{archive}: not a whole archive of a kind known here ({' '.join(SUFFIXES)}); "
                         "remove it and download it again")
     if not hasattr(tarfile, "data_filter"):
         raise DataError(f"{archive}: this Python cannot unpack tar archives safely; use 3.10.12, 3.11.4 or newer")
-    return _extract_tar(archive, folder)
+    return _extract_tar(archive, folder, bound)
 
 
-def _extract_tar(archive: Path, folder: Path) -> int:
+def _extract_tar(archive: Path, folder: Path, bound: float) -> int:
     progress = Progress(str(archive), None, "files")
+    links: dict[str, tarfile.TarInfo] = {}
+    others: set[str] = set()
+    size = 0
     with tarfile.open(archive) as tar:
         for member in tar:
+            name = posixpath.normpath(member.name)
+            size += member.size
+            _check_size(archive, size, bound)
             if member.name.startswith("/"):  # the filter would take the slash away
                 raise _unsafe(archive, member.name, "is an absolute path")
-            try:
-                tar.extract(member, folder, filter="data")
-            except tarfile.SpecialFileError:
-                raise _unsafe(archive, member.name, "is a device or another special file") from None
-            except (tarfile.LinkOutsideDestinationError, tarfile.AbsoluteLinkError):
-                raise _unsafe(archive, member.name, f"links outside the archive, to {member.linkname!r}") from None
-            except tarfile.FilterError:
-                raise _unsafe(archive, member.name, "leaves the folder it is unpacked into") from None
-            except KeyError:
-                raise _unsafe(archive, member.name, f"links to {member.linkname!r}, which it does not hold") from None
+            if member.islnk() and posixpath.normpath(member.linkname) not in others:
+                raise _unsafe(archive, member.name, f"links to {member.linkname!r}, which it does not hold")
+            if member.issym():
+                links[name] = member
+            else:
+                others.add(name)
+                _extract_member(archive, tar, member, folder)
+                progress.add()
+        through = {above for name in others for above in _above(name)} if links else set()
+        for name, member in links.items():
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
+            if name in others or name in through:
+                raise _unsafe(archive, member.name, "is a link and something else as well")
+            if any(above in links for path in (name, target) for above in _above(path)) or _turns(member.linkname):
+                raise _unsafe(archive, member.name, f"links through another link, to {member.linkname!r}")
+            _extract_member(archive, tar, member, folder)
             progress.add()
         while tar.fileobj is not None and tar.fileobj.read(1 << 20):  # to the end, where gzip's checksum is
             pass
     return progress.done
 
 
-def _extract_zip(archive: Path, folder: Path) -> int:
+def _above(path: str) -> Iterator[str]:
+    """Yield the folders that a path leads through."""
+    while path := posixpath.dirname(path):
+        yield path
+        if path == "/":
+            return
+
+
+def _turns(path: str) -> bool:
+    """Whether a path goes up again after a name."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    return any(here != ".." and after == ".." for here, after in itertools.pairwise(parts))
+
+
+def _extract_member(archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    try:
+        tar.extract(member, folder, filter="data")
+    except tarfile.SpecialFileError:
+        raise _unsafe(archive, member.name, "is a device or another special file") from None
+    except (tarfile.LinkOutsideDestinationError, tarfile.AbsoluteLinkError):
+        raise _unsafe(archive, member.name, f"links outside the archive, to {member.linkname!r}") from None
+    except tarfile.FilterError:
+        raise _unsafe(archive, member.name, "leaves the folder it is unpacked into") from None
+
+
+def _extract_zip(archive: Path, folder: Path, bound: float) -> int:
     with zipfile.ZipFile(archive) as zipped:
         members = zipped.infolist()
+        _check_size(archive, sum(member.file_size for member in members), bound)
         for member in members:
             if member.filename.startswith("/") or ".." in member.filename.replace("\\", "/").split("/"):
                 raise _unsafe(archive, member.filename, "leaves the folder it is unpacked into")
@@ -109,6 +160,12 @@ def _extract_zip(archive: Path, folder: Path) -> int:
                 raise DataError(f"{archive}: member {member.filename!r} is encrypted; unpack it by hand")
         zipped.extractall(folder)  # noqa: S202 (each member was looked at)
     return len(members)
+
+
+def _check_size(archive: Path, size: float, bound: float) -> None:
+    if size > bound:
+        raise DataError(f"{archive}: {archive.stat().st_size / 1e6:.1f} MB that unpack to more than {bound / 1e6:.0f} "
+                        "MB; nothing of it was unpacked. If you know the archive, raise --max-ratio")
 
 
 def _unsafe(archive: Path, member: str, what: str) -> DataError:

@@ -133,7 +133,7 @@ def _size(path: Path) -> int:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects and keeps the digest that the first server announces."""
+    """Follows redirects that do not leave https, and keeps the digest that the first server announces."""
 
     def __init__(self) -> None:
         self.digest: str | None = None
@@ -146,6 +146,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str,
                          headers: Any, newurl: str) -> urllib.request.Request | None:
         self.note(headers)
+        old, new = (urllib.parse.urlsplit(url).scheme for url in (req.full_url, newurl))
+        if new != "https" and (old, new) != ("http", "http"):
+            raise DataError(f"{req.full_url}: the server leads on to {newurl!r}, which is not https and not followed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
