@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,10 @@ NAMES = {"wer": "WER", "cer": "CER", "bleu": "BLEU", "chrf": "chrF"}
 GAIN = {"wer": "relative WER", "cer": "relative CER", "bleu": "relative BLEU", "chrf": "relative chrF"}
 UNITS = {"wer": "word", "cer": "character"}
 Cell = dict[str, Any]
+_TICKS = re.compile("`*")
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"
+_MARKUP = str.maketrans({"|": "\\|", "<": "&lt;"})  # what would end a cell or begin HTML
 
 
 def headline(comparison: Cell) -> str:
@@ -171,16 +177,27 @@ def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
                     for name, dev in results["lm"].items())
 
 
+def visible(text: str) -> str:
+    """Return text of one line whose control characters, line separators and changes of direction are escaped.
+
+    What joins letters or keeps them apart (U+200C, U+200D) stays: Persian and Sinhala are written with it.
+    """
+    return "".join(char.encode("unicode_escape").decode()
+                   if unicodedata.category(char) in _UNSEEN and char not in _JOINERS else char for char in text)
+
+
 def _samples(samples: Sequence[Sequence[tuple[str, str]]]) -> Iterator[str]:
     if not samples:
         return
     width = max(len(name) for lines in samples for name, _ in lines)
-    yield "\n## Samples\n\nUtterances at even distances through the test set, not chosen by score.\n\n```text"
-    for number, lines in enumerate(samples):
+    shown = [[visible(f"{name:<{width}}  {text}".rstrip()) for name, text in lines] for lines in samples]
+    fence = "`" * max(3, 1 + max(len(run) for lines in shown for line in lines for run in _TICKS.findall(line)))
+    yield f"\n## Samples\n\nUtterances at even distances through the test set, not chosen by score.\n\n{fence}text"
+    for number, block in enumerate(shown):
         if number:
             yield ""
-        yield from (f"{name:<{width}}  {text}".rstrip() for name, text in lines)
-    yield "```"
+        yield from block
+    yield fence
 
 
 def _shared(results: Cell) -> Iterator[str]:
@@ -238,7 +255,7 @@ def _pipes(table: list[list[str]], left: int) -> Iterator[str]:
     """Yield a Markdown table whose first ``left`` columns are flush left, the others right."""
     yield "| " + " | ".join(table[0]) + " |"
     yield "|" + "|".join(":--" if i < left else "--:" for i in range(len(table[0]))) + "|"
-    yield from ("| " + " | ".join(row) + " |" for row in table[1:])
+    yield from ("| " + " | ".join(visible(cell).translate(_MARKUP) for cell in row) + " |" for row in table[1:])
 
 
 def _align(table: list[list[str]]) -> str:
