@@ -50,6 +50,14 @@ def make_dump(root: Path, n_utts: int = 40) -> None:
         write_table(root / "dump" / "fbank" / name / "utt2dur", {f"u{i:03d}": seconds for i in range(100)})
 
 
+def set_translations(root: Path, there: bool) -> None:
+    """Make the features of ``src_test`` with the translations of its transcripts, or without."""
+    folder = root / "dump" / "fbank" / "src_test"
+    path, kept = folder / "text.sw.human", root / "kept"
+    (kept if there else path).rename(path if there else kept)
+    Stage("features src_test", folder).finish([folder / "text", *([path] if there else [])])
+
+
 def decode(root: Path, system: str, seed: int = 1, error: float | None = None) -> Path:
     """Write hypotheses in which words are wrong at a rate of ``error``, with a marker; return their directory."""
     name = "tgt_test" if system in ("scratch", "direct", "xfer_human", "xfer_mt") else "src_test"

@@ -80,7 +80,8 @@ def command(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
 def files(folder: Path) -> dict[str, str]:
     """Return the content of the files below a folder, without locks, markers and bytes that are no text."""
     return {str(path.relative_to(folder)): path.read_bytes().decode(errors="replace")
-            for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in (".lock", ".stage.json")}
+            for path in sorted(folder.rglob("*")) if path.is_file()
+            and path.name not in (".lock", ".stage.json", ".digests.json")}
 
 
 @pytest.mark.parametrize("name", CASES)

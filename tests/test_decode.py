@@ -16,7 +16,7 @@ import yaml
 
 from stxfer.bin import decode as decode_cli
 from stxfer.core.errors import ConfigError, DataError, StxferError
-from stxfer.core.fileio import read_json, write_json
+from stxfer.core.fileio import read_json, sha256, write_json
 from stxfer.core.stage import Stage
 from stxfer.decoding.decode import batches, decode_batch, decode_dataset
 from stxfer.decoding.systems import Job, decode_job
@@ -104,7 +104,8 @@ def make_set(directory: Path) -> None:
         for utt, n_frames in LENGTHS.items():
             writer(utt, rng.standard_normal((n_frames, 80)).astype(np.float32))
     write_table(directory / "utt2num_frames", {utt: str(n) for utt, n in LENGTHS.items()})
-    Stage("features", directory).finish([directory / "feats.scp", directory / "feats.1.ark"])
+    (directory / "feats.sha256").write_text(f"{sha256(directory / 'feats.1.ark')}  feats.1.ark\n")
+    Stage("features", directory).finish([directory / name for name in ("feats.scp", "feats.sha256", "utt2num_frames")])
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_model(root / "exp/scratch/seed1", root / "vocab", tokens)
     make_model(root / "exp/broken/seed1", root / "vocab", tokens)
     (root / "exp/broken/seed1/model.pth").write_bytes(b"half a mod")
+    Stage("training", root / "exp/broken/seed1").finish([root / "exp/broken/seed1/model.pth"])
     (root / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     (root / "variants.yaml").write_text(yaml.safe_dump(CONFIG | VARIANTS))
     make_model(root / "exp/no_ctc", root / "vocab", tokens, ctc_weight=0.0)

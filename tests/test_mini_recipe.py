@@ -49,7 +49,8 @@ def run_and_kill(workdir: Path, when: Callable[[str], bool], *arguments: str) ->
 def contents(workdir: Path, part: str) -> dict[str, bytes]:
     """Return the files of ``part``, without markers and with the working directory's own path left out."""
     return {str(path.relative_to(workdir)): path.read_bytes().replace(bytes(workdir), b"")
-            for path in sorted((workdir / part).rglob("*")) if path.is_file() and path.name != ".stage.json"}
+            for path in sorted((workdir / part).rglob("*")) if path.is_file()
+            and path.name not in (".stage.json", ".digests.json")}
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from scored import CONFIG, decode, make_dump, make_experiment
+from scored import CONFIG, decode, make_dump, make_experiment, set_translations
 
 from stxfer.bin import report as command
 from stxfer.bin import score
@@ -90,8 +90,10 @@ def test_figure_is_a_png_and_the_report_is_reproducible(recipe):
 def test_a_finished_report_is_left_until_a_score_changes(recipe):
     report()
     path = OUT / "results.json"
-    path.write_text(path.read_text(encoding="utf-8").replace('"name": "toy"', '"name": "kept"'), encoding="utf-8")
-    assert report()["name"] == "kept"
+    written = path.stat().st_mtime_ns
+    assert report()["name"] == "toy" and path.stat().st_mtime_ns == written
+    path.write_text(path.read_text(encoding="utf-8").replace('"name": "toy"', '"name": "edited"'), encoding="utf-8")
+    assert report()["name"] == "toy"
     decode(recipe, "direct", error=0.3)
     with pytest.raises(StaleError, match="direct/.*has changed"):
         report()
@@ -122,7 +124,7 @@ def test_systems_that_were_not_requested_are_shown_if_scored(recipe, caplog):
 
 
 def test_st_without_reference_is_left_out_and_said_so(recipe, capsys, caplog):
-    (recipe / "dump/fbank/src_test/text.sw.human").unlink()
+    set_translations(recipe, there=False)
     for system in ("st_human", "st_mt"):
         shutil.rmtree(recipe / "exp" / system)
     with caplog.at_level(logging.INFO):
@@ -137,11 +139,10 @@ def test_st_without_reference_is_left_out_and_said_so(recipe, capsys, caplog):
 
 
 def test_a_reference_that_appears_is_asked_for(recipe):
-    reference = recipe / "dump/fbank/src_test/text.sw.human"
-    shutil.move(reference, recipe / "kept")
+    set_translations(recipe, there=False)
     shutil.rmtree("exp/st_mt")
     assert "st_mt" in report()["unscored"]
-    shutil.move(recipe / "kept", reference)
+    set_translations(recipe, there=True)
     with pytest.raises(DataError, match="st_mt seed 1 is not scored"):
         report()
 

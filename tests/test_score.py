@@ -13,6 +13,7 @@ from scored import decode, make_experiment
 
 from stxfer.bin import score as command
 from stxfer.core.errors import ConfigError, DataError, StaleError
+from stxfer.core.stage import Stage
 from stxfer.kaldi.table import write_table
 from stxfer.score.asr import ErrorCounts, char_errors, pair, word_errors
 from stxfer.score.st import scores_of_sums, sentence_statistics, translation_scores
@@ -127,16 +128,18 @@ def test_stage_scores_every_system(recipe, capsys):
 def test_a_finished_score_is_left_until_the_hypotheses_change(recipe):
     score("--systems", "direct")
     path = Path("exp/direct/seed1/decode/tgt_test/score/score.json")
+    written = path.stat().st_mtime_ns
+    score("--systems", "direct")
+    assert path.stat().st_mtime_ns == written
     path.write_text(path.read_text(encoding="utf-8").replace('"missing": 0', '"missing": 99'), encoding="utf-8")
     score("--systems", "direct")
-    assert read_score("direct")[0]["missing"] == 99
+    assert read_score("direct")[0]["missing"] == 0, "it was edited"
     decode(recipe, "direct", error=0.0)
     score("--systems", "direct")
     assert read_score("direct")[0]["metrics"]["wer"]["value"] == 0 and read_score("direct")[0]["missing"] == 0
 
 
 def test_hypotheses_out_of_date_are_refused(recipe):
-    from stxfer.core.stage import Stage
     folder, model = recipe / "exp/direct/seed1/decode/tgt_test", recipe / "model.pth"
     model.write_text("1")
     stage = Stage("decode direct", folder, inputs=[model])
@@ -153,6 +156,7 @@ def test_missing_hypotheses_are_counted_and_reported(recipe, caplog):
     folder = recipe / "exp/direct/seed1/decode/tgt_test"
     lines = (folder / "text").read_text(encoding="utf-8").splitlines(keepends=True)
     (folder / "text").write_text("".join(lines[1:]), encoding="utf-8")
+    Stage("decode direct", folder).finish([folder / "text"])
     score("--systems", "direct")
     found, utts = read_score("direct")
     assert found["missing"] == 1 and utts[0]["hyp"] == "" and utts[0]["wer"]["del"] == 6

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import shutil
+import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from stxfer.core import digests, fileio
+from stxfer.core.digests import file_digest
 from stxfer.core.errors import DataError, StaleError
-from stxfer.core.stage import Stage, digest, watch
+from stxfer.core.fresh import digest, watch
+from stxfer.core.marker import read_marker
+from stxfer.core.stage import Stage
 
 
 @pytest.fixture
@@ -16,9 +26,9 @@ def chain(tmp_path: Path) -> tuple[Path, Stage, Stage]:
     """A raw file, a stage made from it and a stage made from that stage's directory."""
     raw = tmp_path / "raw"
     raw.write_text("a", encoding="utf-8")
-    first = Stage("first", tmp_path / "first", [raw], {"size": 1})
+    first = Stage("first x", tmp_path / "first", [raw], {"size": 1}, "one")
     make(first, "x")
-    second = Stage("second", tmp_path / "second", [first.out])
+    second = Stage("second", tmp_path / "second", [first.out], step="two")
     make(second, "y")
     return raw, first, second
 
@@ -38,7 +48,7 @@ def test_finished_and_unchanged_is_not_needed(chain: tuple[Path, Stage, Stage]) 
 
 def test_changed_option_is_done_again_or_refused_when_expensive(chain: tuple[Path, Stage, Stage]) -> None:
     _, first, _ = chain
-    changed = Stage("first", first.out, first.inputs, {"size": 2})
+    changed = Stage("first x", first.out, first.inputs, {"size": 2})
     assert changed.changes() == ["option size (1 -> 2)"]
     assert changed.needed()
     with pytest.raises(StaleError, match=r"option size \(1 -> 2\).*--force"):
@@ -50,7 +60,7 @@ def test_stale_input_is_refused_by_name_however_far_back(chain: tuple[Path, Stag
     raw, _, second = chain
     raw.write_text("changed", encoding="utf-8")
     third = Stage("third", second.out.parent / "third", [second.out])
-    with pytest.raises(StaleError, match=r"raw has changed.*Run stage 'first' again"):
+    with pytest.raises(StaleError, match=r"raw has changed.*run stage 'one' again \(first x\)"):
         third.needed()
     assert third.needed(allow_stale=True)
 
@@ -58,7 +68,8 @@ def test_stale_input_is_refused_by_name_however_far_back(chain: tuple[Path, Stag
 def test_a_watched_file_that_changes_is_noticed_by_what_follows(tmp_path: Path) -> None:
     weights = tmp_path / "weights"
     weights.write_text("w", encoding="utf-8")
-    first = Stage("first", tmp_path / "first", [], {"weights": "digest of w"}, watch([weights]))
+    first = Stage("first", tmp_path / "first", [], {"weights": "digest of w"}, "one",
+                  watched=watch([weights]))
     make(first, "x")
     second = Stage("second", tmp_path / "second", [first.out / "out"])
     assert second.needed()
@@ -66,9 +77,9 @@ def test_a_watched_file_that_changes_is_noticed_by_what_follows(tmp_path: Path) 
     assert second.needed()  # another time, the same content
     moved = weights.rename(tmp_path / "moved")
     assert second.needed()  # a source that is gone is no change
-    assert not Stage("first", first.out, [], first.options, watch([moved])).needed()  # the same, found elsewhere
+    assert not Stage("first", first.out, [], first.options, watched=watch([moved])).needed()  # the same, found elsewhere
     moved.write_text("v", encoding="utf-8")
-    with pytest.raises(StaleError, match=r"first: out of date, .*moved has changed.*Run stage 'first' again"):
+    with pytest.raises(StaleError, match=r"first: out of date, .*moved has changed.*run stage 'one' again"):
         second.needed()
     assert second.needed(allow_stale=True)
     moved.write_text("w", encoding="utf-8")
@@ -78,7 +89,7 @@ def test_a_watched_file_that_changes_is_noticed_by_what_follows(tmp_path: Path) 
 def test_a_watched_file_that_changes_during_the_work_is_noticed(tmp_path: Path) -> None:
     weights = tmp_path / "weights"
     weights.write_text("w", encoding="utf-8")
-    stage = Stage("first", tmp_path / "first", [], {}, watch([weights]))
+    stage = Stage("first", tmp_path / "first", [], {}, watched=watch([weights]))
     weights.write_text("v", encoding="utf-8")
     with pytest.raises(StaleError, match="weights changed while it was made; run the same command again"):
         make(stage, "x")
@@ -156,3 +167,174 @@ def test_inputs_that_are_being_made_are_not_looked_at(chain: tuple[Path, Stage, 
     raw.write_text("changed", encoding="utf-8")
     with pytest.raises(DataError, match="missing: no such file"):
         Stage("third", second.out, [first.out, raw.with_name("missing")]).needed(pending=[first.out])
+
+
+# --- outputs -----------------------------------------------------------------------------------------
+
+def flip(path: Path) -> None:
+    """Change a byte in place, and neither size nor date."""
+    before, content = path.stat(), path.read_bytes()
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_changed_output_is_made_again(chain: tuple[Path, Stage, Stage], caplog: pytest.LogCaptureFixture) -> None:
+    _, first, second = chain
+    flip(first.out / "out")
+    with pytest.raises(StaleError, match=r"first/out: is not what its stage has written; run stage 'one' again"):
+        second.needed()
+    with caplog.at_level("INFO"):
+        assert first.needed()
+    assert "first x: done again, out is changed" in caplog.text
+    make(first, "x")
+    assert not first.needed() and not second.needed()
+
+
+def test_a_missing_output_is_made_again_even_if_that_is_expensive(chain: tuple[Path, Stage, Stage]) -> None:
+    _, first, second = chain
+    (first.out / "out").unlink()
+    with pytest.raises(StaleError, match=r"first/out: is not there any more; run stage 'one' again"):
+        second.needed()
+    assert first.needed() and first.needed(expensive=True)
+
+
+def test_a_changed_output_of_expensive_work_is_refused_until_it_is_removed(chain: tuple[Path, Stage, Stage]) -> None:
+    _, first, _ = chain
+    flip(first.out / "out")
+    with pytest.raises(StaleError, match=r"first/out: is not what first x has left; put that back, or remove"):
+        first.needed(expensive=True)
+    (first.out / "out").unlink()
+    assert first.needed(expensive=True)
+
+
+def test_what_is_used_although_it_changed_is_recorded_as_it_was(chain: tuple[Path, Stage, Stage]) -> None:
+    _, first, second = chain
+    good = (first.out / "out").read_bytes()
+    flip(first.out / "out")
+    assert second.needed(allow_stale=True)
+    second.finish([second.out / "out"])
+    assert not second.needed(allow_stale=True)
+    (first.out / "out").write_bytes(good)
+    assert second.changes() == [f"input {first.out}"], "it was made from the changed file"
+
+
+def test_a_removed_output_far_back_is_no_change_and_a_changed_one_is(chain: tuple[Path, Stage, Stage]) -> None:
+    _, first, second = chain
+    third = Stage("third", second.out.parent / "third", [second.out], step="three")
+    assert third.needed()
+    good = (first.out / "out").read_bytes()
+    (first.out / "out").unlink()
+    assert third.needed()
+    (first.out / "out").write_bytes(good + b"more")
+    with pytest.raises(StaleError, match=r"first/out: is not what its stage has written; run stage 'one' again"):
+        third.needed()
+
+
+def test_lists_of_digests_stand_for_the_files_they_list(tmp_path: Path) -> None:
+    made = Stage("features", tmp_path / "set", step="features")
+    made.out.mkdir()
+    for name in ("a.ark", "b.ark"):
+        (made.out / name).write_text(name, encoding="utf-8")
+    sums = made.out / "feats.sha256"
+    sums.write_text("".join(f"{file_digest(made.out / name)}  {name}\n" for name in ("a.ark", "b.ark")))
+    made.finish([sums])
+    user = Stage("training", tmp_path / "model", [sums])
+    assert user.needed()
+    make(user, "parameters")
+    decoded = Stage("decoding", tmp_path / "hyps", [user.out])
+    assert not user.needed() and decoded.needed()
+    flip(made.out / "b.ark")
+    with pytest.raises(StaleError, match=r"set/b.ark: is not what its stage has written; run stage 'features'"):
+        user.needed()
+    assert made.needed() and user.changes() == [f"input {sums}"]
+    assert decoded.needed(), "what it was trained on is not read again"
+    (made.out / "b.ark").unlink()
+    assert made.needed() and decoded.needed()
+    with pytest.raises(StaleError, match=r"set/b.ark: is not there any more"):
+        user.needed()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"stage": 1}', None])
+def test_a_damaged_marker_passes_for_none_and_is_named_where_work_is_expensive(
+        chain: tuple[Path, Stage, Stage], content: str | None) -> None:
+    _, first, second = chain
+    if content is None:  # as JSON it is whole
+        content = first.marker.read_text(encoding="utf-8").replace('"size": 1', '"size": 2')
+    first.marker.write_text(content, encoding="utf-8")
+    assert first.needed() and first.changes() is None
+    with pytest.raises(DataError, match=r"first/.stage.json: .*remove it and run its stage again"):
+        first.needed(expensive=True)
+    with pytest.raises(DataError, match=r"first/.stage.json: "):
+        second.needed()
+    make(first, "x")
+    assert not first.needed() and not second.needed()
+
+
+def test_options_of_earlier_stages_are_compared(chain: tuple[Path, Stage, Stage]) -> None:
+    _, first, second = chain
+
+    def declared(directory: Path, marker: Mapping[str, Any]) -> list[str]:
+        return [f"size ({marker['options']['size']} -> 2)"] if directory == first.out else []
+
+    third = Stage("third", second.out.parent / "third", [second.out], declared=declared)
+    with pytest.raises(StaleError, match=r"first: made by other options, size \(1 -> 2\); run stage 'one' again"):
+        third.needed()
+    assert third.needed(allow_stale=True)
+
+
+def test_what_is_read_beside_the_inputs_has_to_be_whole(chain: tuple[Path, Stage, Stage]) -> None:
+    _, first, second = chain
+    reader = Stage("reader", second.out.parent / "reader", [second.out], reads=[first.out])
+    assert reader.needed()
+    flip(first.out / "out")
+    with pytest.raises(StaleError, match="first/out: is not what"):
+        reader.needed()
+    shutil.rmtree(first.out)
+    with pytest.raises(DataError, match="first: no such file"):
+        reader.needed()
+
+
+def test_markers_of_older_versions_open_and_are_completed(chain: tuple[Path, Stage, Stage]) -> None:
+    _, first, second = chain
+    (first.out / "more").write_text("m", encoding="utf-8")
+    for stage in (first, second):
+        marker = json.loads(stage.marker.read_text())
+        stage.marker.write_text(json.dumps({key: marker[key] for key in marker if key not in ("step", "also", "seal")}))
+    older = Stage("second", second.out, [first.out / "out"], step="two", also=("mo*",))
+    assert older.changes() == [], "it named the directory in place of the file that it read"
+    assert not older.needed()
+    first.also = ("mo*",)
+    assert not first.needed()
+    assert read_marker(first.out)["also"].keys() == {"more"} and read_marker(first.out)["step"] == "one"
+    assert read_marker(second.out)["inputs"].keys() == {str(first.out / "out")}
+    flip(first.out / "more")
+    assert first.needed()
+    first.out.joinpath("new").write_text("an input that is not read", encoding="utf-8")
+    first.also = ()
+    first.finish([first.out / "out", first.out / "new"])
+    assert not older.needed()
+
+
+def test_digests_are_remembered_and_files_that_changed_are_read_again(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    time.sleep(0.05)  # older than a tick of the file system's clock
+    first = file_digest(path, keep=True)
+    digests.save(tmp_path)
+    monkeypatch.setattr(digests, "_directories", {})  # another process
+    read: list[Path] = []
+    monkeypatch.setattr(digests, "sha256", lambda found: read.append(found) or fileio.sha256(found))
+    assert file_digest(path, keep=True) == first and not read
+    flip(path)
+    assert file_digest(path) == hashlib.sha256(path.read_bytes()).hexdigest() != first
+    assert read == [path]
+
+
+def test_what_is_remembered_may_be_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    for content in ("", "[]", '{"file": 1}', '{"file": [1]}', '{"file": [1, 2, 3, 4, 5, "x"]}', "\x00\xff"):
+        (tmp_path / digests.REMEMBERED).write_text(content)
+        monkeypatch.setattr(digests, "_directories", {})
+        assert file_digest(path) == hashlib.sha256(b"one").hexdigest()

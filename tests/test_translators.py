@@ -13,7 +13,8 @@ import toy
 
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import sha256, write_json
-from stxfer.core.stage import Stage, digest
+from stxfer.core.fresh import digest
+from stxfer.core.stage import Stage
 from stxfer.experiment.labels import Label
 from stxfer.experiment.translators import OPTIONS
 from stxfer.kaldi.table import write_table

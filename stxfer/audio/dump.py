@@ -14,9 +14,11 @@ from stxfer.audio.io import file_stamp
 from stxfer.audio.shards import FBANK, Extractor, Shard, make_shard
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_write, read_json, sync
+from stxfer.core.fresh import Declared, made_before
+from stxfer.core.marker import LIST, MARKER, read_marker
 from stxfer.core.pool import HERE, Pool
 from stxfer.core.progress import Progress
-from stxfer.core.stage import MARKER, Stage
+from stxfer.core.stage import Stage
 from stxfer.experiment.layout import CHECKSUMS, DURATIONS, FEATS, FRAMES, TEXT
 from stxfer.kaldi.datadir import DataDir, read_datadir, table_files
 from stxfer.kaldi.table import write_table
@@ -25,7 +27,8 @@ MAX_SHARDS = 64
 
 
 def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, extractor: Extractor = FBANK,
-               pool: Pool = HERE, compression: str = "8bit", force: bool = False, allow_stale: bool = False) -> int:
+               pool: Pool = HERE, compression: str = "8bit", force: bool = False, allow_stale: bool = False,
+               declared: Declared | None = None) -> int:
     """Write the features of a data directory, with its texts beside them.
 
     ``out`` receives ``feats.<k>.ark``, ``feats.scp`` (absolute paths), ``feats.sha256`` (of the arks),
@@ -39,7 +42,7 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
         pool: where shards are made.
         compression: of the arks, one of :data:`stxfer.audio.ark.COMPRESSIONS`.
         force: make it again although it is finished.
-        allow_stale: see :class:`stxfer.core.stage.Stage`.
+        allow_stale: see :class:`stxfer.core.stage.Stage`, as ``declared``.
 
     Returns:
         The number of utterances.
@@ -54,7 +57,9 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
     data, out = read_datadir(datadir), Path(out)
     stamps = {path: file_stamp(path) for path in data.wav_scp.values()}
     stage = Stage(f"features {out.name}", out, table_files(data.path),
-                  {**extractor.options, "compression": compression, "audio": _digest(stamps.values())}, extractor.files)
+                  {**extractor.options, "compression": compression, "audio": _digest(stamps.values())},
+                  "features", reads=[*made_before(data.path), *_audio_lists(data.path)], declared=declared,
+                  watched=extractor.files)
     if not stage.needed(force=force, allow_stale=allow_stale):
         return len(data)
     directory = out / ".shards"
@@ -65,6 +70,15 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
     stage.finish(_merge(shards, data, out), compression=compression,
                  bytes={path.name: path.stat().st_size for path in sorted(out.glob("feats.*.ark"))})
     return len(data)
+
+
+def _audio_lists(prepared: Path) -> list[Path]:
+    """Return the lists of digests of the recordings that the sets were prepared from, if stage 1 made any."""
+    if not (prepared / MARKER).exists():
+        return []
+    raw = {Path(path).parent for path in read_marker(prepared)["inputs"]}
+    return sorted(path for directory in raw if directory.name == prepared.name
+                  for path in directory.glob(f"*{LIST}"))
 
 
 def _digest(lines: Iterable[str]) -> str:

@@ -29,7 +29,8 @@ from stxfer.audio.hub import digest, open_hub_model
 from stxfer.audio.windows import CONTEXT, Encoder, milliseconds
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json
-from stxfer.core.stage import MARKER, watch
+from stxfer.core.fresh import watch
+from stxfer.core.marker import MARKER
 from stxfer.experiment.features import FeatureOptions
 
 MIN_SHARD = 64  # utterances: minutes of work on a core, all that a kill costs

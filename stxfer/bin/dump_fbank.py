@@ -16,6 +16,7 @@ from stxfer.core.pool import worker_pool
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.layout import DUMP, features_dir, prepared_dir
+from stxfer.experiment.lineage import Lineage
 from stxfer.kaldi.datadir import find_sets
 
 EXTRACTORS: dict[str, Extractor] = {"fbank": FBANK, "waveform": Waveform()}
@@ -37,12 +38,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     sets = args.sets.split() or found
     if unknown := [name for name in sets if name not in found]:
         raise DataError(f"{args.data / unknown[0]}: no such set; there are: {' '.join(found)}")
-    options = load_experiment(args.config).features if args.config else FeatureOptions()
+    experiment = load_experiment(args.config) if args.config else None
+    options = experiment.features if experiment else FeatureOptions()
+    lineage = Lineage(experiment, args.data.parent) if experiment else None
     extractor: Extractor = open_pretrained(options) if options.kind == "pretrained" else EXTRACTORS[options.kind]
     compression = args.compression or (WAVEFORM if options.kind == "waveform" else options.compression)
     with worker_pool(args.nj) as pool:
         counts = {name: dump_fbank(args.data / name, args.out / name, extractor=extractor, pool=pool,
-                                   compression=compression, force=args.force, allow_stale=args.allow_stale)
+                                   compression=compression, force=args.force, allow_stale=args.allow_stale,
+                                   declared=lineage)
                   for name in sets}
     print(f"features in {args.out}: " + ", ".join(f"{name} {count}" for name, count in counts.items()) + " utterances")
 

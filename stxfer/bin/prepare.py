@@ -14,6 +14,7 @@ from stxfer.bin._options import add_options, read_options
 from stxfer.core.errors import ConfigError
 from stxfer.experiment.config import Experiment, load_experiment
 from stxfer.experiment.layout import DATA, DUMP, prepared_dir
+from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.prepare import PrepareOptions
 from stxfer.prepare.sets import prepare
 from stxfer.text.profiles import PROFILES
@@ -36,17 +37,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_options(parser, PrepareOptions)
     add_stage_options(parser)
     args = parser.parse_args(argv)
-    configured, profiles, clean = PrepareOptions(), PROFILES, None
+    configured, profiles, clean, lineage = PrepareOptions(), PROFILES, None, None
     if "config" in args:
         experiment = load_experiment(args.config)
         configured, profiles, clean = experiment.prepare, experiment.profiles, experiment.mt.clean
+        lineage = Lineage(experiment, args.out.parent)
         _warn_of_missing_sets(experiment, args.data)
     options = read_options(args, configured)
     for name in ("source_lang", "target_lang"):
         if not getattr(options, name):
             raise ConfigError(f"give --{name.replace('_', '-')}, or --config with an experiment that says it")
     figures = prepare(args.data, args.out, options, profiles=profiles, clean=clean, nj=args.nj, force=args.force,
-                      allow_stale=args.allow_stale)
+                      allow_stale=args.allow_stale, declared=lineage)
     for name, of in figures.items():
         line = f"{of['train']} + {of['dev']} + {of['test']} pairs" if name == "bitext" else _set_line(of)
         if n := of.get("leaks", {}).get("n"):
@@ -75,9 +77,9 @@ def _set_line(figures: Mapping[str, Any]) -> str:
             f"{text['words']} words, {text['characters']} characters")
     if text["oov"] is not None:
         line += f", {100 * text['oov']:.1f} % of words not in training text"
-    for file, kinds in figures["annotation"].items():
+    for file, kinds in figures.get("annotation", {}).items():
         line += f"; annotation removed from {file}: " + ", ".join(f"{kind} {n}" for kind, n in kinds.items())
-    for file, rules in figures["advice"].items():
+    for file, rules in figures.get("advice", {}).items():
         line += f"; no profile for the language of {file}; its text suggests {json.dumps(rules, ensure_ascii=False)}"
     for what in ("dropped", "warnings"):
         if figures[what]:

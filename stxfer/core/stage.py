@@ -1,14 +1,14 @@
-"""Stage markers: what was made, by which options, from which inputs.
+"""Stages: what is made, by which options, from which inputs, and whether that has to be done again.
 
-A stage's output directory holds ``.stage.json``. A finished stage whose options and inputs have not
-changed is not done again; one that a changed input or option would alter is done again, or, where
-the work is expensive (training), refused by name until ``--force`` is given.
+A stage's output directory holds a marker (:mod:`stxfer.core.marker`). A finished stage whose options, inputs and
+outputs have not changed is not done again; one that a changed input or option would alter, or whose outputs are not
+what it has left, is done again, or, where the work is expensive (training), refused by name: other settings until
+``--force`` is given, a changed output until it is put back or removed.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import contextlib
 import logging
 import os
 from collections.abc import Collection, Iterable, Mapping
@@ -17,36 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import stxfer
-from stxfer.core.errors import DataError, StaleError
-from stxfer.core.fileio import read_json, sha256, write_json
+from stxfer.core.digests import file_digest, remember, save
+from stxfer.core.errors import StaleError
+from stxfer.core.fresh import WATCHED, Declared, check_input, digest, has_changed
+from stxfer.core.marker import CHANGED, MARKER, DamagedError, read_marker, total, write_marker, wrong_outputs
 from stxfer.core.options import Options, Spread, differences, identity
 
-MARKER = ".stage.json"
-WATCHED = "watched"  # of a marker
 log = logging.getLogger(__name__)
-
-
-def digest(path: str | os.PathLike[str]) -> str:
-    """Return a digest of a file's bytes, or of the outputs that a stage's directory recorded.
-
-    Raises:
-        DataError: the file is absent, or the directory holds no marker (its stage has not finished).
-    """
-    path = Path(path)
-    if path.is_dir():
-        if not (path / MARKER).exists():
-            raise DataError(f"{path}: not finished (no {MARKER}); run the stage that makes it first")
-        return str(_read_marker(path / MARKER)["digest"])
-    if not path.exists():
-        raise DataError(f"{path}: no such file or directory; run the stage that makes it first")
-    return sha256(path)
-
-
-def _read_marker(path: Path) -> dict[str, Any]:
-    marker = read_json(path)
-    if not isinstance(marker, dict) or not {"stage", "digest", "options", "inputs"} <= marker.keys():
-        raise DataError(f"{path}: not a stage's marker; remove it and run its stage again")
-    return marker
 
 
 @dataclass
@@ -62,15 +39,24 @@ class Stage:
         inputs: files, or directories that carry a marker of their own.
         options: what else decides the result (not ``nj``): values that JSON can hold, and options, of which the fields
             that have an effect count.
-        watched: files that ``options`` stand for by their content, as :func:`watch` has seen them. What was made from
-            the stage's output is out of date when one of them changes; to the stage itself it does not matter where
-            they lie.
+        step: the stage of the recipe that it is part of, as ``--stage`` takes it.
+        reads: what is read beside the inputs, and follows from them: it has to be there, and as its stage wrote it.
+        also: patterns of files in ``out`` that the stage leaves beside its outputs and that are kept an eye on; they
+            may differ from run to run.
+        declared: what the options of the stages before are compared with.
+        watched: files that ``options`` stand for by their content, as :func:`stxfer.core.fresh.watch` has seen them.
+            What was made from the stage's output is out of date when one of them changes; to the stage itself it does
+            not matter where they lie.
     """
 
     name: str
     out: Path
     inputs: Iterable[str | os.PathLike[str]] = ()
     options: Mapping[str, Any] | Options | Spread = field(default_factory=dict)
+    step: str = ""
+    reads: Iterable[str | os.PathLike[str]] = ()
+    also: tuple[str, ...] = ()
+    declared: Declared | None = None
     watched: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     _begun: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -88,12 +74,16 @@ class Stage:
         Args:
             pending: inputs that are being made and are not looked at.
         """
-        return self._changes(self._current(pending), pending) if self.marker.exists() else None
+        return self._changes(self._current(pending), pending)
 
-    def _changes(self, now: Mapping[str, str], pending: Collection[Path]) -> list[str]:
-        done = _read_marker(self.marker)
-        changed = [f"input {path}" for path in sorted({*now, *done["inputs"]} - set(map(str, pending)))
-                   if now.get(path) != done["inputs"].get(path)]
+    def _changes(self, now: Mapping[str, str], pending: Collection[Path]) -> list[str] | None:
+        if not self.marker.exists():
+            return None
+        try:
+            done = read_marker(self.out)
+        except DamagedError:
+            return None
+        changed = [f"input {path}" for path in _other_inputs(now, done["inputs"], pending)]
         return changed + [f"option {difference}" for difference in differences(done["options"], self.options)]
 
     def needed(self, *, force: bool = False, allow_stale: bool = False, expensive: bool = False,
@@ -111,38 +101,74 @@ class Stage:
             StaleError: an input is itself out of date, or ``expensive`` work would be overwritten.
         """
         now = self._current(pending)  # raises where one is not there, before anything of this stage is written
+        for path in self.reads:
+            digest(path)
         if not allow_stale:
-            for path in now:
-                check_fresh(path)
-        changed = self._changes(now, pending) if self.marker.exists() else None
-        if changed is not None and not force:
-            if not changed and pending:
-                return True
-            if not changed:
-                self._watch()
-                log.info("%s: up to date (--force does it again)", self.name)
-                return False
-            if expensive and not allow_stale:
-                raise StaleError(f"{self.out}: finished with other settings: {'; '.join(changed[:3])}. "
-                                 "Give --force to do it again, or another --expdir to keep both")
-            if expensive:
-                return False
-            log.info("%s: done again, changed: %s", self.name, "; ".join(changed[:3]))
+            for path in (*now, *self.reads):
+                check_input(path, self.declared)
         self._begun = now
+        if force or not self.marker.exists():
+            return True
+        changed = self._changes(now, pending)
+        if changed is None:
+            if expensive:
+                read_marker(self.out)  # raises what is wrong with it
+            log.info("%s: done again, %s is damaged", self.name, self.marker)
+            return True
+        if lost := self._lost(expensive=expensive and not allow_stale):
+            log.info("%s: done again, %s", self.name, "; ".join(lost[:3]))
+            return True
+        if not changed and pending:
+            return True
+        if not changed:
+            self._complete_marker(now)
+            log.info("%s: up to date (--force does it again)", self.name)
+            return False
+        if expensive and not allow_stale:
+            raise StaleError(f"{self.out}: finished with other settings: {'; '.join(changed[:3])}. "
+                             "Give --force to do it again, or another --expdir to keep both")
+        if expensive:
+            return False
+        log.info("%s: done again, changed: %s", self.name, "; ".join(changed[:3]))
         return True
 
-    def _watch(self) -> None:
-        """Bring what the marker says of the watched files up to date: they were moved, or it is an older version's."""
-        marker = _read_marker(self.marker)
-        if marker.get(WATCHED, {}) != self.watched:
-            write_json(self.marker, {**marker, WATCHED: self.watched})
+    def _lost(self, *, expensive: bool) -> list[str]:
+        """Return which outputs are missing or changed."""
+        wrong = dict(wrong_outputs(self.out, read_marker(self.out)))
+        changed = [name for name, how in wrong.items() if how == CHANGED]
+        if changed and expensive:
+            raise StaleError(f"{Path(self.out) / changed[0]}: is not what {self.name} has left; put that back, or "
+                             "remove this file and run the same command to have it made again")
+        return [f"{name} is {how}" for name, how in wrong.items()]
+
+    def _complete_marker(self, now: Mapping[str, str]) -> None:
+        """Say in an older version's marker what those of this one say, and where watched files lie that were moved."""
+        marker = read_marker(self.out)
+        completed = {**marker, WATCHED: self.watched}
+        if self.step and "step" not in marker:
+            completed |= {"step": self.step, "inputs": now, "also": self._also()}
+        if marker != completed and (self.watched or "step" not in marker):
+            with contextlib.suppress(OSError):  # a directory of somebody else's
+                write_marker(self.out, completed)
+
+    def _also(self) -> dict[str, str]:
+        return self._digests(path for pattern in self.also for path in Path(self.out).glob(pattern))
+
+    def _digests(self, paths: Iterable[str | os.PathLike[str]]) -> dict[str, str]:
+        return {str(path.relative_to(self.out)): file_digest(path, keep=True) for path in sorted(map(Path, paths))}
 
     def begin(self) -> None:
         """Take the digests of the inputs, where the work starts without asking :meth:`needed`."""
         self._begun = self._current()
 
-    def finish(self, outputs: Iterable[str | os.PathLike[str]], **extra: Any) -> None:
+    def finish(self, outputs: Iterable[str | os.PathLike[str]], *, known: Mapping[str, str] | None = None,
+               **extra: Any) -> None:
         """Write the marker, last of all, with digests of ``outputs`` (files) and of the inputs as they were before.
+
+        Args:
+            outputs: the files that the stage has made, in its directory.
+            known: digests by name of files in it that need not be read.
+            extra: further entries of the marker.
 
         Raises:
             StaleError: an input changed during the work. No marker is left: the same command does the work again.
@@ -150,59 +176,25 @@ class Stage:
         begun = {} if self._begun is None and not tuple(self.inputs) else self._begun
         assert begun is not None, f"{self.name}: finished without having begun"
         changed = [path for path, before in begun.items() if not Path(path).exists() or digest(path) != before]
-        changed += [path for path, seen in self.watched.items() if _has_changed(Path(path), seen)]
+        changed += [path for path, seen in self.watched.items() if has_changed(Path(path), seen)]
         if changed:
             self.marker.unlink(missing_ok=True)
             raise StaleError(f"{self.out}: {changed[0]} changed while it was made; run the same command again")
-        made = {str(Path(path).relative_to(self.out)): sha256(path) for path in sorted(map(Path, outputs))}
-        total = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
-        write_json(self.marker, {"stage": self.name, "stxfer": stxfer.__version__, "digest": total,
-                                 "options": identity(self.options), "inputs": begun,
-                                 "outputs": made, **({WATCHED: self.watched} if self.watched else {}), **extra})
+        remember(self.out, known or {})
+        made = self._digests(outputs)
+        write_marker(self.out, {"stage": self.name, "step": self.step, "stxfer": stxfer.__version__,
+                                "digest": total(made), "options": identity(self.options), "inputs": begun,
+                                "outputs": made, "also": self._also(), WATCHED: self.watched, **extra})
+        save(self.out)
 
 
-def watch(files: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """Return what markers say of watched files: with its size and time, a file is known without being read again."""
-    found = {}
-    for path in files:
-        status = path.stat()
-        found[os.path.abspath(path)] = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns,
-                                        "sha256": sha256(path)}
-    return found
+def _other_inputs(now: Mapping[str, str], done: Mapping[str, str], pending: Collection[Path]) -> list[str]:
+    """Return the inputs that differ, sorted.
 
-
-def _has_changed(path: Path, seen: Mapping[str, Any]) -> bool:
-    """Whether a watched file is there and holds something else."""
-    if not path.exists():
-        return False
-    status = path.stat()
-    if (status.st_size, status.st_mtime_ns) == (seen["bytes"], seen["mtime_ns"]):
-        return False
-    return bool(sha256(path) != seen["sha256"])
-
-
-def check_fresh(path: str | os.PathLike[str], _seen: set[str] | None = None) -> None:
-    """Raise StaleError if ``path`` was made from something that has changed since, however far back.
-
-    A deleted source (a data directory removed to free the disk) is not a change.
+    A marker of an older version may name a directory in place of the files of it that are read.
     """
-    seen = _seen if _seen is not None else set()
-    directory = Path(path) if Path(path).is_dir() else Path(path).parent
-    if str(directory) in seen or not (directory / MARKER).exists():
-        return
-    seen.add(str(directory))
-    marker = _read_marker(directory / MARKER)
-    for source, known in marker.get(WATCHED, {}).items():
-        if _has_changed(Path(source), known):
-            raise _stale(directory, source, marker)
-    for source, recorded in marker["inputs"].items():
-        if not Path(source).exists():
-            continue
-        if digest(source) != recorded:
-            raise _stale(directory, source, marker)
-        check_fresh(source, seen)
-
-
-def _stale(directory: Path, source: str, marker: Mapping[str, Any]) -> StaleError:
-    return StaleError(f"{directory}: out of date, {source} has changed since it was made. "
-                      f"Run stage '{marker['stage']}' again, or give --allow-stale to use it as it is")
+    parents = {name: str(Path(name).parent) for name in now.keys() - done.keys()}
+    whole = {parent for parent in parents.values() if parent in done.keys() - now.keys()}
+    same = {parent for parent in whole if Path(parent).is_dir() and digest(parent, removed=True) == done[parent]}
+    left = {*now, *done} - {str(path) for path in pending} - {*whole, *(n for n in parents if parents[n] in same)}
+    return sorted(name for name in left if now.get(name) != done.get(name))

@@ -68,7 +68,7 @@ def write_set(out: str | os.PathLike[str], name: str, entries: Iterable[Entry], 
             at ``<out>/<name>.dropped.tsv`` until a run succeeds.
     """
     directory, listing = Path(out) / name, Path(out) / f"{name}.dropped.tsv"
-    stage = Stage(f"data {name}", directory, inputs, options)
+    stage = Stage(f"data {name}", directory, inputs, options, "data", also=("spk2utt",))
     if stage.needed(force=force, allow_stale=allow_stale):
         data, left_out = _gather(directory, entries, nj)
         left_out = {**dropped, **left_out}

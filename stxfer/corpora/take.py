@@ -49,7 +49,8 @@ def take_sets(whole: str | os.PathLike[str], out: str | os.PathLike[str], hours:
     counts = {}
     for name in sets:
         source, wanted = Path(whole) / name, hours.get(name)
-        stage = Stage(f"take {name}", Path(out) / name, [source], {"hours": wanted, "seed": seed if wanted else None})
+        stage = Stage(f"take {name}", Path(out) / name, [source], {"hours": wanted, "seed": seed if wanted else None},
+                      "data", also=("spk2utt",))
         if stage.needed(force=force, allow_stale=allow_stale):
             there = _hours(source)
             part = wanted is not None and wanted < there

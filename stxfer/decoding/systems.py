@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, Any
 from stxfer.core.commands import command_line
 from stxfer.core.errors import ConfigError
 from stxfer.core.fileio import read_json, write_json
+from stxfer.core.fresh import made_before
 from stxfer.core.jobs import Job as ProcessJob
 from stxfer.core.jobs import run_jobs
-from stxfer.core.stage import MARKER, Stage
+from stxfer.core.marker import MARKER
+from stxfer.core.stage import Stage
 from stxfer.decoding.decode import OUTPUTS, decode_dataset
 from stxfer.decoding.tune import measure_of, tune
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import (
+    CHECKSUMS,
     DECODE_LOG,
+    DECODED,
     FEATS,
+    FRAMES,
     TUNED,
     TUNING,
     decode_dir,
@@ -27,7 +32,9 @@ from stxfer.experiment.layout import (
     lm_dir,
     prepared_dir,
     system_dir,
+    vocab_dir,
 )
+from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.training import Decoding
 from stxfer.experiment.variants import DecodedSystem
 from stxfer.experiment.whisper import Whisper
@@ -87,13 +94,16 @@ class Job:
     @property
     def stage(self) -> Stage:
         """The hypotheses, and what decides them."""
-        found = self.decoded
-        options: Any = found.options
-        if found.system.whisper is not None:  # the other models write what they learnt, normalised text
-            options = {"beam_size": found.options.beam_size, "norm": self.profile.identity}
-        return Stage(self.name, decode_dir(self.exp, found.system, self.seed, found.variant),
-                     [self.model, self.data, *([self.lm] if self.lm else []),
-                      *(self.dev if found.options.tune else [])], options)
+        found, system = self.decoded, self.decoded.system
+        out = decode_dir(self.exp, system, self.seed, found.variant)
+        if system.whisper is not None:  # the other models write what they learnt, normalised text
+            return Stage(self.name, out, [self.model, self.data],
+                         {"beam_size": found.options.beam_size, "norm": self.profile.identity})
+        return Stage(self.name, out,
+                     [self.model, self.data / CHECKSUMS, self.data / FRAMES, *([self.lm] if self.lm else []),
+                      *(self.dev if found.options.tune else [])], found.options, "decode",
+                     reads=[self.data / FEATS, *made_before(vocab_dir(self.dump, system.vocab))],
+                     also=(DECODED,), declared=Lineage(self.experiment, self.dump, self.exp))
 
 
 def decode_job(job: Job) -> dict[str, Any]:

@@ -22,6 +22,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from stxfer.experiment.labels import HUMAN
@@ -99,6 +100,25 @@ def text_file(system: System | Mix, dump: Path, name: str = "") -> Path:
     return label_text(dump, system.label, name, system.text.partition(".")[0])
 
 
+def text_path(text: str, language: str, labels: Collection[str], dump: Path) -> Path:
+    """Return the file of a text.
+
+    Args:
+        text: ``<set>`` (its transcript), ``<set>/text.<lang>.<label>`` (a translation of it), ``bitext.<lang>`` (a side
+            of the MT training data) or ``bitext``.
+        language: the side of ``bitext``.
+        labels: label sources, ``human`` excluded.
+        dump: directory of features, labels and bitext.
+    """
+    if text.partition(".")[0] == "bitext":
+        return clean_bitext_dir(dump) / f"train.{text.partition('.')[2] or language}"
+    directory, _, name = text.partition("/")
+    label = name.rpartition(".")[2]
+    if label in labels:
+        return label_dir(dump, label, directory) / name
+    return features_dir(dump, directory) / (name or TEXT)
+
+
 def vocab_dir(dump: Path, name: str) -> Path:
     """Return where a vocabulary lies."""
     return dump / "vocab" / name
@@ -153,3 +173,51 @@ def score_dir(exp: Path, system: System, seed: int, variant: str = "") -> Path:
 def report_dir(exp: Path) -> Path:
     """Return where the report of an experiment lies."""
     return exp / "report"
+
+
+PREPARE, FEATURES, VOCAB, LABELS, TRANSLATIONS = "prepare", "features", "vocab", "labels", "translations"
+MT, MT_SCORE, LM, SYSTEM, DECODE, SCORES = "mt", "mt score", "lm", "system", "decode", "score"
+
+
+def place(directory: Path, dump: Path, exp: Path) -> tuple[str, ...]:
+    """Return what a directory holds: ``data``, ``prepare`` and so on, and the names in its path; ``()``: none of ours.
+
+    E.g. ``("system", "direct")``, ``("decode", "direct", "tgt_test+lm")``. Raw data is looked for beside ``dump``.
+    """
+    for root, match in ((dump.with_name(DATA.name), _in_data), (dump, _in_dump), (exp, _in_exp)):
+        if directory.absolute().is_relative_to(root.absolute()):
+            return match(*directory.absolute().relative_to(root.absolute()).parts)
+    return ()
+
+
+def _in_data(*parts: str) -> tuple[str, ...]:
+    return (DATA.name, *parts) if len(parts) == 1 else ()
+
+
+def _in_dump(*parts: str) -> tuple[str, ...]:
+    match parts:
+        case ("data", name):
+            return (PREPARE, name)
+        case ("fbank", name):
+            return (FEATURES, name)
+        case ("vocab", name):
+            return (VOCAB, name)
+        case ("labels" | "translations" as what, label, name):
+            return (what, label, name)
+    return ()
+
+
+def _in_exp(*parts: str) -> tuple[str, ...]:
+    match parts:
+        case ("mt", label):
+            return (MT, label)
+        case ("lm", name):
+            return (LM, name)
+        case ("mt", label, "test"):
+            return (TRANSLATIONS, label, "test")
+        case ("mt", label, "score"):
+            return (MT_SCORE, label)
+        case (system, seed, *below) if seed.startswith("seed"):
+            what = {(): SYSTEM, ("decode",): DECODE, ("decode", "score"): SCORES}.get(tuple(below[::2]))
+            return (what, system, *below[1:2]) if what else ()
+    return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
@@ -68,3 +68,14 @@ class PrepareOptions(Options):
     def language(self, set_name: str) -> str:
         """Return the language of a set's transcripts."""
         return self.source_lang if set_name.startswith("src_") else self.target_lang
+
+    def without_effect(self, set_name: str) -> dict[str, Any]:
+        """Return the options that change nothing of a set, with the values that its marker has."""
+        values: dict[str, Any] = {}
+        if set_name not in self.perturb_sets:
+            values |= {"speed_perturb": [], "perturb_sets": []}
+        if set_name != "tgt_train":
+            values |= {"tgt_train_hours": 0.0, "seed": 0}
+        if "train" not in set_name.split("_"):
+            values |= {"leaks": "", "audio_leaks": None}
+        return values

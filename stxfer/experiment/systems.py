@@ -112,6 +112,11 @@ class System(Options):
         return "source" if self.data.startswith("src_") else "target"
 
     @property
+    def step(self) -> str:
+        """The stage of the recipe that trains it."""
+        return self.kind if self.kind == "st" else f"{self.kind}_asr"
+
+    @property
     def parent(self) -> str | None:
         """The system of this experiment that it starts from."""
         return self.init.source or None if self.init else None

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
+from stxfer.core.marker import MARKER, read_marker, run_again
 from stxfer.kaldi.channels import CHANNELS, read_channels, write_channels
 from stxfer.kaldi.dropped import write_dropped
 from stxfer.kaldi.segments import Segment, check_segment, read_segments, write_segments
@@ -147,9 +148,12 @@ def find_sets(path: str | os.PathLike[str]) -> list[str]:
     """Return the names of the data directories (those with a ``wav.scp``) in a folder, sorted.
 
     Raises:
-        DataError: the folder is absent or holds none.
+        DataError: the folder is absent or holds none, or a stage's data directory has lost its ``wav.scp``.
     """
     names = sorted(p.parent.name for p in Path(path).glob("[!.]*/wav.scp"))
+    for marker in sorted(Path(path).glob(f"[!.]*/{MARKER}")):
+        if marker.parent.name not in names and "wav.scp" in (made := read_marker(marker.parent)).get("outputs", {}):
+            raise DataError(f"{marker.parent}/wav.scp: is not there any more; {run_again(made)}, or remove the folder")
     if not names:
         raise DataError(f"{path}: holds no data directory (a folder with a wav.scp); run the stage that makes it first")
     return names

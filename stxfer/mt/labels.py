@@ -11,7 +11,9 @@ from typing import Any
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
-from stxfer.core.stage import Stage, digest
+from stxfer.core.fresh import digest
+from stxfer.core.marker import is_recorded
+from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.directory import iter_pairs
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.labels import HUMAN, Label
@@ -25,6 +27,7 @@ from stxfer.experiment.layout import (
     prepared_dir,
     translations_dir,
 )
+from stxfer.experiment.lineage import Lineage
 from stxfer.kaldi.datadir import raw_text
 from stxfer.kaldi.table import read_table
 from stxfer.mt.draw import draw
@@ -59,7 +62,8 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int =
     counts = {}
     data = prepared_dir(dump)
     needed = any(declared.filters.held_out for declared in experiment.labels.values())
-    tests = test_sentences(data, experiment.target_lang) if needed or (data / HELD_OUT).exists() else {}
+    there = (data / HELD_OUT).exists() or is_recorded(data / HELD_OUT)
+    tests = test_sentences(data, experiment.target_lang) if needed or there else {}
     if not tests:
         log.warning("%s: no test sentences; labels that are one go unnoticed", data / HELD_OUT)
     for label, declared in experiment.labels.items():
@@ -70,7 +74,7 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int =
                                       translations_dir(dump, label, name), opener, shard=shard, force=force,
                                       allow_stale=allow_stale)
         for name in SETS:
-            counts[f"{label} {name}"] = _make(experiment, label, name, dump, tests, force, allow_stale)
+            counts[f"{label} {name}"] = _make(experiment, label, name, dump, exp, tests, force, allow_stale)
     return counts
 
 
@@ -101,8 +105,8 @@ def spoken_text(experiment: Experiment, label: str, dump: Path, name: str) -> Pa
     return features_dir(dump, name) / table
 
 
-def _make(experiment: Experiment, label: str, name: str, dump: Path, tests: Mapping[str, str], force: bool,
-           allow_stale: bool) -> int:
+def _make(experiment: Experiment, label: str, name: str, dump: Path, exp: Path, tests: Mapping[str, str],
+          force: bool, allow_stale: bool) -> int:
     declared, target = experiment.labels[label], experiment.target_lang
     kind = kind_of(declared)
     text = features_dir(dump, name) / TEXT
@@ -116,7 +120,9 @@ def _make(experiment: Experiment, label: str, name: str, dump: Path, tests: Mapp
                "normalisation": experiment.profile(target).identity, "max_words": MAX_WORDS,
                "tests": hashlib.sha256("\n".join(sorted(tests)).encode()).hexdigest()}
     spoken = spoken_text(experiment, label, dump, name)
-    stage = Stage(f"labels {label} {name}", out, list(dict.fromkeys([text, spoken, *origins, *learnt_from])), options)
+    stage = Stage(f"labels {label} {name}", out, list(dict.fromkeys([text, spoken, *origins, *learnt_from])), options,
+                  "labels", reads=[prepared_dir(dump) / HELD_OUT] if tests else [],
+                  declared=Lineage(experiment, dump, exp))
     table = out / f"text.{target}.{label}"
     if not stage.needed(force=force, allow_stale=allow_stale):
         return len(read_table(table))

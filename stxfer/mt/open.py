@@ -11,6 +11,7 @@ from typing import Any
 from stxfer.core.errors import ConfigError
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.labels import Label
+from stxfer.experiment.lineage import Lineage
 from stxfer.mt.translator import Translator
 from stxfer.mt.translators.apertium import ApertiumKind
 from stxfer.mt.translators.ctranslate2 import CTranslate2Kind
@@ -58,6 +59,7 @@ class Opener:
             raise ConfigError(f"label {name!r} is made of other labels, not translated")
         self.kind = kind
         self.source = LabelSource(name, self.label, experiment.decode_mt, experiment.target_lang, dump, exp)
+        self.declared = Lineage(experiment, dump, exp)
         self._threads = threads
         self._translator: Translator | None = None
 

@@ -15,6 +15,7 @@ from stxfer.corpora.bitext.lines import iter_lines, open_binary
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.labels import Filters
 from stxfer.experiment.layout import SCORE, clean_bitext_dir, mt_dir, mt_score_dir
+from stxfer.experiment.lineage import Lineage
 from stxfer.mt.filters import Candidate, counts, dropped_labels
 from stxfer.mt.language import bitext_identifier
 from stxfer.mt.open import Opener, kind_of, reads_raw
@@ -58,7 +59,8 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
     learnt_from = [bitext / f"train.{lang}" for lang in languages] if any(f.language for f in used) else []
     stage = Stage(f"score of MT {label}", mt_score_dir(exp, label),
                   [directory, given, *(bitext / f"{PART}.{lang}" for lang in languages), *learnt_from],
-                  {"filters": used, "normalisation": norm.identity, "bleu": norm.bleu})
+                  {"filters": used, "normalisation": norm.identity, "bleu": norm.bleu}, "labels",
+                  declared=Lineage(experiment, dump, exp))
     if stage.needed(force=force, allow_stale=allow_stale):
         pairs = read_pairs(bitext, PART, languages)
         if not pairs:

@@ -16,6 +16,7 @@ from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.directory import iter_pairs
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import TRAIN_LOG, clean_bitext_dir, mt_dir
+from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.translators import Trained
 from stxfer.kaldi.table import iter_table
 from stxfer.text.vocab import train_vocab
@@ -34,7 +35,8 @@ def mt_stage(experiment: Experiment, label: str, dump: Path, exp: Path) -> Stage
     mt = experiment.mt
     options = {"pairs": _options(experiment, label).pairs, "vocab": mt.vocab, "joint": mt.joint, "seed": SEED,
                "model": dict(mt.model), "phases": mt.train}
-    return Stage(f"training of MT for label {label}", mt_dir(exp, label), inputs, options)
+    return Stage(f"training of MT for label {label}", mt_dir(exp, label), inputs, options, "mt",
+                 also=("data/vocab*/*",), declared=Lineage(experiment, dump, exp))
 
 
 def train_translators(experiment: Experiment, config: Path, dump: Path, exp: Path, *, nj: int = 2,

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from stxfer.core.fileio import atomic_dir, read_json
-from stxfer.core.stage import MARKER, Stage
+from stxfer.core.marker import MARKER
+from stxfer.core.stage import Stage
 from stxfer.mt.open import Opener
 from stxfer.mt.shards import Unit, read_translations, remove_work, translate_units, write_translations
 from stxfer.mt.translator import Translation
@@ -42,7 +43,8 @@ def make_translations(what: str, text: Path, read: Callable[[Path], Mapping[str,
     declared = {key: options for key, options in (("options", label.options), ("decode", opener.source.decoding))
                 if key in identity}
     stage = Stage(f"translations of {what}", out, [text, *opener.inputs],
-                  {"translator": {**identity, **declared}, "nbest": label.nbest, "max_words": MAX_WORDS})
+                  {"translator": {**identity, **declared}, "nbest": label.nbest, "max_words": MAX_WORDS},
+                  "labels", declared=opener.declared)
     if not stage.needed(force=force, allow_stale=allow_stale):
         return
     units = list(dict.fromkeys(unit(opener.kind, utt, sentence) for utt, sentence in read(text).items()

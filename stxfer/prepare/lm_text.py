@@ -13,10 +13,10 @@ from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write, write_json
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.declared import LanguageModel
-from stxfer.experiment.layout import TEXT, features_dir, prepared_dir, vocab_dir
+from stxfer.experiment.layout import TEXT, features_dir, prepared_dir, text_path, vocab_dir
 from stxfer.experiment.types import is_named_text
 from stxfer.kaldi.table import iter_table
-from stxfer.prepare.texts import lines, named_sentences, text_path
+from stxfer.prepare.texts import lines, named_sentences
 from stxfer.text.leaks import held_out, stop_at_leaks
 from stxfer.text.normalise import normalise
 from stxfer.text.vocab import MODEL, open_pieces

@@ -22,9 +22,11 @@ from stxfer.audio.io import files_digest
 from stxfer.audio.perturb import perturb_speed
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json, write_json
+from stxfer.core.fresh import Declared, made_before
+from stxfer.core.marker import MARKER
 from stxfer.core.options import Spread
 from stxfer.core.pool import Pool, worker_pool
-from stxfer.core.stage import MARKER, Stage
+from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.clean import clean_bitext
 from stxfer.experiment.clean import CleanOptions
 from stxfer.experiment.layout import LEAKS, bitext_dir
@@ -37,7 +39,7 @@ from stxfer.kaldi.table import read_table
 from stxfer.prepare.held_audio import HELD_AUDIO, HeldAudio, write_held_audio
 from stxfer.prepare.leaks import REMOVED, check_speakers, dev_in_test, leak_summary, leaks_of, shared_speakers
 from stxfer.prepare.utterance_checks import audio_summary, check_audio, text_problem, text_summary
-from stxfer.text.leaks import write_held_out
+from stxfer.text.leaks import HELD_OUT, write_held_out
 from stxfer.text.normalise import normalise, written
 from stxfer.text.profiles import PROFILES, Profile, profile
 
@@ -52,6 +54,7 @@ class _Rules:
     options: PrepareOptions
     profiles: Mapping[str, Profile]
     held: Mapping[str, str]
+    declared: Declared | None
     held_out: Sequence[str] = ()
 
     def profile(self, name: str, file: str) -> Profile:
@@ -61,7 +64,8 @@ class _Rules:
 
 def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: PrepareOptions, *,
             profiles: Mapping[str, Profile] = PROFILES, clean: CleanOptions | None = None, nj: int = 2,
-            force: bool = False, allow_stale: bool = False) -> dict[str, dict[str, Any]]:
+            force: bool = False, allow_stale: bool = False, declared: Declared | None = None
+            ) -> dict[str, dict[str, Any]]:
     """Prepare every set of ``data``, and its bitext if there is one.
 
     Writes to ``out``:
@@ -86,7 +90,7 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
         clean: which pairs of the bitext are dropped; none given: the defaults.
         nj: processes that decode audio.
         force: do it again although it is finished.
-        allow_stale: see :class:`stxfer.core.stage.Stage`.
+        allow_stale: see :class:`stxfer.core.stage.Stage`, as ``declared``.
 
     Returns:
         Of each set, and ``bitext``, the figures recorded in its marker; those of sets with ``stats`` besides.
@@ -100,7 +104,7 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
     """
     data, out = Path(data), Path(out)
     sets = _sets(data, options)
-    rules = _Rules(options, profiles, {})
+    rules = _Rules(options, profiles, {}, declared)
     held_out = [name for part in ("test", "dev") for name in sets if _is(name, part) and not _is(name, "train")]
     held = _sentences(data, held_out, rules)
     rules = dataclasses.replace(rules, held=held, held_out=tuple(held_out))
@@ -119,13 +123,16 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
     if bitext:
         figures["bitext"] = clean_bitext(
             bitext_dir(data), bitext_dir(out), (options.source_lang, options.target_lang), held, _places(data, held),
-            leaks=options.leaks, clean=clean, profiles=profiles, force=force, allow_stale=allow_stale)
+            leaks=options.leaks, clean=clean, profiles=profiles, force=force, allow_stale=allow_stale,
+            declared=declared)
     figures = {name: figures[name] for name in [*sets, *(["bitext"] if bitext else [])]}
     speakers = shared_speakers(out, sets)
     _update_json(out / LEAKS, leak_summary(options, figures, speakers, dev_in_test(out, held_out)))
     check_speakers(out, speakers, options.max_shared_speakers)
     stats = {name: _stats(out, name) for name in sets}
     _update_json(out / "stats.json", stats)
+    Stage(f"{_STAGE} all sets", out, step=_STAGE).finish(
+        [out / name for name in (HELD_OUT, LEAKS, "stats.json")])
     return {name: {**of, "stats": stats[name]} if name in stats else of for name, of in figures.items()}
 
 
@@ -190,11 +197,7 @@ def _set_stage(data: Path, out: Path, name: str, rules: _Rules) -> Stage:
     audio = read_table(data / name / "wav.scp", empty_values=False).values()
     used: dict[str, Any] = {
         "profiles": {path.name: rules.profile(name, path.name).identity for path in _texts(data / name)},
-        "audio": files_digest(audio)}
-    if name not in options.perturb_sets:
-        used |= {"speed_perturb": [], "perturb_sets": []}
-    if name != "tgt_train":
-        used |= {"tgt_train_hours": 0.0, "seed": 0}
+        "audio": files_digest(audio), **options.without_effect(name)}
     inputs = table_files(data / name)
     if (data / name / "dropped.tsv").exists():
         inputs.append(data / name / "dropped.tsv")
@@ -203,9 +206,8 @@ def _set_stage(data: Path, out: Path, name: str, rules: _Rules) -> Stage:
         # Beside the files: other rules for another language make other sentences of them.
         used["held_out"] = hashlib.sha256("\n".join(sorted(rules.held)).encode()).hexdigest()
         inputs += [out / held_out / HELD_AUDIO for held_out in rules.held_out]
-    else:
-        used |= {"leaks": "", "audio_leaks": None}
-    return Stage(f"{_STAGE} {name}", out / name, inputs, Spread(options, used))
+    return Stage(f"{_STAGE} {name}", out / name, inputs, Spread(options, used), _STAGE,
+                 reads=made_before(data / name), also=("spk2utt",), declared=rules.declared)
 
 
 def _prepare_set(stage: Stage, raw: Path, rules: _Rules, pool: Pool) -> None:

@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from stxfer.core.errors import DataError
-from stxfer.experiment.layout import TEXT, clean_bitext_dir, features_dir, label_dir
 from stxfer.kaldi.table import iter_table
-
-
-def text_path(text: str, language: str, labels: Collection[str], dump: Path) -> Path:
-    """Return the file of a text.
-
-    Args:
-        text: ``<set>`` (its transcript), ``<set>/text.<lang>.<label>`` (a translation of it), ``bitext.<lang>`` (a side
-            of the MT training data) or ``bitext``.
-        language: the side of ``bitext``.
-        labels: label sources, ``human`` excluded.
-        dump: directory of features, labels and bitext.
-    """
-    if text.partition(".")[0] == "bitext":
-        return clean_bitext_dir(dump) / f"train.{text.partition('.')[2] or language}"
-    directory, _, name = text.partition("/")
-    label = name.rpartition(".")[2]
-    if label in labels:
-        return label_dir(dump, label, directory) / name
-    return features_dir(dump, directory) / (name or TEXT)
 
 
 def named_sentences(path: Path) -> Iterator[tuple[str, str]]:

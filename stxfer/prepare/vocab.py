@@ -7,11 +7,13 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from stxfer.core.errors import DataError
+from stxfer.core.marker import is_recorded
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.layout import TEXT, features_dir, text_file, vocab_dir
+from stxfer.experiment.layout import TEXT, features_dir, text_file, text_path, vocab_dir
+from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.systems import Mix, System, language_tag
-from stxfer.prepare.texts import named_sentences, text_path
+from stxfer.prepare.texts import named_sentences
 from stxfer.text.vocab import MODEL, TOKENS, describe, train_vocab, unknown_characters
 
 log = logging.getLogger(__name__)
@@ -21,11 +23,9 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
                 allow_stale: bool = False) -> dict[str, int]:
     """Make ``dump/vocab/<name>`` of each that is declared; return the number of tokens of each.
 
-    Texts are named ``<set>`` (its transcript), ``<set>/text.<lang>.<label>`` (a translation of it) or
-    ``bitext.<lang>`` (a side of the MT training data; ``bitext`` is the source language's for the vocabulary
-    ``source``, else the target language's). An experiment file that
-    names test or dev text is refused when it is read. Whatever else systems of a vocabulary learn has to be written in
-    it, too; a text of theirs that is not there yet is left to their training to miss.
+    For the texts they are learnt from see :func:`stxfer.experiment.lineage.vocab_text`. An experiment file that names
+    test or dev text is refused when it is read. Whatever else systems of a vocabulary learn has to be written in it,
+    too; a text of theirs that is not there yet is left to their training to miss.
 
     Raises:
         DataError: a text is not there, or is empty, or a character that a system learns has no piece.
@@ -36,7 +36,7 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
         paths = [text_path(text, language, experiment.labels, dump) for text in vocab.text]
         out = vocab_dir(dump, name)
         learnt = _learnt(experiment, name, dump, paths)
-        stage = Stage(f"vocab {name}", out, [*paths, *learnt], vocab)
+        stage = Stage(f"vocab {name}", out, [*paths, *learnt], vocab, "vocab", declared=Lineage(experiment, dump))
         if stage.needed(force=force, allow_stale=allow_stale):
             out.mkdir(parents=True, exist_ok=True)
             stage.marker.unlink(missing_ok=True)  # of the vocabulary that is replaced
@@ -59,7 +59,7 @@ def _learnt(experiment: Experiment, name: str, dump: Path, paths: Collection[Pat
     for system in experiment.systems.values():
         parts: tuple[System | Mix, ...] = (system, *system.mix)
         for path in (text_file(part, dump) for part in parts):
-            if system.vocab == name and path not in paths and path.exists():
+            if system.vocab == name and path not in paths and (path.exists() or is_recorded(path)):
                 found.setdefault(path, []).append(system.name)
     return found
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write, read_json, write_json
+from stxfer.core.marker import is_recorded
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import LEAKS, decode_dir, mt_scores, prepared_dir, report_dir, system_dir
+from stxfer.experiment.lineage import Lineage
 from stxfer.report.markdown import markdown
 from stxfer.report.plot import plot_report
 from stxfer.report.results import Run, collect_results, headline_metric, read_runs, trained_runs, unscorable
@@ -42,9 +44,9 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
         DataError: a requested system is not scored, or no target system is.
         StaleError: scores were made from something that has changed since.
     """
-    unscored = unscorable(experiment, dump)
-    runs = read_runs(experiment, expdir, systems=systems, seeds=seeds, unscored=unscored,
-                             allow_stale=allow_stale)
+    unscored, lineage = unscorable(experiment, dump), Lineage(experiment, dump, expdir)
+    runs = read_runs(experiment, expdir, systems=systems, seeds=seeds, unscored=unscored, declared=lineage,
+                     allow_stale=allow_stale)
     targets = {name: of_system for name, of_system in runs.items() if of_system[0].system.kind == "target"}
     if not targets:
         raise DataError(f"{expdir}: no target system is scored; a report needs at least one. "
@@ -55,14 +57,14 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
     of_training = [decode_dir(expdir, way.system, seed, way.variant) if way.name in runs else
                    system_dir(expdir, way.name, seed) for way, seed in trained]
     leaks = prepared_dir(dump) / LEAKS
-    found = [leaks] if leaks.exists() else []
+    found = [leaks] if leaks.exists() or is_recorded(leaks) else []
     stage = Stage("report", out, inputs=[*(run.path for of_system in runs.values() for run in of_system), *of_training,
                                          *mt_scores(expdir).values(), *found],
                   options={"name": experiment.name, "systems": used, "unscored": unscored,
                            "trained": [[way.name, seed] for way, seed in trained],
-                           "compare": [list(p) for p in experiment.compare], "config": config, "command": command})
-    whole = all((out / name).exists() for name in FILES)
-    if not stage.needed(force=force or not whole, allow_stale=allow_stale):
+                           "compare": [list(p) for p in experiment.compare], "config": config, "command": command},
+                  step="report", declared=lineage)
+    if not stage.needed(force=force, allow_stale=allow_stale):
         return Report(out, read_json(out / "results.json"))
     results = collect_results(experiment, expdir, runs, unscored) | {"leaks": read_json(leaks) if found else None}
     how = [("command", command), ("config", config),

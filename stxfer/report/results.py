@@ -16,7 +16,8 @@ import numpy as np
 import stxfer
 from stxfer.core.errors import DataError, StaleError
 from stxfer.core.fileio import read_json
-from stxfer.core.stage import MARKER, check_fresh
+from stxfer.core.fresh import Declared, check_input
+from stxfer.core.marker import MARKER
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import SCORE, UTTERANCES, decode_dir, mt_scores, score_dir, system_dir
 from stxfer.experiment.systems import System
@@ -93,7 +94,8 @@ def unscorable(experiment: Experiment, dump: Path) -> dict[str, str]:
 
 
 def read_runs(experiment: Experiment, expdir: Path, *, systems: Sequence[str] = (), seeds: Sequence[int] = (),
-              unscored: Collection[str] = (), allow_stale: bool = False) -> dict[str, list[Run]]:
+              unscored: Collection[str] = (), declared: Declared | None = None,
+              allow_stale: bool = False) -> dict[str, list[Run]]:
     """Read the scores of each system, in the config's order; one run a seed.
 
     Every requested system and seed (none named: all of the config) must be there, but for those ``unscored``;
@@ -101,7 +103,8 @@ def read_runs(experiment: Experiment, expdir: Path, *, systems: Sequence[str] = 
 
     Raises:
         DataError: a requested one is not scored, or runs were scored against different references.
-        StaleError: a requested one was scored on something that has changed since.
+        StaleError: a requested one was scored on something that has changed since, or by other options than
+            ``declared``.
     """
     wanted = {decoded.name for decoded in experiment.select_decoded(systems)} - set(unscored)
     wanted_seeds = tuple(seeds) or experiment.seeds
@@ -117,8 +120,8 @@ def read_runs(experiment: Experiment, expdir: Path, *, systems: Sequence[str] = 
                 continue
             try:
                 if not allow_stale:
-                    check_fresh(path)
-            except StaleError as error:
+                    check_input(path, declared)
+            except (DataError, StaleError) as error:
                 if requested:
                     raise
                 log.warning("%s seed %d is left out of the report: %s", name, seed, error)

@@ -11,7 +11,8 @@ from typing import Any
 from stxfer.audio.perturb import distinct_seconds
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write, read_json, write_json
-from stxfer.core.stage import MARKER, Stage
+from stxfer.core.marker import MARKER, is_recorded
+from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import (
     DURATIONS,
@@ -23,6 +24,7 @@ from stxfer.experiment.layout import (
     score_dir,
     system_dir,
 )
+from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.variants import DecodedSystem
 from stxfer.kaldi.table import read_table
 from stxfer.score import asr, st
@@ -50,7 +52,7 @@ def score_system(experiment: Experiment, decoded: DecodedSystem, seed: int, *, d
     """
     system = decoded.system
     hyp_dir, out = (where(expdir, system, seed, decoded.variant) for where in (decode_dir, score_dir))
-    what = f"{decoded.name} seed {seed}"
+    what, trained = f"{decoded.name} seed {seed}", system_dir(expdir, system.name, seed)
     if not (hyp_dir / MARKER).exists():
         raise DataError(f"{hyp_dir}: {what} is not decoded. Run stage decode first: "
                         f"--stage decode --systems {decoded.name} --seeds {seed}")
@@ -59,10 +61,12 @@ def score_system(experiment: Experiment, decoded: DecodedSystem, seed: int, *, d
     norm = experiment.profile(language)
     ref_path = reference_path(experiment, system, dump)
     dur_path, spk_path = features_dir(dump, system.data) / DURATIONS, ref_path.with_name("utt2spk")
-    inputs = [hyp_dir, ref_path, dur_path, *([spk_path] if spk_path.exists() else [])]
+    inputs = [hyp_dir, ref_path, dur_path, *([spk_path] if spk_path.exists() or is_recorded(spk_path) else [])]
     stage = Stage(f"score {what}", out, inputs=inputs,
                   options={"norm": norm.identity, "metrics": list(st.METRICS if is_st else asr.metrics(norm.spaced)),
-                           **({"bleu": st.usable_tokeniser(norm.bleu)} if is_st else {})})
+                           **({"bleu": st.usable_tokeniser(norm.bleu)} if is_st else {})},
+                  step="score", reads=[trained / INFO] if is_recorded(trained / INFO) else [],
+                  declared=Lineage(experiment, dump, expdir))
     if not stage.needed(force=force, allow_stale=allow_stale):
         done: dict[str, Any] = read_json(out / SCORE)
         return done
@@ -77,7 +81,7 @@ def score_system(experiment: Experiment, decoded: DecodedSystem, seed: int, *, d
                     what, len(missing), len(refs), missing[0])
     metrics, counts = (_score_st if is_st else _score_asr)(refs, paired, norm)
     score = {"system": decoded.name, "seed": seed, "set": system.test_set, "task": system.task,
-             **_train_hours(system_dir(expdir, system.name, seed), dur_path, what),
+             **_train_hours(trained, dur_path, what),
              "speakers": _speakers(spk_path, refs), "missing": len(missing),
              "metrics": metrics}
     with atomic_write(out / UTTERANCES) as handle:

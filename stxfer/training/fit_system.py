@@ -11,7 +11,8 @@ from typing import Any
 from stxfer.audio.pretrained import dumped_layers
 from stxfer.core.errors import ConfigError, DataError, StaleError
 from stxfer.core.fileio import atomic_dir, locked
-from stxfer.core.stage import MARKER, Stage
+from stxfer.core.marker import MARKER
+from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import (
     CONFIG,

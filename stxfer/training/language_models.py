@@ -15,6 +15,7 @@ from stxfer.core.mistakes import nearest
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import INFO, TEXT, TRAIN_LOG, lm_dir, prepared_dir, vocab_dir
+from stxfer.experiment.lineage import Lineage
 from stxfer.prepare.lm_text import LENGTHS, lm_dev_text, lm_language, lm_texts, write_lm_text
 from stxfer.text.leaks import HELD_OUT
 from stxfer.training.launch import TrainingLog, threads_each
@@ -37,7 +38,8 @@ def lm_stage(experiment: Experiment, name: str, dump: Path, exp: Path) -> Stage:
     options = {"text": list(lm.text), "model": lm.model, "phases": lm.train, "seed": SEED,
                "leaks": experiment.prepare.leaks,
                "normalisation": experiment.profile(lm_language(experiment, lm)).identity}
-    return Stage(f"training of language model {name}", lm_dir(exp, name), inputs, options)
+    return Stage(f"training of language model {name}", lm_dir(exp, name), inputs, options, "lm",
+                 declared=Lineage(experiment, dump, exp))
 
 
 def train_language_models(experiment: Experiment, config: Path, dump: Path, exp: Path, *, nj: int = 2,

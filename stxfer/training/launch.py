@@ -11,11 +11,15 @@ from stxfer.audio.hub import open_hub_model, whisper_files
 from stxfer.core.commands import command_line
 from stxfer.core.errors import ConfigError
 from stxfer.core.jobs import Job, run_jobs
-from stxfer.core.stage import MARKER, Stage
+from stxfer.core.marker import MARKER, is_recorded
+from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import (
     CHECKSUMS,
     CONFIG,
+    DURATIONS,
+    FEATS,
+    FRAMES,
     TRAIN_LOG,
     features_dir,
     parameters,
@@ -24,6 +28,7 @@ from stxfer.experiment.layout import (
     text_file,
     vocab_dir,
 )
+from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.systems import Mix, System
 
 EPOCH = re.compile(r"(\d+)epoch results: \[train\] (.*?), \[valid\] (.*)$")
@@ -45,6 +50,9 @@ def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, 
     parts: list[System | Mix] = [system, *system.mix]
     for part in parts:
         inputs += [features_dir(dump, part.data) / CHECKSUMS, text_file(part, dump)]
+    heard = sorted({system.dev_set, *(part.data for part in parts)})
+    reads = [path for data in heard for table in (FEATS, FRAMES, DURATIONS)
+             if is_recorded(path := features_dir(dump, data) / table)]
     options = {"system": system, "seed": seed, "model": dict(experiment.model),
                "phases": experiment.train[system.phases]}
     if frontend := experiment.model.get("frontend_conf"):
@@ -53,7 +61,8 @@ def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, 
         inputs.append(system_dir(exp, system.parent, seed))
     elif system.init is not None:
         inputs += [parameters(Path(system.init.model)), Path(system.init.model) / CONFIG]
-    return Stage(name, out, list(dict.fromkeys(inputs)), options)
+    return Stage(name, out, list(dict.fromkeys(inputs)), options, system.step, reads,
+                 declared=Lineage(experiment, dump, exp))
 
 
 def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, exp: Path, *,

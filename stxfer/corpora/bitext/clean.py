@@ -12,6 +12,7 @@ from typing import Any
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir, atomic_write, read_json, write_json
+from stxfer.core.fresh import Declared
 from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.directory import PARTS, bitext_files, iter_pairs, raw_side, write_pairs
 from stxfer.corpora.bitext.lines import Pair
@@ -29,7 +30,7 @@ SHOWN = 200  # characters of an example
 def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], languages: Sequence[str],
                  held_out: Mapping[str, str], sources: Sequence[Path], *, leaks: str = "remove",
                  clean: CleanOptions | None = None, profiles: Mapping[str, Profile] = PROFILES, force: bool = False,
-                 allow_stale: bool = False) -> dict[str, Any]:
+                 allow_stale: bool = False, declared: Declared | None = None) -> dict[str, Any]:
     """Normalise a bitext and clean its training part.
 
     Of dev and test only pairs with an empty side are dropped: what is scored is not chosen here. ``out``
@@ -48,7 +49,7 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
         clean: what else is dropped; none given: the defaults.
         profiles: how text is normalised, by language.
         force: do it again although it is finished.
-        allow_stale: see :class:`stxfer.core.stage.Stage`.
+        allow_stale: see :class:`stxfer.core.stage.Stage`, as ``declared``.
 
     Returns:
         The number of pairs by part, and ``leaks``, see :func:`stxfer.text.leaks.leak_report`.
@@ -61,7 +62,7 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
     rules = [of_bitext(profile(lang, profiles), clean.square) for lang in languages]
     stage = Stage("prepare bitext", out, [*bitext_files(raw, languages), *sources],
                   {"languages": list(languages), "profiles": [rule.identity for rule in rules], "leaks": leaks,
-                   "clean": clean})
+                   "clean": clean}, "prepare", declared=declared)
     if stage.needed(force=force, allow_stale=allow_stale):
         report: dict[str, Any] = {}
         forbidden = dict(held_out)

@@ -43,7 +43,7 @@ def bitext_of_sets(data: str | os.PathLike[str], out: str | os.PathLike[str], la
             raise DataError(f"{path}: no such file; prepare this set with its translations first")
     out = Path(out)
     stage = Stage(f"bitext of {prefix}", out, [path for both in tables.values() for path in both],
-                  {"languages": list(languages), "prefix": prefix})
+                  {"languages": list(languages), "prefix": prefix}, "data")
     if stage.needed(force=force, allow_stale=allow_stale):
         pairs = {part: _pairs(both, spoken) for part, both in tables.items()}
         with atomic_dir(out) as directory:

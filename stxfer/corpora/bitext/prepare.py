@@ -61,7 +61,7 @@ def prepare_bitext(corpora: Sequence[str | os.PathLike[str]], out: str | os.Path
         raise DataError(f"{' '.join(map(str, corpora))}: no part train")
     stage = Stage("bitext", out, [path for source in sources for path in source.files],
                   {"languages": list(languages), "split": wanted, "seed": seed if wanted else 0,
-                   "parts": [source.part for source in sources]})
+                   "parts": [source.part for source in sources]}, "data")
     if stage.needed(force=force, allow_stale=allow_stale):
         counts: dict[str, int] = {}
         with atomic_dir(out) as directory:

@@ -67,7 +67,7 @@ def prepare_synthetic(out: str | os.PathLike[str], options: SyntheticOptions = D
     out = Path(out)
     sets = sample_sets(options)
     made = [bitext_dir(out)]
-    stage = Stage("synthetic bitext", made[0], options=options)
+    stage = Stage("synthetic bitext", made[0], options=options, step="data")
     if stage.needed(force=force, allow_stale=allow_stale):
         with atomic_dir(made[0]) as folder:
             for part in PARTS:

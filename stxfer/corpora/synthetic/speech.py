@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from stxfer.core.fileio import atomic_dir
+from stxfer.core.digests import file_digest
+from stxfer.core.fileio import atomic_dir, atomic_write
 from stxfer.core.pool import HERE, Pool
 from stxfer.core.progress import Progress
 from stxfer.core.stage import Stage
@@ -25,6 +26,7 @@ SAMPLE_RATE = 16000
 _UP, _DOWN = 320, 441  # 22,050 Hz to 16,000 Hz
 _PAUSE = 0.1  # seconds of silence kept at the end
 _SHARD = 25
+AUDIO_SUMS = "audio.sha256"  # digests of a set's recordings, as sha256sum checks them
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,12 @@ def _record_all(name: str, jobs: Sequence[Job], pool: Pool) -> dict[str, float]:
     return durations
 
 
+def _write_sums(directory: Path, recordings: Iterable[Path]) -> None:
+    with atomic_write(directory / AUDIO_SUMS) as handle:
+        handle.writelines(f"{file_digest(path, keep=True)}  {os.path.relpath(path, directory.absolute())}\n"
+                          for path in recordings)
+
+
 def speak_set(out: str | os.PathLike[str], name: str, sentences: Sequence[str], speakers: Sequence[Speaker], *,
               texts: Mapping[str, Sequence[str]] | None = None, room: Room = Room(), seed: int = 1,
               pool: Pool = HERE, inputs: Iterable[str | os.PathLike[str]] = (),
@@ -135,10 +143,13 @@ def speak_set(out: str | os.PathLike[str], name: str, sentences: Sequence[str], 
     content = hashlib.sha256(repr((list(sentences), {k: list(v) for k, v in (texts or {}).items()})).encode())
     stage = Stage(f"speak {name}", directory, inputs=inputs, options={
         "sentences": len(sentences), "content": content.hexdigest()[:16], "seed": seed, **asdict(room),
-        "speakers": [asdict(speaker) for speaker in speakers], "audio": str(audio), **(options or {})})
+        "speakers": [asdict(speaker) for speaker in speakers], "audio": str(audio), **(options or {})},
+        step="data", also=("spk2utt", AUDIO_SUMS))
     utts = [f"{speakers[k % len(speakers)].id}-{name}-{k + 1:06d}" for k in range(len(sentences))]
-    whole = all((audio / f"{utt}.flac").exists() for utt in utts)
-    if not stage.needed(force=force or not whole, allow_stale=allow_stale):
+    recordings = [audio / f"{utt}.flac" for utt in utts]
+    if stage.changes() == [] and not (directory / AUDIO_SUMS).exists() and all(path.exists() for path in recordings):
+        _write_sums(directory, recordings)  # of an older version
+    if not stage.needed(force=force, allow_stale=allow_stale):
         return directory
     with atomic_dir(audio) as folder:
         jobs = [Job(utt, text, speakers[k % len(speakers)], str(folder / f"{utt}.flac"), room, seed)
@@ -149,6 +160,7 @@ def speak_set(out: str | os.PathLike[str], name: str, sentences: Sequence[str], 
         text=dict(zip(utts, sentences, strict=True)), utt2spk={job.utt: job.speaker.id for job in jobs},
         utt2dur=durations,
         texts={file: dict(zip(utts, lines, strict=True)) for file, lines in (texts or {}).items()}))
+    _write_sums(directory, recordings)
     stage.finish([directory / file for file in ("wav.scp", "text", "utt2spk", "utt2dur", *(texts or {}))])
     log.info("%s: %d utterances, %.1f minutes, %d speakers", directory, len(utts), sum(durations.values()) / 60,
              len({job.speaker.id for job in jobs}))

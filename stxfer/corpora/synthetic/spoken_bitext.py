@@ -138,7 +138,7 @@ def speak_bitext(bitext: str | os.PathLike[str], out: str | os.PathLike[str], la
     out = Path(out)
     stage = Stage("rest of the spoken bitext", bitext_dir(out), files, Spread(options, {
         "languages": list(languages), "profiles": [profile(lang, profiles).identity for lang in languages],
-        "version": _VERSION}))
+        "version": _VERSION}), "data")
     if stage.needed(force=force, allow_stale=allow_stale):
         with atomic_dir(bitext_dir(out)) as folder:
             for part in PARTS:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from stxfer.core.stage import digest
+from stxfer.core.fresh import digest
 from stxfer.experiment.labels import Label
 from stxfer.experiment.training import MtDecoding
 from stxfer.mt.translator import Translator

@@ -1,0 +1,136 @@
+"""Markers: what a finished stage's directory says of itself, and whether its files are still what the stage wrote.
+
+``.stage.json`` holds the stage's name, options, the digests of its inputs and of its outputs. An output whose name ends
+in ``.sha256`` lists the digests of further outputs, as ``sha256sum`` writes and checks them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stxfer.core.digests import file_digest
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import read_json, write_json
+
+MARKER = ".stage.json"
+LIST = ".sha256"  # ends the name of an output that lists digests of others
+MISSING, CHANGED = "missing", "changed"
+_parsed: dict[Path, tuple[tuple[int, int, int], dict[str, Any]]] = {}
+
+
+class DamagedError(DataError):
+    """A marker that no stage has written like this."""
+
+
+def total(digests: Mapping[str, str]) -> str:
+    """Return the digest of a directory: of the digests of its outputs, by name."""
+    return _sha256(dict(digests))
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def write_marker(directory: Path, content: Mapping[str, Any]) -> None:
+    """Write a directory's marker, with a digest of its own."""
+    plain = json.loads(json.dumps({key: value for key, value in content.items() if key != "seal"}))
+    write_json(directory / MARKER, {**plain, "seal": _sha256(plain)})
+
+
+def read_marker(directory: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the content of a directory's marker.
+
+    Raises:
+        DataError: there is none.
+        DamagedError: it is not as a stage has written it.
+    """
+    path = Path(directory) / MARKER
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"{directory}: not finished (no {MARKER}); run the stage that makes it first") from None
+    key = (found.st_ino, found.st_mtime_ns, found.st_size)
+    if path not in _parsed or _parsed[path][0] != key:
+        _parsed[path] = key, _read(path)
+    return _parsed[path][1]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        marker = read_json(path)
+    except DataError as error:
+        raise DamagedError(str(error)) from None
+    if not isinstance(marker, dict) or not {"stage", "digest", "options", "inputs"} <= marker.keys():
+        raise DamagedError(f"{path}: not a stage's marker; remove it and run its stage again")
+    plain = {key: value for key, value in marker.items() if key != "seal"}
+    sealed = marker.get("seal", _sha256(plain)) == _sha256(plain)  # older versions sealed none
+    if not sealed or total(marker.get("outputs", {})) != marker["digest"]:
+        raise DamagedError(f"{path}: changed since its stage has written it; remove it and run its stage again")
+    return plain
+
+
+def is_recorded(path: Path) -> bool:
+    """Tell whether a file is, or was, an output of the stage whose directory it lies in."""
+    return (path.parent / MARKER).exists() and path.name in _own(read_marker(path.parent))
+
+
+def run_again(marker: Mapping[str, Any]) -> str:
+    """Return how to make the outputs of a marker's stage again."""
+    step = marker.get("step")
+    return f"run stage '{step}' again ({marker['stage']})" if step else f"run its stage again ({marker['stage']})"
+
+
+def listed(directory: str | os.PathLike[str], marker: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digests that the lists among a directory's outputs hold, by file name.
+
+    A list that is missing, or is not the stage's, holds none.
+    """
+    found: dict[str, str] = {}
+    for name, digest in _own(marker).items():
+        if name.endswith(LIST) and output_digest(directory, name) == digest:
+            lines = (Path(directory) / name).read_text(encoding="utf-8").splitlines()
+            found |= {file: of for of, _, file in (line.partition("  ") for line in lines) if file}
+    return found
+
+
+def _own(marker: Mapping[str, Any]) -> dict[str, str]:
+    return {**marker.get("outputs", {}), **marker.get("also", {})}
+
+
+def recorded_outputs(directory: str | os.PathLike[str], marker: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digests of all outputs by file name, those that an output lists among them."""
+    return {**_own(marker), **listed(directory, marker)}
+
+
+def wrong_outputs(directory: str | os.PathLike[str], marker: Mapping[str, Any],
+                  names: Collection[str] | None = None, *, lists: bool = True) -> Iterator[tuple[str, str]]:
+    """Yield the outputs that are not as the stage has left them, each with :data:`MISSING` or :data:`CHANGED`.
+
+    Args:
+        directory: the stage's.
+        marker: its content.
+        names: look at no others; None: at all.
+        lists: look at the files whose digests an output lists, too.
+    """
+    recorded = _own(marker)
+    if lists and (names is None or any(name.endswith(LIST) for name in names)):
+        recorded |= listed(directory, marker)
+    for name, digest in recorded.items():
+        if names is not None and name not in names:
+            continue
+        found = output_digest(directory, name)
+        if found != digest:
+            yield name, MISSING if found is None else CHANGED
+
+
+def output_digest(directory: str | os.PathLike[str], name: str) -> str | None:
+    """Return the digest of an output as it is now; None if it is not there."""
+    try:
+        return file_digest(Path(directory) / name, keep=True)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None

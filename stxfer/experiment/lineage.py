@@ -1,0 +1,179 @@
+"""Whether the stages of a work directory were made as an experiment says now, wherever a run starts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stxfer.core.fresh import WATCHED
+from stxfer.core.options import Options, Spread, differences
+from stxfer.experiment import layout
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.systems import Mix, System
+from stxfer.experiment.translators import OPTIONS
+from stxfer.experiment.variants import MARK
+from stxfer.kaldi.datadir import text_language
+
+# A key of the experiment file, what the marker has recorded, and what the file says now.
+_Declared = tuple[str, Any, Any]
+_NOT_DECLARED = ("audio", "held_out")  # what markers of prepared sets record beside options
+
+
+class Lineage:
+    """Compares the options in a stage's marker with those of an experiment (:data:`stxfer.core.fresh.Declared`).
+
+    Args:
+        experiment: the experiment.
+        dump: the directory of prepared data; raw data lies beside it.
+        exp: the directory of experiments; none given: ``exp`` beside ``dump``.
+    """
+
+    def __init__(self, experiment: Experiment, dump: Path, exp: Path | None = None) -> None:
+        self._experiment, self._dump, self._exp = experiment, dump, exp or dump.with_name(layout.EXP.name)
+        self._rules: Mapping[str, Callable[..., Iterator[_Declared]]] = {
+            layout.DATA.name: self._data, layout.PREPARE: self._prepare, layout.FEATURES: self._features,
+            layout.VOCAB: self._vocab, layout.LABELS: self._labels, layout.TRANSLATIONS: self._translations,
+            layout.LM: self._lm, layout.MT: self._mt, layout.MT_SCORE: self._mt_score, layout.SYSTEM: self._system,
+            layout.DECODE: self._decode, layout.SCORES: self._scores}
+
+    def __call__(self, directory: Path, marker: Mapping[str, Any]) -> list[str]:
+        """Return ``train.target[0].lr (0.002 -> 0.001)`` for each option that is another now.
+
+        What the experiment file says nothing of, and what an older version did not record, is not compared.
+        """
+        what, *names = layout.place(directory, self._dump, self._exp) or ("",)
+        found: list[str] = []
+        with contextlib.suppress(KeyError):  # an older version has not recorded what follows
+            for key, was, now in self._rules[what](marker, *names) if what in self._rules else ():
+                found += differences(was, now, key)
+        return found
+
+    def _data(self, marker: Mapping[str, Any], name: str) -> Iterator[_Declared]:
+        """Of stage 1 what commands take from the file: ``prepare_synthetic``, ``speak_bitext``, ``take_sets``."""
+        data, was = self._experiment.data, marker["options"]
+        stage = marker["stage"]
+        if stage == "synthetic bitext":
+            yield "data", was, data.synthetic
+        elif stage == "rest of the spoken bitext":
+            yield "data.speak_bitext", _of(was, data.speak_bitext), data.speak_bitext
+        elif stage == f"take {name}":
+            hours = data.hours.get(name)
+            yield f"data.hours.{name}", was["hours"], hours
+            yield "data.seed", was["seed"], data.seed if hours else None
+        elif stage == f"speak {name}" and marker["inputs"]:
+            yield "data.speak_bitext.seed", was["seed"], data.speak_bitext.seed
+            yield "data.speak_bitext.rate", was["rate"], data.speak_bitext.rate
+        elif stage == f"speak {name}":
+            yield f"data.{name}", was["sentences"], getattr(data, name, None)
+            yield "data.seed", was["seed"], data.seed
+            side = "source" if name.startswith("src_") else "target"
+            yield f"data.{side}_rate", was["rate"], getattr(data, f"{side}_rate")
+
+    def _prepare(self, marker: Mapping[str, Any], name: str) -> Iterator[_Declared]:
+        was, options = marker["options"], self._experiment.prepare
+        if name == "bitext":
+            languages = [self._experiment.source_lang, self._experiment.target_lang]
+            yield "languages", was["languages"], languages
+            for language, before in zip(languages, was["profiles"], strict=True):
+                yield self._normalised(language, before)
+            yield "prepare.leaks", was["leaks"], options.leaks
+            yield "mt.clean", was["clean"], self._experiment.mt.clean
+            return
+        for file, before in was["profiles"].items():
+            yield self._normalised(options.language(name) if file == "text" else text_language(file), before)
+        recorded = {key: value for key, value in was.items() if key not in (*_NOT_DECLARED, "profiles")}
+        yield "prepare", recorded, Spread(options, options.without_effect(name))
+
+    def _features(self, marker: Mapping[str, Any], name: str) -> Iterator[_Declared]:
+        was, features = marker["options"], self._experiment.features
+        yield "features.kind", was.get("kind", "fbank"), features.kind
+        if features.kind == was.get("kind") == "pretrained":
+            yield "features.stride", was["stride"], features.stride
+            yield "features.padded", was.get("padded", False), features.padded
+            if features.layer:
+                yield "features.layer", was["layer"], features.layer
+            if marker.get(WATCHED):
+                yield ("features.model", sorted({str(Path(path).parent) for path in marker[WATCHED]}),
+                       [str(Path(features.model).absolute())])
+
+    def _vocab(self, marker: Mapping[str, Any], name: str) -> Iterator[_Declared]:
+        if name in self._experiment.vocab:
+            vocab = self._experiment.vocab[name]
+            yield f"vocab.{name}", marker["options"], vocab
+            language = self._experiment.source_lang if name == "source" else self._experiment.target_lang
+            paths = {str(layout.text_path(text, language, self._experiment.labels, self._dump)) for text in vocab.text}
+            # Beside its texts a vocabulary is held against what systems learn.
+            systems = self._experiment.systems.values()
+            parts: list[System | Mix] = [*systems, *(part for system in systems for part in system.mix)]
+            learnt = {str(layout.text_file(part, self._dump)) for part in parts} - paths
+            yield f"vocab.{name}.text", sorted(marker["inputs"].keys() - learnt), sorted(paths)
+
+    def _labels(self, marker: Mapping[str, Any], name: str, _: str) -> Iterator[_Declared]:
+        if name in self._experiment.labels:
+            was, label = marker["options"], self._experiment.labels[name]
+            yield f"labels.{name}.filters", was["filters"], label.filters
+            yield f"labels.{name}.mix", was["mix"], dict(label.mix)
+            yield f"labels.{name}.seed", was["seed"], label.seed
+            yield self._normalised(self._experiment.target_lang, was["normalisation"])
+
+    def _translations(self, marker: Mapping[str, Any], name: str, _: str) -> Iterator[_Declared]:
+        if name in self._experiment.labels:
+            was, label = marker["options"]["translator"], self._experiment.labels[name]
+            if was["kind"] in OPTIONS:
+                yield f"labels.{name}.translator", was["kind"], label.translator
+            if was["kind"] == label.translator:
+                yield f"labels.{name}", was["options"], label.options
+            if "decode" in was:
+                yield "decode.mt", was["decode"], self._experiment.decode_mt
+            yield f"labels.{name}.nbest", marker["options"]["nbest"], label.nbest
+
+    def _mt(self, marker: Mapping[str, Any], name: str) -> Iterator[_Declared]:
+        was, mt = marker["options"], self._experiment.mt
+        pairs = getattr(getattr(self._experiment.labels.get(name), "options", None), "pairs", was["pairs"])
+        yield f"labels.{name}.pairs", was["pairs"], pairs
+        yield "mt.vocab", was["vocab"], mt.vocab
+        yield "mt.joint", was["joint"], mt.joint
+        yield "mt.model", was["model"], dict(mt.model)
+        yield "mt.train", was["phases"], mt.train
+
+    def _mt_score(self, marker: Mapping[str, Any], _: str) -> Iterator[_Declared]:
+        yield self._normalised(self._experiment.target_lang, marker["options"]["normalisation"])
+
+    def _lm(self, marker: Mapping[str, Any], name: str) -> Iterator[_Declared]:
+        if name in self._experiment.lm:
+            was, lm = marker["options"], self._experiment.lm[name]
+            yield f"lm.{name}.text", was["text"], list(lm.text)
+            yield f"lm.{name}.model", was["model"], lm.model
+            yield f"lm.{name}.train", was["phases"], lm.train
+            yield "prepare.leaks", was["leaks"], self._experiment.prepare.leaks
+
+    def _system(self, marker: Mapping[str, Any], name: str) -> Iterator[_Declared]:
+        if name in self._experiment.systems:
+            was, system = marker["options"], self._experiment.systems[name]
+            yield f"systems.{name}", was["system"], system
+            yield "model", was["model"], dict(self._experiment.model)
+            yield f"train.{system.phases}", was["phases"], self._experiment.train[system.phases]
+
+    def _decode(self, marker: Mapping[str, Any], name: str, decoded_set: str) -> Iterator[_Declared]:
+        variant = decoded_set.partition(MARK)[2]
+        for way in self._experiment.decoded.values():
+            if (way.system.name, way.variant) == (name, variant):
+                key = f"variants.{variant}" if variant else "decode"
+                yield f"{key}.{way.system.kind}", marker["options"], way.options
+
+    def _scores(self, marker: Mapping[str, Any], name: str, _: str) -> Iterator[_Declared]:
+        if name in self._experiment.systems:
+            source = self._experiment.systems[name].kind == "source"
+            language = self._experiment.source_lang if source else self._experiment.target_lang
+            yield self._normalised(language, marker["options"]["norm"])
+
+    def _normalised(self, language: str, before: str) -> _Declared:
+        return f"normalise.{language}", before, self._experiment.profile(language).identity
+
+
+def _of(recorded: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    """Return what a marker has recorded of options that stand beside others."""
+    known = type(options).__dataclass_fields__  # type: ignore[attr-defined]
+    return {key: value for key, value in recorded.items() if key in known}
