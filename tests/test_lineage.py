@@ -46,7 +46,7 @@ def finished(e: Experiment) -> dict[str, Stage]:
         "prepare": Stage("prepare tgt_train", prepared_dir(DUMP, "tgt_train"), (), Spread(e.prepare, {
             "profiles": rules, "audio": "", "held_out": "", **e.prepare.without_effect("tgt_train")})),
         "bitext": Stage("prepare bitext", prepared_dir(DUMP, "bitext"), (), clean),
-        "features": Stage("features tgt_train", features_dir(DUMP, "tgt_train"), (), {"num_mel": 80}),
+        "features": Stage("features tgt_train", features_dir(DUMP, "tgt_train"), (), {"num_mel": 80, "compression": "8bit"}),
         "mt": mt_stage(e, "mt", DUMP, EXP),
         "translations": Stage("translations of labels mt src_dev", DUMP / "translations/mt/src_dev", (), translated),
         "labels": Stage("labels mt src_dev", label_dir(DUMP, "mt", "src_dev"), (), labelled),
@@ -82,6 +82,7 @@ def differences(stages: dict[str, Stage], now: Experiment) -> dict[str, list[str
     ({"normalise": {"sw": {"digits": "remove"}}},
      dict.fromkeys(("prepare", "bitext", "labels", "mt score", "score"), "normalise.sw ('norm:sw.")),
     ({"features": {"kind": "pretrained", "model": "w"}}, {"features": "features.kind ('fbank' -> 'pretrained')"}),
+    ({"features": {"compression": "none"}}, {"features": "features.compression ('8bit' -> 'none')"}),
     ({"labels": {"mt": {"pairs": 9}}}, {"mt": "labels.mt.pairs (0 -> 9)", "translations": "labels.mt.pairs (0 -> 9)"}),
     ({"labels": {"mt": {"filters": {"repetition": 3}}}}, {"labels": "labels.mt.filters.repetition (0 -> 3)"}),
     ({"mt": {"vocab": 90}}, {"mt": "mt.vocab (100 -> 90)"}),

@@ -11,6 +11,7 @@ from stxfer.core.fresh import WATCHED
 from stxfer.core.options import Options, Spread, differences
 from stxfer.experiment import layout
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.features import ALL
 from stxfer.experiment.systems import Mix, System
 from stxfer.experiment.translators import OPTIONS
 from stxfer.experiment.variants import MARK
@@ -89,11 +90,14 @@ class Lineage:
     def _features(self, marker: Mapping[str, Any], name: str) -> Iterator[_Declared]:
         was, features = marker["options"], self._experiment.features
         yield "features.kind", was.get("kind", "fbank"), features.kind
+        if "compression" in was:
+            yield "features.compression", was["compression"], features.compression
         if features.kind == was.get("kind") == "pretrained":
             yield "features.stride", was["stride"], features.stride
             yield "features.padded", was.get("padded", False), features.padded
-            if features.layer:
-                yield "features.layer", was["layer"], features.layer
+            layers = [was["layer"]] if isinstance(was["layer"], int) else was["layer"]
+            if features.layer and (features.layer != ALL or len(layers) == 1):
+                yield "features.layer", layers, features.layer
             if marker.get(WATCHED):
                 yield ("features.model", sorted({str(Path(path).parent) for path in marker[WATCHED]}),
                        [str(Path(features.model).absolute())])
