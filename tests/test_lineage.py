@@ -46,7 +46,7 @@ def finished(e: Experiment) -> dict[str, Stage]:
         "prepare": Stage("prepare tgt_train", prepared_dir(DUMP, "tgt_train"), (), Spread(e.prepare, {
             "profiles": rules, "audio": "", "held_out": "", **e.prepare.without_effect("tgt_train")})),
         "bitext": Stage("prepare bitext", prepared_dir(DUMP, "bitext"), (), clean),
-        "features": Stage("features tgt_train", features_dir(DUMP, "tgt_train"), (), {"num_mel": 80, "compression": "8bit"}),
+        "features": Stage("features tgt_train", features_dir(DUMP, "tgt_train"), (), {"compression": "8bit"}),
         "mt": mt_stage(e, "mt", DUMP, EXP),
         "translations": Stage("translations of labels mt src_dev", DUMP / "translations/mt/src_dev", (), translated),
         "labels": Stage("labels mt src_dev", label_dir(DUMP, "mt", "src_dev"), (), labelled),

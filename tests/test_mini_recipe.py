@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-RUN = Path(__file__).resolve().parents[1] / "egs2" / "mini_sw" / "asr1" / "run.sh"
+ROOT = Path(__file__).resolve().parents[1]
+RUN = ROOT / "egs2" / "mini_sw" / "asr1" / "run.sh"
 SYSTEMS = ["source_asr", "st_human", "st_mt", "scratch", "direct", "xfer_human", "xfer_mt"]
 COMPARED = [("direct", "scratch"), ("xfer_human", "direct"), ("xfer_mt", "direct")]
 ENV = {"STXFER_PYTHON": sys.executable, **os.environ}
@@ -131,3 +133,22 @@ def test_killed_in_training_it_goes_on_to_the_same_result(finished: Path) -> Non
     run(finished)
     assert len(re.findall(r"\D1/\d+epoch started", log.read_text())) == 1  # the second start went on where it was
     assert json.loads(report.read_text()) == uninterrupted
+
+
+# --- behind the recipe's back; last, as it leaves a report of its own --------------------------------
+
+def test_no_change_behind_its_back_gives_another_table(finished: Path) -> None:
+    """A part of what ``tools/campaign/tamper.py`` does with every file."""
+    spec = importlib.util.spec_from_file_location("tamper", ROOT / "tools" / "campaign" / "tamper.py")
+    assert spec is not None and spec.loader is not None
+    tamper = importlib.util.module_from_spec(spec)
+    sys.modules["tamper"] = tamper  # dataclasses look there
+    spec.loader.exec_module(tamper)
+    assert tamper.run_stages(finished, tamper.TINY, ["report"]) == ""
+    decoded = "exp/direct/seed1/decode/tgt_test"
+    chosen = [tamper.Case(f"{decoded}/text", "flipped", "decode"),
+              tamper.Case(f"{decoded}/score/score.json", "cut", "score"),
+              tamper.Case("dump/fbank/tgt_test/feats.1.ark", "flipped", "features"),
+              tamper.Case("dump/vocab/target/bpe.model", "exchanged", "vocab", "dump/vocab/source/bpe.model"),
+              tamper.Case("exp/report/results.json", "deleted", "report")]
+    assert tamper.tamper(finished, tamper.TINY, chosen) == {"refused": 4, "right": 1}
