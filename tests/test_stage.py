@@ -77,7 +77,7 @@ def test_a_watched_file_that_changes_is_noticed_by_what_follows(tmp_path: Path) 
     assert second.needed()  # another time, the same content
     moved = weights.rename(tmp_path / "moved")
     assert second.needed()  # a source that is gone is no change
-    assert not Stage("first", first.out, [], first.options, watched=watch([moved])).needed()  # the same, found elsewhere
+    assert not Stage("first", first.out, [], first.options, watched=watch([moved])).needed()  # elsewhere
     moved.write_text("v", encoding="utf-8")
     with pytest.raises(StaleError, match=r"first: out of date, .*moved has changed.*run stage 'one' again"):
         second.needed()
