@@ -125,6 +125,6 @@ def test_pretrained_features_are_compared_by_layer_stride_and_place(tmp_path: Pa
     found = Lineage(now, DUMP, EXP)(features_dir(DUMP, "x"), {
         "stage": "features x", "options": was if old == "pretrained" else {}, "inputs": {},
         "watched": {"/old/config.json": {}}})
-    place = f"features.model (['/old'] -> ['{Path('new').absolute()}'])"
+    place = f"features.model ('/old' -> '{Path('new').absolute()}')"
     assert found == (["features.stride (2 -> 3)", "features.layer[0] (4 -> 5)", place]
                      if old == "pretrained" else ["features.kind ('fbank' -> 'pretrained')"])

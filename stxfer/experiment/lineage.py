@@ -99,8 +99,8 @@ class Lineage:
             if features.layer and (features.layer != ALL or len(layers) == 1):
                 yield "features.layer", layers, features.layer
             if marker.get(WATCHED):
-                yield ("features.model", sorted({str(Path(path).parent) for path in marker[WATCHED]}),
-                       [str(Path(features.model).absolute())])
+                yield ("features.model", " ".join(sorted({str(Path(path).parent) for path in marker[WATCHED]})),
+                       str(Path(features.model).absolute()))
 
     def _vocab(self, marker: Mapping[str, Any], name: str) -> Iterator[_Declared]:
         if name in self._experiment.vocab:
