@@ -16,6 +16,7 @@ from stxfer.experiment.config import Experiment, load_experiment
 from stxfer.experiment.layout import DUMP, EXP, features_dir, label_dir, mt_dir, prepared_dir, vocab_dir
 from stxfer.experiment.lineage import Lineage
 from stxfer.mt.train import mt_stage
+from stxfer.text.profiles import of_bitext
 from stxfer.training.launch import system_stage
 
 CONF = Path(__file__).resolve().parents[1] / "egs2" / "mini_sw" / "asr1" / "conf"
@@ -32,7 +33,7 @@ def finished(e: Experiment) -> dict[str, Stage]:
     direct, label = e.systems["direct"], e.labels["mt"]
     rules = {"text": e.profile("sw").identity}
     clean = {"languages": ["en", "sw"], "leaks": "remove", "clean": e.mt.clean,
-             "profiles": [e.profile(language).identity for language in ("en", "sw")]}
+             "profiles": [of_bitext(e.profile(language), e.mt.clean.square).identity for language in ("en", "sw")]}
     translated = {"translator": {"kind": "trained", "options": label.options, "decode": e.decode_mt, "inputs": {}},
                   "nbest": 1, "max_words": 400}
     labelled = {"filters": label.filters, "mix": {}, "seed": 1, "normalisation": e.profile("sw").identity, "tests": ""}

@@ -16,6 +16,7 @@ from stxfer.experiment.systems import Mix, System
 from stxfer.experiment.translators import OPTIONS
 from stxfer.experiment.variants import MARK
 from stxfer.kaldi.datadir import text_language
+from stxfer.text.profiles import of_bitext
 
 # A key of the experiment file, what the marker has recorded, and what the file says now.
 _Declared = tuple[str, Any, Any]
@@ -75,12 +76,13 @@ class Lineage:
     def _prepare(self, marker: Mapping[str, Any], name: str) -> Iterator[_Declared]:
         was, options = marker["options"], self._experiment.prepare
         if name == "bitext":
-            languages = [self._experiment.source_lang, self._experiment.target_lang]
+            languages, clean = [self._experiment.source_lang, self._experiment.target_lang], self._experiment.mt.clean
             yield "languages", was["languages"], languages
             for language, before in zip(languages, was["profiles"], strict=True):
-                yield self._normalised(language, before)
+                rules = of_bitext(self._experiment.profile(language), clean.square)
+                yield f"normalise.{language}", before, rules.identity
             yield "prepare.leaks", was["leaks"], options.leaks
-            yield "mt.clean", was["clean"], self._experiment.mt.clean
+            yield "mt.clean", was["clean"], clean
             return
         for file, before in was["profiles"].items():
             yield self._normalised(options.language(name) if file == "text" else text_language(file), before)
