@@ -12,7 +12,7 @@ from stxfer.audio.encoders import FAMILIES
 from stxfer.audio.io import SAMPLE_RATE
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json
-from stxfer.core.stage import watch
+from stxfer.core.fresh import watch
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 TOKENIZER, GENERATION = "tokenizer.json", "generation_config.json"  # of Whisper
@@ -53,7 +53,7 @@ class HubModel:
 
 
 def digest(seen: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return a digest of files that :func:`stxfer.core.stage.watch` has seen, wherever they lie."""
+    """Return a digest of files that :func:`stxfer.core.fresh.watch` has seen, wherever they lie."""
     return hashlib.sha256("".join(f"{Path(path).name} {file['sha256']}\n" for path, file in seen.items()).encode()
                           ).hexdigest()
 

@@ -49,7 +49,7 @@ class PretrainedFeatures:
         width: dimension of a layer's output.
         digest: of the files that decide what the encoder computes.
         padded: silence fills up Whisper's window.
-        files: those files, as :func:`stxfer.core.stage.watch` has seen them.
+        files: those files, as :func:`stxfer.core.fresh.watch` has seen them.
     """
 
     model: str

@@ -48,7 +48,7 @@ class Extractor(Protocol):
 
     @property
     def files(self) -> Mapping[str, Mapping[str, Any]]:
-        """Files that the options stand for by their content, as :func:`stxfer.core.stage.watch` has seen them."""
+        """Files that the options stand for by their content, as :func:`stxfer.core.fresh.watch` has seen them."""
 
     def __call__(self, samples: Sequence[np.ndarray], names: Sequence[str]) -> Sequence[np.ndarray]:
         """Map utterances, float32 (n,) at 16 kHz, to float32 (T, size) each; ``names`` are for error messages."""
