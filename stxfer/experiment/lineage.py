@@ -92,7 +92,7 @@ class Lineage:
     def _features(self, marker: Mapping[str, Any], name: str) -> Iterator[_Declared]:
         was, features = marker["options"], self._experiment.features
         yield "features.kind", was.get("kind", "fbank"), features.kind
-        if "compression" in was:
+        if "compression" in was and features.kind != "waveform":
             yield "features.compression", was["compression"], features.compression
         if features.kind == was.get("kind") == "pretrained":
             yield "features.stride", was["stride"], features.stride
@@ -166,8 +166,11 @@ class Lineage:
         variant = decoded_set.partition(MARK)[2]
         for way in self._experiment.decoded.values():
             if (way.system.name, way.variant) == (name, variant):
+                was, options = marker["options"], way.options
+                if way.system.whisper is not None:
+                    was, options = {"beam_size": was["beam_size"]}, {"beam_size": way.options.beam_size}
                 key = f"variants.{variant}" if variant else "decode"
-                yield f"{key}.{way.system.kind}", marker["options"], way.options
+                yield f"{key}.{way.system.kind}", was, options
 
     def _scores(self, marker: Mapping[str, Any], name: str, _: str) -> Iterator[_Declared]:
         if name in self._experiment.systems:
