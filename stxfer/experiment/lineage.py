@@ -166,11 +166,11 @@ class Lineage:
         variant = decoded_set.partition(MARK)[2]
         for way in self._experiment.decoded.values():
             if (way.system.name, way.variant) == (name, variant):
-                was, options = marker["options"], way.options
-                if way.system.whisper is not None:
-                    was, options = {"beam_size": was["beam_size"]}, {"beam_size": way.options.beam_size}
-                key = f"variants.{variant}" if variant else "decode"
-                yield f"{key}.{way.system.kind}", was, options
+                was, key = marker["options"], f"{f'variants.{variant}' if variant else 'decode'}.{way.system.kind}"
+                if way.system.whisper is None:
+                    yield key, was, way.options
+                else:  # its own search
+                    yield f"{key}.beam_size", was["beam_size"], way.options.beam_size
 
     def _scores(self, marker: Mapping[str, Any], name: str, _: str) -> Iterator[_Declared]:
         if name in self._experiment.systems:
