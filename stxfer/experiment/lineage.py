@@ -45,7 +45,7 @@ class Lineage:
 
         What the experiment file says nothing of, and what an older version did not record, is not compared.
         """
-        what, *names = layout.place(directory, self._dump, self._exp) or ("",)
+        what, *names = (marker["options"] and layout.place(directory, self._dump, self._exp)) or ("",)
         found: list[str] = []
         with contextlib.suppress(KeyError):  # an older version has not recorded what follows
             for key, was, now in self._rules[what](marker, *names) if what in self._rules else ():
