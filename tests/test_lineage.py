@@ -124,7 +124,7 @@ def test_pretrained_features_are_compared_by_layer_stride_and_place(tmp_path: Pa
     now = experiment(tmp_path, {"features": {"kind": "pretrained", "model": "new", "layer": 5, "stride": 3}})
     was = {"kind": "pretrained", "family": "wavlm", "layer": 4, "stride": 2, "model_sha256": "", "padded": False}
     found = Lineage(now, DUMP, EXP)(features_dir(DUMP, "x"), {
-        "stage": "features x", "options": was if old == "pretrained" else {}, "inputs": {},
+        "stage": "features x", "options": was if old == "pretrained" else {"num_mel": 80}, "inputs": {},
         "watched": {"/old/config.json": {}}})
     place = f"features.model ('/old' -> '{Path('new').absolute()}')"
     assert found == (["features.stride (2 -> 3)", "features.layer[0] (4 -> 5)", place]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -109,12 +109,18 @@ class Lineage:
             vocab = self._experiment.vocab[name]
             yield f"vocab.{name}", marker["options"], vocab
             language = self._experiment.source_lang if name == "source" else self._experiment.target_lang
-            paths = {str(layout.text_path(text, language, self._experiment.labels, self._dump)) for text in vocab.text}
+            texts = self._below(layout.text_path(text, language, self._experiment.labels, self._dump)
+                                for text in vocab.text)
             # Beside its texts a vocabulary is held against what systems learn.
             systems = self._experiment.systems.values()
             parts: list[System | Mix] = [*systems, *(part for system in systems for part in system.mix)]
-            learnt = {str(layout.text_file(part, self._dump)) for part in parts} - paths
-            yield f"vocab.{name}.text", sorted(marker["inputs"].keys() - learnt), sorted(paths)
+            learnt = self._below(layout.text_file(part, self._dump) for part in parts) - texts
+            # Wherever the directory lay when it was made.
+            was = {next((text for text in texts | learnt if path.endswith(text)), path) for path in marker["inputs"]}
+            yield f"vocab.{name}.text", " ".join(sorted(was - learnt)), " ".join(sorted(texts))
+
+    def _below(self, paths: Iterable[Path]) -> set[str]:
+        return {str(path.relative_to(self._dump)) for path in paths}
 
     def _labels(self, marker: Mapping[str, Any], name: str, _: str) -> Iterator[_Declared]:
         if name in self._experiment.labels:
