@@ -279,7 +279,7 @@ def test_unknown_system_is_found_before_any_work(tmp_path: Path) -> None:
     assert not (tmp_path / "w").exists()
 
 
-@pytest.mark.parametrize("stage", STAGES[1:])
+@pytest.mark.parametrize("stage", [stage for stage in STAGES[1:] if stage != "lm"])  # none is declared: no work
 def test_a_stage_whose_input_is_not_there_says_so(tmp_path: Path, stage: str) -> None:
     result = bash(ROOT / "egs2/mini_sw/asr1/run.sh", "--workdir", str(tmp_path), "--stage", stage)
     assert result.returncode == 1

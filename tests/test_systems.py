@@ -36,8 +36,8 @@ def changed(name: str, **values: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("changes", "message"), [
     (changed("text_only", train="st2"), "systems.text_only.train: 'st2' is not under 'train'"),
-    (changed("text_only", train="target"), "systems.text_only.train: 'target' has a ctc_weight, but task text hears "
-                                           "nothing; give it a schedule of its own with ctc_weight 0"),
+    (changed("text_only", train="target"), "systems.text_only.train: 'target' has a ctc_weight, but task text has no "
+                                           "speech for CTC; give it a schedule of its own with ctc_weight 0"),
     ({**CHANGES, "train": {**CHANGES["train"], "text": [{**TEXT_ONLY[0], "encode_once": True}]}, "systems": {
         **SYSTEMS, "text_only": {**SYSTEMS["text_only"], "train": "text"}}},
      "systems.text_only.train: 'text' has encode_once, but task text runs no encoder; leave it out"),

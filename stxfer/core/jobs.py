@@ -183,7 +183,8 @@ class Process:
     def __init__(self, job: Job, threads: int, devices: Sequence[str] = ()) -> None:
         self.job, self.path, self.devices = job, job.stage.out / job.log, devices
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        env = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads),
+        env = {**os.environ, "PYTHONUNBUFFERED": "1",  # lines in their order, the error last
+               "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads),
                PARENT: str(os.getpid()), **({VISIBLE: ",".join(devices)} if devices else {})}
         with self.path.open("ab") as handle:
             self.start = handle.tell()

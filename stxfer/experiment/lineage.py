@@ -12,7 +12,6 @@ from stxfer.core.options import Options, Spread, differences
 from stxfer.experiment import layout
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.features import ALL
-from stxfer.experiment.systems import Mix, System
 from stxfer.experiment.translators import OPTIONS
 from stxfer.experiment.variants import MARK
 from stxfer.kaldi.datadir import text_language
@@ -111,13 +110,11 @@ class Lineage:
             language = self._experiment.source_lang if name == "source" else self._experiment.target_lang
             texts = self._below(layout.text_path(text, language, self._experiment.labels, self._dump)
                                 for text in vocab.text)
-            # Beside its texts a vocabulary is held against what systems learn.
-            systems = self._experiment.systems.values()
-            parts: list[System | Mix] = [*systems, *(part for system in systems for part in system.mix)]
-            learnt = self._below(layout.text_file(part, self._dump) for part in parts) - texts
-            # Wherever the directory lay when it was made.
-            was = {next((text for text in texts | learnt if path.endswith(text)), path) for path in marker["inputs"]}
-            yield f"vocab.{name}.text", " ".join(sorted(was - learnt)), " ".join(sorted(texts))
+            # Beside its texts a vocabulary was held against what systems learn, perhaps systems that are gone: of what
+            # is no text of it any more, only bitext is surely a difference. The directory may have lain elsewhere.
+            known = {path: next((text for text in texts if path.endswith(text)), "") for path in marker["inputs"]}
+            was = {text or path for path, text in known.items() if text or Path(path).parent.name == "bitext"}
+            yield f"vocab.{name}.text", " ".join(sorted(was)), " ".join(sorted(texts))
 
     def _below(self, paths: Iterable[Path]) -> set[str]:
         return {str(path.relative_to(self._dump)) for path in paths}
