@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 import toy
+from tar_archives import unpacks_tar
 
 from stxfer.audio.ark import FeatureTable, feature_size, read_matrix
 from stxfer.core.errors import ConfigError, DataError, StxferError, TransferError
@@ -143,6 +144,7 @@ def tar(path: Path, *members: tuple[str, bytes, str]) -> Path:
 FILE, LINK, HARD, FOLDER = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
 
 
+@unpacks_tar
 @pytest.mark.parametrize(("members", "message"), [
     ([("a", LINK, "."), ("b", LINK, "a/.."), ("b/mark", FILE, "")], "member 'b' is a link and something else"),
     ([("a", LINK, "."), ("b", LINK, "a/..")], "member 'b' links through another link"),
@@ -163,6 +165,7 @@ def test_links_do_not_lead_out_of_an_archive(tmp_path: Path, members: list[tuple
     assert not [path for path in (tmp_path / "out").rglob("*") if path.name == "mark" or path.is_symlink()]
 
 
+@unpacks_tar
 def test_links_within_an_archive_are_kept(tmp_path: Path) -> None:
     made = tar(tmp_path / "x.tar.gz", ("c/b", LINK, "../c/d/a"), ("c/d/a", FILE, ""), ("c/h", HARD, "c/d/a"))
     unpack(made, tmp_path / "out")
@@ -170,6 +173,7 @@ def test_links_within_an_archive_are_kept(tmp_path: Path) -> None:
     assert (tmp_path / "out/c/h").read_bytes() == b"mark"
 
 
+@unpacks_tar
 @pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
 def test_an_archive_unpacks_to_a_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
     monkeypatch.setattr(archives, "_ALWAYS", 1000)

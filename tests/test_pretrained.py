@@ -208,8 +208,8 @@ def test_batches_are_halved_until_they_fit(wav2vec2: Path, caplog: pytest.LogCap
     assert sizes == [8, 4, 2, 2, 2, 2]
     assert all(np.abs(one - other).max() < 1e-3 for one, other in zip(alone, found, strict=True))
     assert [record.getMessage() for record in caplog.records] == [
-        "the GPU's memory does not hold 8 windows of up to 1.0 s at once; going on with 4",
-        "the GPU's memory does not hold 4 windows of up to 1.0 s at once; going on with 2"]
+        "the GPU's memory does not hold 8 windows of up to 1.0 s at once; trying 4",
+        "the GPU's memory does not hold 4 windows of up to 1.0 s at once; trying 2"]
     encoder(utterances)
     assert sizes[6:] == [2, 2, 2, 2]  # it is not tried again
     most = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,7 +32,7 @@ class Window(NamedTuple):
     frames: int
 
 
-class Encoder:
+class Encoder(ABC):
     """A network that gives the outputs of some of its layers; no other utterance changes an utterance's output.
 
     On a CPU each window goes through by itself. On a GPU windows go through in batches that fit its memory.
@@ -132,21 +133,21 @@ class Encoder:
             raise StxferError(f"the encoder does not fit the GPU's memory with {seconds} of speech: give it less to "
                               "share the GPU with (--nj 1), or hide it: CUDA_VISIBLE_DEVICES=")
         self.limit = longest * (count // 2)
-        log.warning("the GPU's memory does not hold %d windows of up to %s at once; going on with %d", count, seconds,
+        log.warning("the GPU's memory does not hold %d windows of up to %s at once; trying %d", count, seconds,
                     count // 2)
         torch.cuda.empty_cache()
 
+    @abstractmethod
     def prepare(self, samples: np.ndarray) -> np.ndarray:
         """Return what the network reads of an utterance."""
-        raise NotImplementedError
 
+    @abstractmethod
     def frames(self, values: np.ndarray) -> int:
         """Return how many frames the network makes of its input."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cut(self, values: np.ndarray, first: int, last: int) -> np.ndarray:
         """Return the part of the input that frames ``first`` to ``last`` are heard in by themselves."""
-        raise NotImplementedError
 
     def hidden(self, windows: Sequence[Window]) -> list[np.ndarray]:
         """Return each window's output, float32 (frames, layers * size)."""
@@ -157,9 +158,9 @@ class Encoder:
             return [np.concatenate([layer[k, :window.frames].float().cpu().numpy() for layer in layers], axis=1)
                     for k, window in enumerate(windows)]
 
+    @abstractmethod
     def layers(self, windows: Sequence[Window]) -> list[torch.Tensor]:
         """Return the layers' outputs, each (B, T, size), from which gradients lead to the network's parameters."""
-        raise NotImplementedError
 
 
 def milliseconds(samples: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -100,15 +101,15 @@ class Label(Options):
 
 
 @options
-class _Declared(Options):
+class _Declared(Options, ABC):
     """What every label source may say."""
 
     filters: Filters = Filters()
     """What is dropped."""
 
+    @abstractmethod
     def label(self) -> Label:
         """Return the label that is declared."""
-        raise NotImplementedError
 
 
 @options
