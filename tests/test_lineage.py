@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stxfer.core.fresh import watch
 from stxfer.core.options import Spread, identity
 from stxfer.core.stage import Stage
 from stxfer.decoding.systems import Job
@@ -105,6 +106,22 @@ def test_what_an_experiment_says_otherwise_is_named_by_its_key(
     assert all(any(expected[name] in line for line in lines) for name, lines in found.items()), found
 
 
+def test_an_encoder_is_known_by_its_files_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preset names no path (``model: $ENCODER``), and a model may be moved or removed."""
+    for name, content in (("old", "a"), ("moved", "a"), ("other", "b")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(content)
+    features = {"kind": "pretrained", "model": "$STXFER_TEST_ENCODER"}
+    stage = Stage("features tgt_dev", features_dir(DUMP, "tgt_dev"), [],
+                  {"kind": "pretrained", "layer": 6, "stride": 2})
+    made = {**marker(stage), "watched": watch([tmp_path / "old" / "config.json"])}
+    lineage = Lineage(experiment(tmp_path, {"features": features}), DUMP, EXP)
+    for name, expected in (("old", []), ("moved", []), ("removed", []),
+                           ("other", [f"features.model ('{tmp_path}/old' -> '{tmp_path}/other')"])):
+        monkeypatch.setenv("STXFER_TEST_ENCODER", str(tmp_path / name))
+        assert lineage(stage.out, made) == expected
+
+
 def test_what_an_older_version_has_not_recorded_is_not_compared(tmp_path: Path) -> None:
     now = experiment(tmp_path, {"train": {"default": {"lr": 0.5}}, "normalise": {"sw": {"digits": "remove"}}})
     lineage = Lineage(now, DUMP, EXP)
@@ -120,12 +137,10 @@ def test_directories_that_are_nobodys_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("old", ["fbank", "pretrained"])
-def test_pretrained_features_are_compared_by_layer_stride_and_place(tmp_path: Path, old: str) -> None:
+def test_pretrained_features_are_compared_by_layer_and_stride(tmp_path: Path, old: str) -> None:
     now = experiment(tmp_path, {"features": {"kind": "pretrained", "model": "new", "layer": 5, "stride": 3}})
     was = {"kind": "pretrained", "family": "wavlm", "layer": 4, "stride": 2, "model_sha256": "", "padded": False}
     found = Lineage(now, DUMP, EXP)(features_dir(DUMP, "x"), {
-        "stage": "features x", "options": was if old == "pretrained" else {"num_mel": 80}, "inputs": {},
-        "watched": {"/old/config.json": {}}})
-    place = f"features.model ('/old' -> '{Path('new').absolute()}')"
-    assert found == (["features.stride (2 -> 3)", "features.layer[0] (4 -> 5)", place]
+        "stage": "features x", "options": was if old == "pretrained" else {"num_mel": 80}, "inputs": {}})
+    assert found == (["features.stride (2 -> 3)", "features.layer[0] (4 -> 5)"]
                      if old == "pretrained" else ["features.kind ('fbank' -> 'pretrained')"])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from stxfer.core.digests import file_digest
 from stxfer.core.fresh import WATCHED
 from stxfer.core.options import Options, Spread, differences
 from stxfer.experiment import layout
@@ -99,9 +100,8 @@ class Lineage:
             layers = [was["layer"]] if isinstance(was["layer"], int) else was["layer"]
             if features.layer and (features.layer != ALL or len(layers) == 1):
                 yield "features.layer", layers, features.layer
-            if marker.get(WATCHED):
-                yield ("features.model", " ".join(sorted({str(Path(path).parent) for path in marker[WATCHED]})),
-                       str(Path(features.model).absolute()))
+            if (other := _other_model(marker.get(WATCHED, {}), features.directory)) is not None:
+                yield "features.model", other, str(features.directory)
 
     def _vocab(self, marker: Mapping[str, Any], name: str) -> Iterator[_Declared]:
         if name in self._experiment.vocab:
@@ -183,6 +183,15 @@ class Lineage:
 
     def _normalised(self, language: str, before: str) -> _Declared:
         return f"normalise.{language}", before, self._experiment.profile(language).identity
+
+
+def _other_model(watched: Mapping[str, Mapping[str, Any]], directory: Path) -> str | None:
+    """Return where the files of an encoder lay, if a directory, which may be elsewhere, holds other files."""
+    for path, seen in watched.items():
+        now = directory / Path(path).name
+        if now != Path(path) and now.exists() and file_digest(now) != seen["sha256"]:
+            return str(Path(path).parent)
+    return None
 
 
 def _of(recorded: Mapping[str, Any], options: Options) -> dict[str, Any]:
