@@ -11,8 +11,8 @@ recipe=${recipe:-$PWD}
 
 names=(data prepare features mt labels vocab lm source_asr st target_asr decode score report)
 titles=("corpora to data/" "normalise texts, check audio" "features of the speech" "train the translator"
-    "translate the source transcripts" "learn the vocabularies" "train the language models" "train source ASR" "train speech translation"
-    "train target ASR" "decode the test sets" "error rates and translation scores" "comparison table")
+    "translate the source transcripts" "learn the vocabularies" "train the language models"
+    "train source ASR" "train speech translation" "train target ASR" "decode the test sets" "error rates and translation scores" "comparison table")
 
 data_options=("${option_names[@]}") # what the recipe declared goes to local/data.sh
 option stage 1 "first stage, number or name"

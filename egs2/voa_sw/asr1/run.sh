@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Real Swahili: 2.2 h of one speaker reading the news, with a bitext of English-Swahili news.
-# Presets: cpu (about an hour on two cores), whisper (features of a pretrained encoder) and gpu. The corpora and where to get them: README.md.
+# Presets: cpu (about an hour on two cores), whisper (features of a pretrained encoder) and gpu. The corpora and where
+# to get them: README.md.
 # shellcheck disable=SC2034  # the driver reads these variables
 set -euo pipefail
 
