@@ -45,6 +45,11 @@ class WhisperModel:
         return int(self.processor.n_samples)
 
     @property
+    def seconds(self) -> float:
+        """Seconds that it hears at once."""
+        return self.window / SAMPLE_RATE
+
+    @property
     def most_tokens(self) -> int:
         """Tokens that it can write, prompt and end included."""
         return int(self.network.config.max_target_positions)

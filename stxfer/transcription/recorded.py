@@ -1,0 +1,184 @@
+"""What the stages of a work directory have recorded of a trained system: what it hears, writes and is decoded with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from stxfer.audio.pretrained import open_pretrained
+from stxfer.audio.shards import FBANK, OPTIONS, Extractor
+from stxfer.audio.waveform import Waveform
+from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.fileio import read_json
+from stxfer.core.fresh import WATCHED
+from stxfer.core.marker import MARKER, read_marker
+from stxfer.experiment.features import FeatureOptions
+from stxfer.experiment.layout import DUMP, INFO, TUNING, features_dir, prepared_dir
+from stxfer.experiment.prepare import PrepareOptions
+from stxfer.experiment.systems import language_tag
+from stxfer.experiment.training import Decoding
+from stxfer.experiment.variants import MARK
+from stxfer.experiment.whisper import Whisper
+
+SPEECH_TASKS = ("asr", "st")
+
+
+@dataclass(frozen=True)
+class Record:
+    """The markers of a trained system and of its training set.
+
+    Args:
+        directory: ``exp/<system>/seed<n>`` of a work directory.
+
+    Raises:
+        DataError: there is no finished system.
+        ConfigError: it hears no speech.
+    """
+
+    directory: Path
+
+    def __post_init__(self) -> None:
+        if not self.directory.is_dir():
+            raise DataError(f"{self.directory}: no such directory; give that of a trained system, exp/<system>/seed<n>")
+        if not (self.directory / MARKER).exists():
+            raise DataError(f"{self.directory}: not a trained system of a work directory, exp/<system>/seed<n> (no "
+                            f"{MARKER})")
+        task = read_json(self.directory / INFO).get("task")
+        if task not in SPEECH_TASKS:
+            raise ConfigError(f"{self.directory}: its task is {task!r}, which hears no speech; give a system of task "
+                              f"{' or '.join(SPEECH_TASKS)}")
+
+    @cached_property
+    def _options(self) -> Mapping[str, Any]:
+        options: Mapping[str, Any] = read_marker(self.directory)["options"]
+        if not {"system", "whisper"} & options.keys():
+            raise ConfigError(f"{self.directory / MARKER}: not the marker of a trained system")
+        return options
+
+    @property
+    def exp(self) -> Path:
+        """The directory of experiments."""
+        return self.directory.absolute().parents[1]
+
+    @property
+    def dump(self) -> Path:
+        """The directory of features, beside that of experiments."""
+        return self.exp.with_name(DUMP.name)
+
+    @property
+    def name(self) -> str:
+        """The system's name."""
+        return self.directory.absolute().parent.name
+
+    @cached_property
+    def task(self) -> str:
+        """``asr`` or ``st``."""
+        return str(read_json(self.directory / INFO)["task"])
+
+    @property
+    def language(self) -> str:
+        """The language that it writes."""
+        return str(self._options["language"] if self.whisper else self._system["text"]).partition(".")[0]
+
+    @property
+    def tag(self) -> str:
+        """What its texts begin with, ``<sw>``; empty without tags."""
+        return language_tag(self.language) if not self.whisper and self._system.get("tags") else ""
+
+    @property
+    def whisper(self) -> Whisper | None:
+        """Of a fine-tuned Whisper, which, and how."""
+        found = self._options.get("whisper")
+        return None if found is None else Whisper.read(found, str(self.directory / MARKER), ("options", "whisper"))
+
+    @property
+    def _system(self) -> Mapping[str, Any]:
+        system: Mapping[str, Any] = self._options["system"]
+        return system
+
+    @property
+    def most_seconds(self) -> float:
+        """The longest utterance that it can have learnt from."""
+        try:
+            prepared = read_marker(prepared_dir(self.dump, self._system["data"]))["options"]
+        except DataError:  # removed, or made elsewhere
+            prepared = {}
+        return float(prepared.get("max_seconds", PrepareOptions().max_seconds))
+
+    def features(self, encoder: Path | None = None) -> tuple[Extractor, str]:
+        """Return what makes the features that it was trained on, and how they were stored.
+
+        Args:
+            encoder: directory of the pretrained encoder, where it is not where it was.
+
+        Raises:
+            ConfigError: the features cannot be made: they are of another version, or the encoder is another one.
+            DataError: nothing says what they are, or the encoder's files are missing.
+        """
+        where = features_dir(self.dump, self._system["data"])
+        try:
+            marker = read_marker(where)
+        except DataError as error:
+            raise DataError(f"{self.directory}: what the system hears is recorded with its features: {error}") from None
+        options = marker["options"]
+        return _extractor(options, where, encoder or _watched(marker)), str(options.get("compression", "none"))
+
+    def decoding(self, variant: str) -> Decoding:
+        """Return the options by which it decoded its test set, the usual ones or those of a variant, after tuning.
+
+        Without a decoded set these are the defaults.
+
+        Raises:
+            ConfigError: no set has been decoded with the variant.
+        """
+        found = self.decoded()
+        if variant not in found:
+            if not variant:
+                return Decoding()
+            raise ConfigError(f"{self.directory}: no test set was decoded with variant {variant!r}; those that were: "
+                              f"{' '.join(filter(None, found)) or 'none'}; give the experiment file with --config")
+        where = found[variant]
+        recorded = read_marker(where)["options"]
+        options = Decoding.read({key: value for key, value in recorded.items() if key != "norm"},
+                                str(where / MARKER), ("options",))
+        if options.tune is not None:
+            options = replace(options, tune=None, **read_json(where / TUNING)["chosen"])
+        return options
+
+    def decoded(self) -> dict[str, Path]:
+        """Return the directories of decoded sets by variant; of several sets the last."""
+        return {path.parent.name.partition(MARK)[2]: path.parent
+                for path in sorted(self.directory.glob(f"decode/*/{MARKER}"))}
+
+
+def _extractor(options: Mapping[str, Any], where: Path, encoder: Path | None) -> Extractor:
+    kind = options.get("kind", "fbank")
+    if kind == "waveform":
+        return Waveform()
+    if kind == "pretrained":
+        return _pretrained(options, where, encoder)
+    if kind != "fbank" or any(options.get(key) != value for key, value in OPTIONS.items()):
+        raise ConfigError(f"{where / MARKER}: features that this version does not make; train on features of its own")
+    return FBANK
+
+
+def _pretrained(options: Mapping[str, Any], where: Path, encoder: Path | None) -> Extractor:
+    if encoder is None:
+        raise ConfigError(f"{where / MARKER}: does not say where the {options['family']} encoder lies; give its "
+                          "directory with --encoder")
+    layer = options["layer"]
+    found = open_pretrained(FeatureOptions(
+        kind="pretrained", model=str(encoder), layer=(layer,) if isinstance(layer, int) else tuple(layer),
+        stride=options["stride"], padded=options.get("padded", False)))
+    if found.digest != options["model_sha256"]:
+        raise ConfigError(f"{encoder}: not the encoder of {where}: its files are others; give the right one with "
+                          "--encoder")
+    return found
+
+
+def _watched(marker: Mapping[str, Any]) -> Path | None:
+    """Return the directory of the encoder's files that a marker names."""
+    return next((Path(path).parent for path in marker.get(WATCHED, {})), None)

@@ -1,0 +1,120 @@
+"""A trained system, opened with all that it takes to hear audio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stxfer.audio.shards import Extractor
+from stxfer.core.devices import device
+from stxfer.core.errors import ConfigError
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.layout import TUNED, lm_dir
+from stxfer.experiment.training import Decoding
+from stxfer.experiment.variants import MARK
+from stxfer.text.profiles import Profile, profile
+from stxfer.transcription.recorded import Record
+
+if TYPE_CHECKING:
+    from stxfer.model.load import LoadedModel
+    from stxfer.model.whisper import WhisperModel
+
+
+@dataclass(frozen=True)
+class SpeechSystem:
+    """What :class:`stxfer.transcription.transcriber.Transcriber` hears with.
+
+    Attributes:
+        name: what messages call it.
+        task: ``asr`` or ``st``.
+        profile: how what it writes is normalised.
+        model: the network, on its device, with its vocabulary.
+        decoding: options of the search.
+        most_seconds: the longest piece that it hears at once.
+        extractor: makes features of samples; None: Whisper makes its own.
+        compression: how the features it was trained on are stored.
+        lm: the language model that ``decoding.lm`` names, an ``AbsLM`` in eval mode.
+        tag: what its texts begin with, ``<sw>``.
+    """
+
+    name: str
+    task: str
+    profile: Profile
+    model: LoadedModel | WhisperModel
+    decoding: Decoding
+    most_seconds: float
+    extractor: Extractor | None = None
+    compression: str = "none"
+    lm: Any = None
+    tag: str = ""
+
+
+def open_system(directory: Path, *, variant: str = "", experiment: Experiment | None = None,
+                encoder: Path | None = None) -> SpeechSystem:
+    """Open a trained system of a work directory.
+
+    Its features, language and options of decoding are those that the stages have recorded beside it.
+
+    Args:
+        directory: ``exp/<system>/seed<n>``.
+        variant: of decoding, e.g. ``lm``; empty: the usual way.
+        experiment: what it was trained in, for a variant that no set was decoded with and for changed profiles.
+        encoder: directory of the pretrained encoder of its features, where it is not where it was.
+
+    Raises:
+        ConfigError: the system hears no speech, has no such variant, or its encoder is another one.
+        DataError: something is missing or broken.
+        TransferError: the parameters cannot be read.
+    """
+    record = Record(directory)
+    rules = profile(record.language) if experiment is None else experiment.profile(record.language)
+    decoding = record.decoding(variant) if experiment is None else _declared(experiment, record, variant)
+    if (options := record.whisper) is not None:
+        from stxfer.model.whisper import open_whisper  # transformers: seconds to import
+
+        tuned = directory / TUNED
+        whisper = open_whisper(options, record.language, tuned if tuned.exists() else None)
+        whisper.network.to(device())
+        return SpeechSystem(record.name, record.task, rules, whisper, decoding, whisper.seconds)
+    from stxfer.decoding.systems import open_models  # espnet: seconds to import
+
+    extractor, compression = record.features(encoder)
+    loaded, lm = open_models(directory, lm_dir(record.exp, decoding.lm) if decoding.lm else None)
+    return SpeechSystem(record.name, record.task, rules, loaded, decoding, record.most_seconds, extractor, compression,
+                        lm, record.tag)
+
+
+def variant_with_lm(directory: Path, experiment: Experiment | None = None) -> str:
+    """Return the variant of decoding that has a language model; the usual way, ``""``, if that has one.
+
+    Raises:
+        ConfigError: there is none, or several.
+    """
+    record = Record(directory)
+    if experiment is None:
+        found = [variant for variant in record.decoded() if record.decoding(variant).lm]
+    else:
+        found = [way.variant for way in experiment.decoded.values()
+                 if way.system.name == record.name and way.options.lm]
+    if "" in found or len(found) == 1:
+        return "" if "" in found else found[0]
+    raise ConfigError(f"{directory}: {'several variants have' if found else 'no variant of decoding has'} a language "
+                      f"model{': name one with --variant: ' + ' '.join(found) if found else ''}"
+                      + ("" if found or experiment else ", as far as sets were decoded; give the experiment file with "
+                         "--config"))
+
+
+def _declared(experiment: Experiment, record: Record, variant: str) -> Decoding:
+    way = experiment.decoded.get(f"{record.name}{MARK}{variant}" if variant else record.name)
+    if way is None:
+        ways = [found.variant for found in experiment.decoded.values()
+                if found.system.name == record.name and found.variant]
+        raise ConfigError(f"{record.name} has no variant {variant!r} of decoding in the experiment; it has: "
+                          f"{' '.join(ways) or 'none'}" if variant else f"{record.name} is not in the experiment")
+    if way.options.tune is None:
+        return way.options
+    if variant not in record.decoded():
+        raise ConfigError(f"{way.name}: its options of decoding are tuned when its test set is decoded; run stage "
+                          "decode first")
+    return record.decoding(variant)
