@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
@@ -48,6 +49,18 @@ def write_matrix(handle: IO[bytes], utt: str, matrix: np.ndarray, compression: s
         handle.write(f"{utt} \0B".encode())
         _write_compressed(handle, matrix)
     return offset
+
+
+def as_stored(matrix: np.ndarray, compression: str) -> np.ndarray:
+    """Return what :func:`read_matrix` gives of a matrix that :func:`write_matrix` has stored."""
+    if compression == "none":
+        return matrix
+    from kaldiio.matio import read_kaldi
+
+    archive = io.BytesIO()
+    archive.seek(write_matrix(archive, "utt", matrix, compression))
+    stored: np.ndarray = read_kaldi(archive)
+    return stored
 
 
 def _is_waveform(matrix: np.ndarray) -> bool:

@@ -7,7 +7,8 @@ import numpy as np
 from stxfer.audio.io import SAMPLE_RATE
 
 _STEP = SAMPLE_RATE // 100
-_QUIET = 20  # steps, 0.2 s: a pause between words
+_QUIET = 20  # steps: a pause between words
+QUIET = _QUIET * _STEP  # samples of it, 0.2 s
 
 
 def quiet_parts(samples: np.ndarray, most: int) -> list[np.ndarray]:
@@ -21,10 +22,15 @@ def quiet_parts(samples: np.ndarray, most: int) -> list[np.ndarray]:
     """
     parts = []
     while len(samples) > most:
-        energies = np.add.reduceat(np.square(samples[:most], dtype=np.float64), np.arange(0, most, _STEP))
-        windows = np.convolve(energies, np.ones(_QUIET), "valid")
-        first = len(windows) // 2
-        cut = (first + int(np.argmin(windows[first:])) + _QUIET // 2) * _STEP
+        cut = quietest(samples[:most])
         parts.append(samples[:cut])
         samples = samples[cut:]
     return [*parts, samples]
+
+
+def quietest(samples: np.ndarray) -> int:
+    """Return where samples, float32 (n,) of at least a second, are cut: see :func:`quiet_parts`."""
+    energies = np.add.reduceat(np.square(samples, dtype=np.float64), np.arange(0, len(samples), _STEP))
+    windows = np.convolve(energies, np.ones(_QUIET), "valid")
+    first = len(windows) // 2
+    return (first + int(np.argmin(windows[first:])) + _QUIET // 2) * _STEP

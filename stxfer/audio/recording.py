@@ -11,6 +11,7 @@ import io
 import math
 import os
 import stat
+from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -195,6 +196,18 @@ class Recording:
         if not math.isfinite(mono.sum()):
             raise AudioError(self.path, "not_finite", "holds samples that are not finite numbers (NaN or infinity)")
         return mono
+
+    def blocks(self, seconds: float, channel: int | None = None) -> Iterator[np.ndarray]:
+        """Yield the whole file in parts of so many seconds, in order: memory does not grow with its length.
+
+        Raises:
+            AudioError: see :meth:`read`; that the file was cut short is found before its first part.
+        """
+        self._take(channel)
+        self._check_whole()
+        size = max(1, round(seconds * self.rate))
+        for first in range(0, self.frames, size):
+            yield self.read(first / self.rate, min(first + size, self.frames) / self.rate, channel)
 
     def _take(self, channel: int | None) -> None:
         if channel is not None and channel >= self.channels > 1:

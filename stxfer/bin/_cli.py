@@ -56,7 +56,7 @@ def _integers(text: str) -> list[int]:
         raise argparse.ArgumentTypeError(f"{text!r}: whole numbers separated by spaces are needed") from None
 
 
-def _printable(message: str) -> str:
+def printable(message: str) -> str:
     """Return one line without control characters: data that a message quotes must not command the terminal."""
     return "".join(char if char.isprintable() or char == " " else repr(char)[1:-1] for char in message)
 
@@ -82,10 +82,10 @@ def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None
     try:
         main(argv)
     except StxferError as error:
-        sys.exit(f"error: {_printable(str(error))}")
+        sys.exit(f"error: {printable(str(error))}")
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         advice = f"; {_ADVICE[error.errno]}" if error.errno in _ADVICE else ""
-        sys.exit(_printable(f"error: {where}{error.strerror or error}{advice}"))
+        sys.exit(printable(f"error: {where}{error.strerror or error}{advice}"))

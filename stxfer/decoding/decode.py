@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import sentencepiece as spm
     from torch import Tensor
 
+    from stxfer.decoding.search import Hypothesis
+
 BLANK = 0
 UNKNOWN = "<unk>"  # stands for what the vocabulary cannot write
 LOOPS = "loops"  # table of the hypotheses that repeat themselves or that the length limit ended
@@ -124,11 +126,12 @@ def written(tokenizer: spm.SentencePieceProcessor, pieces: Iterable[str]) -> str
 
 
 class Decoded(NamedTuple):
-    """The best hypothesis of an utterance: token ids without blanks and prefix, its score, and whether it was cut."""
+    """A hypothesis: token ids without blanks and prefix, its score, whether it was cut, what each token gained."""
 
     tokens: list[int]
     score: float
     cut: bool = False
+    gains: tuple[float, ...] = ()
 
 
 def decode_batch(model: Any, features: dict[str, Any], options: Decoding, prefix: Sequence[int] = (),
@@ -151,6 +154,15 @@ def decode_batch(model: Any, features: dict[str, Any], options: Decoding, prefix
 def search_encoded(model: Any, encoded: Sequence[Tensor], options: Decoding, prefix: Sequence[int] = (),
                    lm: Any = None) -> list[Decoded]:
     """Return the best hypothesis of each utterance, given what :func:`encode` returned; see :func:`decode_batch`."""
+    results = search_nbest(model, encoded, options, prefix, lm)
+    return [Decoded([token for token in nbest[0].tokens[len(prefix):] if token != BLANK], nbest[0].score, nbest[0].cut)
+            if nbest else Decoded([], 0.0)
+            for nbest in results]
+
+
+def search_nbest(model: Any, encoded: Sequence[Tensor], options: Decoding, prefix: Sequence[int] = (),
+                 lm: Any = None, nbest: int = 1) -> list[list[Hypothesis]]:
+    """Return the ``nbest`` best hypotheses of each utterance as the search has them, with blanks and prefix."""
     import torch
 
     from stxfer.decoding.search import beam_search
@@ -158,16 +170,18 @@ def search_encoded(model: Any, encoded: Sequence[Tensor], options: Decoding, pre
     ctc = getattr(model, "ctc", None)
     if model.decoder is None and ctc is None:
         raise ConfigError("the model has neither an attention decoder nor CTC; there is nothing to decode with")
-    weight = 0.0 if ctc is None else 1.0 if model.decoder is None else options.ctc_weight
     lens = torch.tensor([len(frames) for frames in encoded])
     padded = torch.nn.utils.rnn.pad_sequence(list(encoded), batch_first=True)
-    results = beam_search(padded, lens, model.decoder, ctc=ctc, sos=model.sos, eos=model.eos,
-                          beam_size=options.beam_size, ctc_weight=weight, length_bonus=options.length_bonus,
-                          maxlenratio=options.maxlenratio, minlenratio=options.minlenratio, prefix=prefix,
-                          lm=lm, lm_weight=options.lm_weight if options.lm else 0.0)
-    return [Decoded([token for token in nbest[0].tokens[len(prefix):] if token != BLANK], nbest[0].score, nbest[0].cut)
-            if nbest else Decoded([], 0.0)
-            for nbest in results]
+    return beam_search(padded, lens, model.decoder, ctc=ctc, sos=model.sos, eos=model.eos,
+                       beam_size=options.beam_size, ctc_weight=ctc_weight(model, options),
+                       length_bonus=options.length_bonus, maxlenratio=options.maxlenratio,
+                       minlenratio=options.minlenratio, prefix=prefix, nbest=nbest,
+                       lm=lm, lm_weight=options.lm_weight if options.lm else 0.0)
+
+
+def ctc_weight(model: Any, options: Decoding) -> float:
+    """Return the weight of CTC's score: that of the options, but 0 without CTC and 1 without a decoder."""
+    return 0.0 if getattr(model, "ctc", None) is None else 1.0 if model.decoder is None else options.ctc_weight
 
 
 def batches(frames: dict[str, int], batch_frames: int) -> Iterator[list[str]]:

@@ -36,6 +36,7 @@ class SpeechSystem:
         compression: how the features it was trained on are stored.
         lm: the language model that ``decoding.lm`` names, an ``AbsLM`` in eval mode.
         tag: what its texts begin with, ``<sw>``.
+        batch: of Whisper, pieces that are heard together.
     """
 
     name: str
@@ -48,6 +49,7 @@ class SpeechSystem:
     compression: str = "none"
     lm: Any = None
     tag: str = ""
+    batch: int = 1
 
 
 def open_system(directory: Path, *, variant: str = "", experiment: Experiment | None = None,
@@ -76,7 +78,8 @@ def open_system(directory: Path, *, variant: str = "", experiment: Experiment | 
         tuned = directory / TUNED
         whisper = open_whisper(options, record.language, tuned if tuned.exists() else None)
         whisper.network.to(device())
-        return SpeechSystem(record.name, record.task, rules, whisper, decoding, whisper.seconds)
+        return SpeechSystem(record.name, record.task, rules, whisper, decoding, whisper.seconds,
+                            batch=options.batch)
     from stxfer.decoding.systems import open_models  # espnet: seconds to import
 
     extractor, compression = record.features(encoder)

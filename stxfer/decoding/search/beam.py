@@ -34,13 +34,14 @@ class Hypothesis:
     """A finished hypothesis.
 
     ``tokens`` are without sos and eos; ``score`` is the weighted total that hypotheses are ranked
-    by; ``scores`` are the unweighted sums of each scorer (``decoder``, ``length_bonus``, ``lm``, ``ctc``); ``cut``: the
-    length limit ended it, not eos.
+    by; ``scores`` are the unweighted sums of each scorer (``decoder``, ``length_bonus``, ``lm``, ``ctc``); ``gains``:
+    what each token added to ``score``; ``cut``: the length limit ended it, not eos.
     """
 
     tokens: tuple[int, ...]
     score: float
     scores: dict[str, float]
+    gains: tuple[float, ...] = ()
     cut: bool = False
 
 
@@ -160,6 +161,7 @@ def _search(encoder_out: Tensor, lens: Tensor, decoder: Any, ctc: Any, lm: Any, 
     prefixes = torch.full((len(active), 1, 1), options.sos, device=encoder_out.device)
     totals = encoder_out.new_zeros(len(active), 1)
     sums = encoder_out.new_zeros(len(active), 1, len(options.weights))
+    history = encoder_out.new_zeros(len(active), 1, 1)  # the totals of the prefixes' beginnings
     for step in range(max(utterance.maxlen for utterance in utterances)):
         forced = options.prefix[step] if step < len(options.prefix) else None
         scores = _score(prefixes[:, :, -1], attention, prefix_scorer, language, options, forced)
@@ -178,8 +180,9 @@ def _search(encoder_out: Tensor, lens: Tensor, decoder: Any, ctc: Any, lm: Any, 
         gains = [score[every, rows, tokens] for score in scores.values()]
         sums = sums[every, rows] + torch.stack(gains, dim=2)
         prefixes = torch.cat([prefixes[every, rows], tokens.unsqueeze(2)], dim=2)
+        history = torch.cat([history[every, rows], totals.unsqueeze(2)], dim=2)
 
-        running = _end(step, active, prefixes, totals, sums, options)
+        running = _end(step, active, prefixes, totals, sums, history, options)
         keep = [j for j, alive in enumerate(running) if alive]
         if not keep:
             break
@@ -195,7 +198,7 @@ def _search(encoder_out: Tensor, lens: Tensor, decoder: Any, ctc: Any, lm: Any, 
             language.select(utts, rows[at, chosen])
         if prefix_scorer is not None:
             prefix_scorer.select(utts, rows[at, chosen], tokens[at, chosen])
-        prefixes, sums = prefixes[at, chosen], sums[at, chosen]
+        prefixes, sums, history = prefixes[at, chosen], sums[at, chosen], history[at, chosen]
         totals = totals[at, chosen].masked_fill(filling, -math.inf)
         active = [active[j] for j in keep]
     return [utterance.nbest(options.nbest) for utterance in utterances]
@@ -246,7 +249,7 @@ def _without_ctc(scores: dict[str, Tensor], options: _Search) -> Tensor:
     return weighted
 
 
-def _end(step: int, active: Sequence[_Utterance], prefixes: Tensor, totals: Tensor, sums: Tensor,
+def _end(step: int, active: Sequence[_Utterance], prefixes: Tensor, totals: Tensor, sums: Tensor, history: Tensor,
          options: _Search) -> list[list[int]]:
     """Record the hypotheses that end at ``step``; return each utterance's running ones, none if it is done."""
     at_eos = (prefixes[:, :, -1] == options.eos).tolist()
@@ -259,7 +262,8 @@ def _end(step: int, active: Sequence[_Utterance], prefixes: Tensor, totals: Tens
             if at_eos[j][k] or step == utterance.maxlen - 1:
                 tokens = tuple(t for t in prefixes[j, k].tolist() if t not in (options.sos, options.eos))
                 parts = dict(zip(options.weights, sums[j, k].tolist(), strict=True))
-                utterance.end(Hypothesis(tokens, score, parts, cut=not at_eos[j][k]), step)
+                gains = tuple(history[j, k].diff().tolist()[:len(tokens)])  # sos and eos are the first and the last
+                utterance.end(Hypothesis(tokens, score, parts, gains, cut=not at_eos[j][k]), step)
             else:
                 alive.append(k)
         if alive:
