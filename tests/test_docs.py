@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+import tiny_system
 from documents import DOCUMENTS, RECIPES, ROOT, Block, Document
 
 from stxfer.experiment.config import load_experiment
@@ -212,7 +213,7 @@ def test_commands_in_the_text_have_their_options(document: Document) -> None:
 @each_document
 def test_blocks_say_their_language(document: Document) -> None:
     for block in document.blocks:
-        assert block.language in {"bash", "yaml", "text"}, f"{document.name}:{block.line}: {block.language!r}"
+        assert block.language in {"bash", "python", "yaml", "text"}, f"{document.name}:{block.line}: {block.language!r}"
 
 
 @each_block("bash")
@@ -234,6 +235,20 @@ def test_fragments_are_read(document: Document, block: Block, tmp_path: Path) ->
     path = tmp_path / "fragment.yaml"
     path.write_text(over + block.text.replace("../../../../conf", str(ROOT / "conf")), encoding="utf-8")
     load_experiment(path)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A work directory with a trained system and ``talk.flac``, where the pages' Python is typed."""
+    return tiny_system.make_work(tmp_path_factory.mktemp("work"))
+
+
+@each_block("python")
+def test_python_runs(document: Document, block: Block, work: Path, monkeypatch: pytest.MonkeyPatch,
+                     capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(work)
+    exec(compile(block.text, document.name, "exec"), {})
+    assert capsys.readouterr().out.strip()
 
 
 def test_readme_is_for_a_first_visit() -> None:

@@ -17,6 +17,7 @@ from stxfer.core.errors import ConfigError
 
 FRAME = SAMPLE_RATE * 3 // 100  # samples that the detector hears at once, its longest
 _SENSITIVITY = 1  # of 0 to 3; 3 takes most for silence
+_HANGOVER = 4  # frames: the detector goes on for up to five after speech of some length, lest its end be lost
 _LEAST = 3  # frames of speech in a piece: bursts of less than 0.1 s hold no word
 _EDGE = SAMPLE_RATE // 5  # samples of silence that are heard before and after speech
 _SHORTEST = 2.0  # seconds, of the longest piece: its second half has a pause
@@ -115,7 +116,7 @@ class _Cutter:
         while self._heard < total:
             yield from self._frame(self._held[self._heard - self._from:][:FRAME])
         if self._start is not None:
-            yield from self._piece(min(self._end, total), self._edge)
+            yield from self._ended(min(self._end, total))
 
     def _frame(self, samples: np.ndarray) -> Iterator[Piece]:
         """Take a frame in, the last of the recording may be shorter."""
@@ -126,11 +127,11 @@ class _Cutter:
             self._end = self._heard
             self._speech += 1
         elif self._start is not None and self._heard - self._end >= self._pause * FRAME:
-            yield from self._piece(self._end, self._edge)
+            yield from self._ended(self._end)
             self._start, self._joined = None, False
         if self._start is not None and self._heard - self._start > self._most - self._before - self._edge:
             cut = self._start + quietest(self._held[self._start - self._from:self._heard - self._from])
-            yield from self._piece(cut, QUIET // 2)
+            yield from self._piece(cut, cut + QUIET // 2)
             self._start, self._joined, self._speech = cut, True, _LEAST
             if self._end <= cut:
                 self._start, self._joined, self._speech = None, False, 0
@@ -147,12 +148,18 @@ class _Cutter:
         padded[:len(samples)] = np.clip(np.rint(samples * 32767), -32768, 32767)
         return bool(self._detector.is_speech(padded.tobytes(), SAMPLE_RATE))
 
-    def _piece(self, end: int, after: int) -> Iterator[Piece]:
-        """Yield what has been said up to a position, with samples after it, unless it is too short to be a word."""
+    def _ended(self, end: int) -> Iterator[Piece]:
+        """Yield what has been said up to silence, or to the recording's end."""
+        assert self._start is not None
+        spoken = end - _HANGOVER * FRAME if self._end < self._heard else end
+        yield from self._piece(max(spoken, min(end, self._start + FRAME)), end + self._edge)
+
+    def _piece(self, end: int, last: int) -> Iterator[Piece]:
+        """Yield the current piece, with samples up to ``last``, unless it is too short to be a word."""
         assert self._start is not None
         if self._speech >= _LEAST or self._detector is None:
             first = max(self._from, self._start - self._before)
-            samples = self._held[first - self._from:end + after - self._from].copy()
+            samples = self._held[first - self._from:last - self._from].copy()
             yield Piece(self._start / SAMPLE_RATE, end / SAMPLE_RATE, first / SAMPLE_RATE, samples)
         self._speech = 0
 

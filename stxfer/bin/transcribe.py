@@ -19,7 +19,6 @@ from stxfer.transcription.transcriber import AT_ONCE, PAUSE, Transcriber
 from stxfer.transcription.write import Output, write_events
 
 
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse arguments and transcribe."""
     parser = make_parser("stxfer.bin.transcribe", "Write what is said in audio of any length with a trained system; "

@@ -61,9 +61,9 @@ def decode_with_whisper(whisper: WhisperModel, data: Path, out: Path, options: D
         parts += [(utt, part) for part in own]
         while len(parts) >= batch or (number == len(source) and parts):
             now, parts = parts[:batch], parts[batch:]
-            for (of, _), nbest in zip(now, search_whisper(whisper, [part for _, part in now], options.beam_size),
-                                      strict=True):
-                found[of].append(nbest[0])
+            for (of, _), result in zip(now, search_whisper(whisper, [part for _, part in now], options.beam_size),
+                                       strict=True):
+                found[of].append(result)
         progress.add()
     reader.close()
     if cut:
@@ -80,17 +80,15 @@ def decode_with_whisper(whisper: WhisperModel, data: Path, out: Path, options: D
 
 
 @torch.inference_mode()
-def search_whisper(whisper: WhisperModel, parts: Sequence[np.ndarray], beam_size: int, nbest: int = 1
-                   ) -> list[list[Decoded]]:
-    """Return what is written of each part, the ``nbest`` best of its beam, without prompt and end.
+def search_whisper(whisper: WhisperModel, parts: Sequence[np.ndarray], beam_size: int) -> list[Decoded]:
+    """Return what is written of each part, without prompt and end.
 
-    A hypothesis's score is its log probability, that of each token is its gain.
+    The score is its log probability, the sum of its tokens' gains and of that of the end.
 
     Args:
         whisper: the model.
         parts: samples that fit its window, float32 (n,) each.
         beam_size: of transformers' search.
-        nbest: at most ``beam_size``.
     """
     from transformers.modeling_outputs import BaseModelOutput
 
@@ -101,16 +99,14 @@ def search_whisper(whisper: WhisperModel, parts: Sequence[np.ndarray], beam_size
     most = whisper.most_tokens - prompt.size(1)
     # A copy for the search, which puts a row for each hypothesis into what it is given.
     rows = network.generate(encoder_outputs=BaseModelOutput(encoded), decoder_input_ids=prompt, num_beams=beam_size,
-                            do_sample=False, max_new_tokens=most, num_return_sequences=nbest)
+                            do_sample=False, max_new_tokens=most)
     written = [list(itertools.takewhile(lambda token: token != end, row)) for row in rows.tolist()]
     ended = [tokens + [end] * (len(tokens) < most) for tokens in written]
     ids = torch.nn.utils.rnn.pad_sequence([torch.tensor([*whisper.prompt, *tokens]) for tokens in ended],
                                           batch_first=True, padding_value=end).to(where)
-    heard = BaseModelOutput(encoded.repeat_interleave(nbest, 0))
-    logits = network(encoder_outputs=heard, decoder_input_ids=ids[:, :-1]).logits
+    logits = network(encoder_outputs=BaseModelOutput(encoded), decoder_input_ids=ids[:, :-1]).logits
     scores = logits.log_softmax(2).gather(2, ids[:, 1:, None]).squeeze(2)
     first = prompt.size(1) - 1
-    found = [Decoded(tokens, float(row[first:first + len(those)].sum()), cut=len(tokens) == most,
-                     gains=tuple(row[first:first + len(tokens)].tolist()))
-             for tokens, those, row in zip(written, ended, scores, strict=True)]
-    return [found[k:k + nbest] for k in range(0, len(found), nbest)]
+    return [Decoded(tokens, float(row[first:first + len(those)].sum()), cut=len(tokens) == most,
+                    gains=tuple(row[first:first + len(tokens)].tolist()))
+            for tokens, those, row in zip(written, ended, scores, strict=True)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from stxfer.audio.ark import as_stored
 from stxfer.audio.io import SAMPLE_RATE
-from stxfer.decoding.decode import BLANK, Decoded, batches, ctc_weight, encode, prefix_ids, search_nbest
+from stxfer.decoding.decode import BLANK, Decoded, batches, encode, prefix_ids, search_nbest
 from stxfer.experiment.prepare import MIN_SECONDS
 from stxfer.text.normalise import normalise
 from stxfer.transcription.system import SpeechSystem
@@ -74,7 +74,7 @@ class SearchRecogniser:
         assert isinstance(system.model, LoadedModel) and system.extractor is not None
         self._system, self._loaded, self._extractor = system, system.model, system.extractor
         self._prefix = prefix_ids(self._loaded.tokens, self._loaded.tokenizer, system.tag)
-        self._aligns = system.task == "asr" and ctc_weight(self._loaded.model, system.decoding) > 0
+        self._aligns = system.task == "asr" and getattr(self._loaded.model, "ctc", None) is not None
 
     def __call__(self, samples: Sequence[np.ndarray], nbest: int = 1) -> list[list[Heard]]:
         """See :class:`Recogniser`."""
@@ -106,7 +106,7 @@ class SearchRecogniser:
 
 
 class WhisperRecogniser:
-    """Fine-tuned Whisper. Its words have no times."""
+    """Fine-tuned Whisper: one hypothesis of each piece, whose words have no times."""
 
     def __init__(self, system: SpeechSystem) -> None:
         from stxfer.model.whisper import WhisperModel
@@ -123,9 +123,8 @@ class WhisperRecogniser:
         beam = self._system.decoding.beam_size
         for first in range(0, len(long), self._system.batch):
             some = long[first:first + self._system.batch]
-            for k, results in zip(some, search_whisper(self._whisper, [samples[k] for k in some], beam,
-                                                       min(nbest, beam)), strict=True):
-                found[k] = [self._heard(one) for one in results]
+            for k, result in zip(some, search_whisper(self._whisper, [samples[k] for k in some], beam), strict=True):
+                found[k] = [self._heard(result)]
         return found
 
     def _heard(self, found: Decoded) -> Heard:

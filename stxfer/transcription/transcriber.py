@@ -112,6 +112,8 @@ class Transcriber:
         if nbest < 1 or at_once <= 0:
             raise ConfigError(f"{nbest} hypotheses of each piece, {at_once:g} s heard at once: at least 1 hypothesis, "
                               "and some speech, is needed")
+        if system.extractor is None and nbest > 1:
+            raise ConfigError(f"{nbest} hypotheses of each piece: the search of fine-tuned Whisper gives one")
         if system.extractor is None and longest is not None and longest > system.most_seconds:
             raise ConfigError(f"pieces of {longest:g} s: Whisper hears {system.most_seconds:g} s at once")
         self.system, self.nbest, self.at_once = system, nbest, at_once
