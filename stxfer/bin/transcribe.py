@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     experiment = load_experiment(args.config) if args.config else None
     logging.getLogger().setLevel(logging.WARNING)  # espnet speaks of every utterance
     logging.getLogger("stxfer").setLevel(logging.INFO)
+    warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)  # of ESPnet's own calls
     with tempfile.TemporaryDirectory(prefix="stxfer-") as spool:
         sources = find_sources(args.inputs, Path(spool))
         chosen = [FORMATS[name]() for name in args.format]
