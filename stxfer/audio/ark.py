@@ -13,8 +13,9 @@ from typing import IO, get_args
 import numpy as np
 
 from stxfer.core.errors import DataError
+from stxfer.core.workdir import WorkDir
 from stxfer.experiment.features import Compression
-from stxfer.kaldi.table import iter_table, read_table
+from stxfer.kaldi.table import iter_table
 
 COMPRESSIONS: tuple[str, ...] = get_args(Compression)
 _SPEECH_FEATURE, _TWO_BYTE, _INTEGERS = 2, 3, 4  # Kaldi's kSpeechFeature, kTwoByteAuto, kTwoByteSignedInteger
@@ -74,8 +75,21 @@ def feature_size(feats_scp: Path) -> int:
         DataError: the table is absent or empty, or that utterance's features cannot be read.
     """
     for utt, value in iter_table(feats_scp):
-        return int(read_matrix(feats_scp, utt, value).shape[1])
+        return int(read_matrix(feats_scp, utt, WorkDir.of(feats_scp).located(value)).shape[1])
     raise DataError(f"{feats_scp}: names no utterance; run stage 3 again")
+
+
+def read_places(feats_scp: Path) -> dict[str, str]:
+    """Return where a table says that the features of each utterance lie, as :func:`read_matrix` takes it.
+
+    Raises:
+        DataError: the table is absent or malformed, or holds a command.
+    """
+    located, found = WorkDir.of(feats_scp).located, {}
+    for utt, value in iter_table(feats_scp, empty_values=False):
+        _place(feats_scp, utt, value)
+        found[utt] = located(value)
+    return found
 
 
 def read_matrix(feats_scp: Path, utt: str, value: str) -> np.ndarray:
@@ -87,7 +101,7 @@ def read_matrix(feats_scp: Path, utt: str, value: str) -> np.ndarray:
     Args:
         feats_scp: the table, for messages.
         utt: the utterance, for messages.
-        value: ``FILE:OFFSET`` or ``FILE``.
+        value: ``FILE:OFFSET`` or ``FILE``, relative to the current directory.
 
     Raises:
         DataError: the value is none of these, or the file holds no whole matrix there.
@@ -131,9 +145,7 @@ class FeatureTable(Mapping[str, np.ndarray]):
 
     def __init__(self, feats_scp: str | os.PathLike[str]) -> None:
         self._path = Path(feats_scp)
-        self._values = read_table(self._path, empty_values=False)
-        for utt, value in self._values.items():
-            _place(self._path, utt, value)
+        self._values = read_places(self._path)
 
     def __getitem__(self, utt: str) -> np.ndarray:
         """Return the features of an utterance."""

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stxfer.audio.ark import COMPRESSIONS
-from stxfer.audio.io import file_stamp
 from stxfer.audio.shards import FBANK, Extractor, Shard, make_shard
+from stxfer.audio.stamps import file_stamps, files_digest
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_write, read_json, sync
 from stxfer.core.fresh import Declared, made_before
@@ -19,6 +19,7 @@ from stxfer.core.marker import LIST, MARKER, read_marker
 from stxfer.core.pool import HERE, Pool
 from stxfer.core.progress import Progress
 from stxfer.core.stage import Stage
+from stxfer.core.workdir import WorkDir
 from stxfer.experiment.layout import CHECKSUMS, DURATIONS, FEATS, FRAMES, TEXT
 from stxfer.kaldi.datadir import DataDir, read_datadir, table_files
 from stxfer.kaldi.table import write_table
@@ -31,7 +32,7 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
                declared: Declared | None = None) -> int:
     """Write the features of a data directory, with its texts beside them.
 
-    ``out`` receives ``feats.<k>.ark``, ``feats.scp`` (absolute paths), ``feats.sha256`` (of the arks),
+    ``out`` receives ``feats.<k>.ark``, ``feats.scp``, ``feats.sha256`` (of the arks),
     ``utt2num_frames`` (``utt T``), ``speech_shape`` (``utt T,D``, ESPnet's shape file), and copies of
     ``text text.* utt2spk utt2dur``. Shards finished before a kill are not made again.
 
@@ -55,9 +56,9 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
     if compression not in COMPRESSIONS:
         raise ConfigError(f"unknown compression {compression!r}; known: {' '.join(COMPRESSIONS)}")
     data, out = read_datadir(datadir), Path(out)
-    stamps = {path: file_stamp(path) for path in data.wav_scp.values()}
+    recordings = list(dict.fromkeys(data.wav_scp.values()))
     stage = Stage(f"features {out.name}", out, table_files(data.path),
-                  {**extractor.options, "compression": compression, "audio": _digest(stamps.values())},
+                  {**extractor.options, "compression": compression, "audio": files_digest(recordings, out)},
                   "features", reads=[*made_before(data.path), *_audio_lists(data.path)], declared=declared,
                   watched=extractor.files)
     if not stage.needed(force=force, allow_stale=allow_stale):
@@ -65,7 +66,7 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
     directory = out / ".shards"
     if force:
         shutil.rmtree(directory, ignore_errors=True)
-    shards = _split(data, out.name, directory, extractor, compression, stamps)
+    shards = _split(data, out.name, directory, extractor, compression, file_stamps(recordings, out))
     _make(shards, data, pool)
     stage.finish(_merge(shards, data, out), compression=compression,
                  bytes={path.name: path.stat().st_size for path in sorted(out.glob("feats.*.ark"))})
@@ -76,7 +77,8 @@ def _audio_lists(prepared: Path) -> list[Path]:
     """Return the lists of digests of the recordings that the sets were prepared from, if stage 1 made any."""
     if not (prepared / MARKER).exists():
         return []
-    raw = {Path(path).parent for path in read_marker(prepared)["inputs"]}
+    work = WorkDir.of(prepared)
+    raw = {Path(work.located(path)).parent for path in read_marker(prepared)["inputs"]}
     return sorted(path for directory in raw if directory.name == prepared.name
                   for path in directory.glob(f"*{LIST}"))
 
@@ -132,13 +134,14 @@ def _merge(shards: Sequence[Shard], data: DataDir, out: Path) -> Iterable[Path]:
         sync(shard.ark)
     for stale in (out / MARKER, out / FEATS, *out.glob("feats.*.ark")):
         stale.unlink(missing_ok=True)
+    work = WorkDir.of(out)
     scp, frames, sums = {}, {}, []
     for k, (shard, index) in enumerate(zip(shards, indices, strict=True), 1):
-        ark = out.resolve() / f"feats.{k}.ark"
+        ark = Path(os.path.abspath(out)) / f"feats.{k}.ark"
         shard.ark.replace(ark)
         sums.append(f"{index['sha256']}  {ark.name}\n")
         for utt, (offset, length) in index["utts"].items():
-            scp[utt], frames[utt] = f"{ark}:{offset}", str(length)
+            scp[utt], frames[utt] = f"{work.stored(ark)}:{offset}", str(length)
     with atomic_write(out / CHECKSUMS) as handle:
         handle.writelines(sums)
     tables = {FEATS: scp, FRAMES: frames,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -90,23 +88,3 @@ def load_audio(path: str | os.PathLike[str], *, speed: float = 1.0, start: float
     """
     samples, rate = decode(path, start, end, channel)
     return resample(samples, rate, SAMPLE_RATE, speed=speed)
-
-
-def file_stamp(path: str | os.PathLike[str]) -> str:
-    """Return a line of a file's path, size and modification time."""
-    try:
-        stat = os.stat(path)
-    except (OSError, ValueError):  # ValueError: a NUL character in the path
-        return f"{path}\0absent\n"
-    return f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
-
-
-def files_digest(paths: Iterable[str | os.PathLike[str]]) -> str:
-    """Return a digest of the files' paths, sizes and modification times.
-
-    It stands for the content of audio files in stage markers: hundreds of gigabytes are not read for it.
-    """
-    total = hashlib.sha256()
-    for path in paths:
-        total.update(file_stamp(path).encode())
-    return total.hexdigest()

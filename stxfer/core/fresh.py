@@ -22,6 +22,7 @@ from stxfer.core.marker import (
     total,
     wrong_outputs,
 )
+from stxfer.core.workdir import WorkDir
 
 WATCHED = "watched"  # of a marker
 #: What an experiment says of a stage: given its directory and marker, the options that are others now.
@@ -132,10 +133,12 @@ def check_fresh(path: str | os.PathLike[str], declared: Declared | None = None, 
     if declared is not None and (others := list(declared(directory, marker))):
         raise StaleError(f"{directory}: made by other options, {'; '.join(others[:3])}; {run_again(marker)}, or give "
                          "--allow-stale to use it as it is")
+    work = WorkDir.of(directory)
     for source, known in marker.get(WATCHED, {}).items():
-        if has_changed(Path(source), known):
+        if has_changed(Path(work.located(source)), known):
             raise _stale(directory, source, marker)
     for source, recorded in marker["inputs"].items():
+        source = work.located(source)
         if not Path(source).exists():
             continue
         check_fresh(source, declared, seen)

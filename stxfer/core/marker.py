@@ -16,6 +16,7 @@ from typing import Any
 from stxfer.core.digests import file_digest
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import read_json, write_json
+from stxfer.core.workdir import WorkDir
 
 MARKER = ".stage.json"
 LIST = ".sha256"  # ends the name of an output that lists digests of others
@@ -37,13 +38,14 @@ def _sha256(value: Any) -> str:
 
 
 def write_marker(directory: Path, content: Mapping[str, Any]) -> None:
-    """Write a directory's marker, with a digest of its own."""
-    plain = json.loads(json.dumps({key: value for key, value in content.items() if key != "seal"}))
+    """Write a directory's marker, with a digest of its own; paths in the work directory become relative to it."""
+    unsealed = {key: value for key, value in content.items() if key != "seal"}
+    plain = WorkDir.of(directory).portable(json.loads(json.dumps(unsealed)))
     write_json(directory / MARKER, {**plain, "seal": _sha256(plain)})
 
 
 def read_marker(directory: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the content of a directory's marker.
+    """Return the content of a directory's marker, where paths in its work directory are relative to that.
 
     Raises:
         DataError: there is none.
@@ -71,7 +73,7 @@ def _read(path: Path) -> dict[str, Any]:
     sealed = marker.get("seal", _sha256(plain)) == _sha256(plain)  # older versions sealed none
     if not sealed or total(marker.get("outputs", {})) != marker["digest"]:
         raise DamagedError(f"{path}: changed since its stage has written it; remove it and run its stage again")
-    return plain
+    return WorkDir.of(path).portable(plain)  # type: ignore[no-any-return]  # older versions wrote absolute paths
 
 
 def is_recorded(path: Path) -> bool:

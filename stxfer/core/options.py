@@ -8,7 +8,7 @@ there was such a field, its default.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -151,29 +151,32 @@ def identity(value: Any) -> Any:
     return value
 
 
-def differences(recorded: Any, current: Any, name: str = "") -> Iterator[str]:
+def differences(recorded: Any, current: Any, name: str = "", written: Callable[[Any], Any] = lambda value: value
+                ) -> Iterator[str]:
     """Yield ``phases[0].lr (0.002 -> 0.001)`` for each value of a marker that decides results and is another now.
 
     Args:
         recorded: what :func:`identity`, or ``dataclasses.asdict``, made of the value that was, read from JSON.
         current: the value that is.
         name: what the messages call the value.
+        written: what a file holds in place of a value.
     """
     was = identity(recorded)
     if isinstance(current, Spread) and isinstance(was, dict):
         others = {key: item for key, item in was.items() if key in current.others}
         fields = {key: item for key, item in was.items() if key not in current.others}
-        yield from differences(others, current.others, name)
-        yield from _fields_that_differ(fields, current.options, name, current.others.keys())
+        yield from differences(others, current.others, name, written)
+        yield from _fields_that_differ(fields, current.options, name, written, current.others.keys())
     elif isinstance(current, Options) and isinstance(was, dict):
-        yield from _fields_that_differ(was, current, name)
+        yield from _fields_that_differ(was, current, name, written)
     elif isinstance(current, Mapping) and isinstance(was, dict):
-        for key in sorted({*was, *current}):
-            yield from differences(was.get(key), current.get(key), f"{name}.{key}" if name else key)
+        now = {written(key): value for key, value in current.items()}
+        for key in sorted({*was, *now}):
+            yield from differences(was.get(key), now.get(key), f"{name}.{key}" if name else key, written)
     elif isinstance(current, (list, tuple)) and isinstance(was, list) and len(was) == len(current):
         for number, item in enumerate(current):
-            yield from differences(was[number], item, f"{name}[{number}]")
-    elif was != identity(current):
+            yield from differences(was[number], item, f"{name}[{number}]", written)
+    elif was != written(identity(current)):
         yield f"{name} ({_brief(was)} -> {_brief(identity(current))})"
 
 
@@ -181,7 +184,7 @@ def _brief(value: Any) -> str:
     return f"{len(value)} items" if isinstance(value, list) and value and isinstance(value[0], dict) else repr(value)
 
 
-def _fields_that_differ(was: Mapping[str, Any], current: Options, name: str,
+def _fields_that_differ(was: Mapping[str, Any], current: Options, name: str, written: Callable[[Any], Any],
                         apart: Collection[str] = ()) -> Iterator[str]:
     known = option_fields(type(current))
     prefix = f"{name}." if name else ""
@@ -189,7 +192,7 @@ def _fields_that_differ(was: Mapping[str, Any], current: Options, name: str,
         before = was[key] if key in was else known[key].get_default(call_default_factory=True)
         for mark in known[key].metadata:
             before = mark.now(before) if isinstance(mark, Formerly) else before
-        yield from differences(before, getattr(current, key), f"{prefix}{key}")
+        yield from differences(before, getattr(current, key), f"{prefix}{key}", written)
     for key in sorted(was.keys() - known.keys()):
         if was[key]:  # an option that is no more; switched off, it changed nothing
             yield f"{prefix}{key} ({was[key]!r} -> no such option)"

@@ -22,6 +22,7 @@ from stxfer.core.errors import StaleError
 from stxfer.core.fresh import WATCHED, Declared, check_input, digest, has_changed
 from stxfer.core.marker import CHANGED, MARKER, DamagedError, read_marker, total, write_marker, wrong_outputs
 from stxfer.core.options import Options, Spread, differences, identity
+from stxfer.core.workdir import WorkDir
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,8 @@ class Stage:
         return Path(self.out) / MARKER
 
     def _current(self, pending: Collection[Path] = ()) -> dict[str, str]:
-        return {str(Path(path)): digest(path) for path in self.inputs if Path(path) not in pending}
+        work = WorkDir.of(self.out)
+        return {work.stored(Path(path)): digest(path) for path in self.inputs if Path(path) not in pending}
 
     def changes(self, pending: Collection[Path] = ()) -> list[str] | None:
         """Return what differs from the finished run: ``[]`` nothing, ``None`` never finished.
@@ -83,8 +85,10 @@ class Stage:
             done = read_marker(self.out)
         except DamagedError:
             return None
-        changed = [f"input {path}" for path in _other_inputs(now, done["inputs"], pending)]
-        return changed + [f"option {difference}" for difference in differences(done["options"], self.options)]
+        work = WorkDir.of(self.out)
+        changed = [f"input {path}" for path in _other_inputs(now, done["inputs"], pending, work)]
+        return changed + [f"option {difference}" for difference in
+                          differences(done["options"], self.options, written=work.portable)]
 
     def needed(self, *, force: bool = False, allow_stale: bool = False, expensive: bool = False,
                pending: Collection[Path] = ()) -> bool:
@@ -104,7 +108,7 @@ class Stage:
         for path in self.reads:
             digest(path)
         if not allow_stale:
-            for path in (*now, *self.reads):
+            for path in (*(path for path in self.inputs if Path(path) not in pending), *self.reads):
                 check_input(path, self.declared)
         self._begun = now
         if force or not self.marker.exists():
@@ -144,7 +148,7 @@ class Stage:
     def _complete_marker(self, now: Mapping[str, str]) -> None:
         """Say in an older version's marker what those of this one say, and where watched files lie that were moved."""
         marker = read_marker(self.out)
-        completed = {**marker, WATCHED: self.watched}
+        completed = {**marker, WATCHED: WorkDir.of(self.out).portable(dict(self.watched))}
         if self.step and "step" not in marker:
             completed |= {"step": self.step, "inputs": now, "also": self._also()}
         if marker != completed and (self.watched or "step" not in marker):
@@ -175,7 +179,9 @@ class Stage:
         """
         begun = {} if self._begun is None and not tuple(self.inputs) else self._begun
         assert begun is not None, f"{self.name}: finished without having begun"
-        changed = [path for path, before in begun.items() if not Path(path).exists() or digest(path) != before]
+        work = WorkDir.of(self.out)
+        changed = [path for name, before in begun.items()
+                   if not Path(path := work.located(name)).exists() or digest(path) != before]
         changed += [path for path, seen in self.watched.items() if has_changed(Path(path), seen)]
         if changed:
             self.marker.unlink(missing_ok=True)
@@ -188,13 +194,16 @@ class Stage:
         save(self.out)
 
 
-def _other_inputs(now: Mapping[str, str], done: Mapping[str, str], pending: Collection[Path]) -> list[str]:
+def _other_inputs(now: Mapping[str, str], done: Mapping[str, str], pending: Collection[Path],
+                  work: WorkDir) -> list[str]:
     """Return the inputs that differ, sorted.
 
     A marker of an older version may name a directory in place of the files of it that are read.
     """
     parents = {name: str(Path(name).parent) for name in now.keys() - done.keys()}
     whole = {parent for parent in parents.values() if parent in done.keys() - now.keys()}
-    same = {parent for parent in whole if Path(parent).is_dir() and digest(parent, removed=True) == done[parent]}
-    left = {*now, *done} - {str(path) for path in pending} - {*whole, *(n for n in parents if parents[n] in same)}
+    same = {parent for parent in whole if Path(place := work.located(parent)).is_dir()
+            and digest(place, removed=True) == done[parent]}
+    left = {*now, *done} - {work.stored(path) for path in pending}
+    left -= {*whole, *(name for name in parents if parents[name] in same)}
     return sorted(name for name in left if now.get(name) != done.get(name))

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stxfer.audio.io import files_digest
+from stxfer.audio.stamps import files_digest
 from stxfer.core.errors import DataError
+from stxfer.core.workdir import WorkDir
 from stxfer.corpora.collect import MAX_DROP, Counts, write_set
 from stxfer.corpora.entries import Entry
 from stxfer.corpora.paths import on_disk
@@ -43,7 +44,7 @@ class Tables:
 
 
 def prepare_kaldi_dir(directory: str | os.PathLike[str], out: str | os.PathLike[str], name: str, *,
-                      root: str | os.PathLike[str] = ".", texts: Mapping[str, str] | None = None,
+                      root: str | os.PathLike[str] | None = None, texts: Mapping[str, str] | None = None,
                       own_speakers: bool = False, allow_pipes: bool = False, max_drop: float = MAX_DROP,
                       force: bool = False, allow_stale: bool = False, nj: int = 1) -> Counts:
     """Write the data directory ``<out>/<name>`` of another recipe's.
@@ -54,7 +55,8 @@ def prepare_kaldi_dir(directory: str | os.PathLike[str], out: str | os.PathLike[
         directory: the other recipe's directory of one set.
         out: folder of data directories.
         name: the set, e.g. ``src_train``.
-        root: what paths and commands in ``wav.scp`` are relative to: the other recipe's folder.
+        root: what paths and commands in ``wav.scp`` are relative to: the other recipe's folder. None: the work
+            directory that the directory lies in, or the current directory where it lies in none.
         texts: file names of texts, e.g. ``{"text.fr.human": "text.tc.fr"}``; may say another file for ``text``. None:
             every ``text.<lang>.<label>``, but not ESPnet's ``text.{tc,lc}.<lang>``.
         own_speakers: where neither ``utt2spk`` nor ``spk2utt`` is there, each utterance is its own speaker.
@@ -68,7 +70,8 @@ def prepare_kaldi_dir(directory: str | os.PathLike[str], out: str | os.PathLike[
         DataError: a table is absent or malformed, the directory holds features only, ``wav.scp`` names archives, or
             commands that are not allowed or not there, or see :func:`stxfer.corpora.collect.write_set`.
     """
-    directory, root = Path(directory), Path(os.path.abspath(root))
+    directory = Path(directory)
+    root = Path(os.path.abspath(root or WorkDir.of(directory).root or os.curdir))
     tables = read_tables(directory, texts, own_speakers=own_speakers)
     folder = Path(os.path.abspath(out)) / "audio" / name
     pipes = {key: pipe for key, value in tables.wav_scp.items() if (pipe := find_pipe(key, value, folder))}
@@ -80,11 +83,12 @@ def prepare_kaldi_dir(directory: str | os.PathLike[str], out: str | os.PathLike[
              for key, value in tables.wav_scp.items()}
     lost = any(not os.path.exists(pipe.path) for pipe in pipes.values())
     dropped: dict[str, str] = {}
+    audio = sorted(path for key, path in paths.items() if key not in pipes)
     return write_set(
         out, name, _entries(tables, paths, pipes, dropped, folder, root, nj, force), dropped=dropped,
         inputs=tables.files, max_drop=max_drop,
         options={"root": str(root), "texts": dict(texts or {}),
-                 "audio": files_digest(sorted(path for key, path in paths.items() if key not in pipes))},
+                 "audio": files_digest(audio, Path(out) / name)},
         hint=f"Paths are relative to {root} (--root)", force=force or lost, allow_stale=allow_stale, nj=nj)
 
 

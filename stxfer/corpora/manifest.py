@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from stxfer.audio.io import files_digest
+from stxfer.audio.stamps import files_digest
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.apart import hold_out
 from stxfer.corpora.collect import MAX_DROP, Counts, write_set
@@ -86,7 +86,7 @@ def prepare_manifest(manifest: str | os.PathLike[str], out: str | os.PathLike[st
     entries = list(read_manifest(manifest, folder, columns or {}, parts, allow_outside=allow_outside))
     sets: dict[str, Sequence[Entry]] = {name: entries}
     options: dict[str, Any] = {"columns": dict(columns or {}), "audio_dir": folder, **parts.changed(),
-                               "audio": files_digest(sorted({entry.audio for entry in entries}))}
+                               "audio": files_digest(sorted({entry.audio for entry in entries}), Path(out) / name)}
     if held_out is not None:
         sets = _parted(manifest, entries, name, held_out)
         options["held_out"] = [held_out.name, held_out.share, *held_out.apart]

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from stxfer.audio.io import files_digest
+from stxfer.audio.stamps import files_digest
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.corpora.bitext.lines import iter_lines, open_binary
 from stxfer.corpora.collect import MAX_DROP, Counts, write_set
@@ -80,7 +80,8 @@ def prepare_must_c(corpus: str | os.PathLike[str], out: str | os.PathLike[str], 
         files = [folder / "txt" / f"{split}.{suffix}" for suffix in ("yaml", *languages)]
         counts[name] = write_set(
             out, name, _entries(folder, split, languages), dropped={}, inputs=files, max_drop=max_drop,
-            options={"languages": languages, "audio": files_digest(sorted((folder / "wav").glob("*")))},
+            options={"languages": languages,
+                     "audio": files_digest(sorted((folder / "wav").glob("*")), Path(out) / name)},
             hint=f"Talks are looked for in {folder}/wav", force=force, allow_stale=allow_stale, nj=nj)
     return counts
 

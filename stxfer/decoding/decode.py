@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stxfer.audio.ark import read_matrix
+from stxfer.audio.ark import read_matrix, read_places
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import write_json
 from stxfer.core.progress import Progress
@@ -59,7 +59,7 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
         DataError: a table or features are absent, broken or do not fit the model.
         ConfigError: the options do not fit the model.
     """
-    paths = read_table(feats_scp, empty_values=False)
+    paths = read_places(feats_scp)
     frames = frame_counts(feats_scp, list(paths))
     prefix = prefix_ids(tokens, tokenizer, tag)
     started = time.monotonic()
@@ -213,7 +213,7 @@ def frame_counts(feats_scp: Path, utts: Sequence[str]) -> dict[str, int]:
 
 
 def load_features(utt: str, path: str, feats_scp: Path) -> Any:
-    """Return the features of an utterance, float32 (T, F).
+    """Return the features of an utterance, float32 (T, F), that lie where :func:`stxfer.audio.ark.read_places` says.
 
     Raises:
         DataError: they cannot be read, or are not finite.

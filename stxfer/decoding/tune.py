@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stxfer.audio.ark import read_places
 from stxfer.core.errors import DataError
 from stxfer.core.options import option_fields
 from stxfer.core.progress import Progress
@@ -86,7 +87,7 @@ def tune(loaded: LoadedModel, lm: Any, feats_scp: Path, reference: Path, options
         DataError: features cannot be read, or no utterance has a reference.
     """
     refs = read_table(reference)
-    paths = {utt: path for utt, path in read_table(feats_scp, empty_values=False).items() if refs.get(utt)}
+    paths = {utt: path for utt, path in read_places(feats_scp).items() if refs.get(utt)}
     if not paths:
         raise DataError(f"{feats_scp}: no utterance has a reference in {reference}; options cannot be tuned on it")
     prefix = prefix_ids(loaded.tokens, loaded.tokenizer, tag)

@@ -10,6 +10,7 @@ from typing import Any
 from stxfer.core.digests import file_digest
 from stxfer.core.fresh import WATCHED
 from stxfer.core.options import Options, Spread, differences
+from stxfer.core.workdir import WorkDir
 from stxfer.experiment import layout
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.features import ALL
@@ -47,9 +48,10 @@ class Lineage:
         """
         what, *names = (marker["options"] and layout.place(directory, self._dump, self._exp)) or ("",)
         found: list[str] = []
+        written = WorkDir.of(directory).portable
         with contextlib.suppress(KeyError):  # an older version has not recorded what follows
             for key, was, now in self._rules[what](marker, *names) if what in self._rules else ():
-                found += differences(was, now, key)
+                found += differences(was, now, key, written)
         return found
 
     def _data(self, marker: Mapping[str, Any], name: str) -> Iterator[_Declared]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write
+from stxfer.core.workdir import WorkDir
 from stxfer.kaldi.table import BOM, is_id
 
 BLOCK_BYTES = 1 << 21
@@ -140,6 +141,29 @@ def keep(blocks: Iterable[Block], keys: Collection[bytes]) -> Iterator[Block]:
     for block in blocks:
         chosen = list(map(keys.__contains__, block.keys))
         yield Block(list(compress(block.keys, chosen)), list(compress(block.lines, chosen)))
+
+
+def relocated(blocks: Iterable[Block], source: Path, out: Path) -> Iterator[Block]:
+    """Yield the lines of a table for another directory: where tables of paths (``*.scp``) name files from elsewhere.
+
+    Args:
+        blocks: the lines.
+        source: the table that they are from.
+        out: the table or directory that they are written to.
+    """
+    there, here = WorkDir.of(source), WorkDir.of(out)
+    if source.suffix != ".scp" or there == here:
+        yield from blocks
+        return
+    for block in blocks:
+        values = (_relocated(value, there, here) for value in block.values)
+        yield Block(block.keys, [key + b" " + value for key, value in zip(block.keys, values, strict=True)])
+
+
+def _relocated(value: bytes, there: WorkDir, here: WorkDir) -> bytes:
+    if value.startswith(b"|") or value.endswith(b"|"):
+        return value
+    return os.fsencode(here.stored(there.located(os.fsdecode(value))))
 
 
 class Keys:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_dir
-from stxfer.kaldi.blocks import Block, Keys, iter_blocks, merge, write_blocks
+from stxfer.kaldi.blocks import Block, Keys, iter_blocks, merge, relocated, write_blocks
 from stxfer.kaldi.channels import CHANNELS
 from stxfer.kaldi.tables import Tables, check_out, list_tables, read_speakers, spk2utt
 
@@ -87,7 +87,8 @@ def _utterance_tables(layouts: Sequence[Tables]) -> set[str]:
 
 def _write(name: str, layouts: Sequence[Tables], out: Path, utts: Sequence[list[bytes]], *, fill: bool = False) -> Keys:
     """Merge one table of the parts; ``utts`` are their utterances, noted down if they are to ``fill``."""
-    streams = [_blocks(layout, name, of, fill) for layout, of in zip(layouts, utts, strict=True)]
+    streams = [relocated(_blocks(layout, name, of, fill), layout.path / name, out)
+               for layout, of in zip(layouts, utts, strict=True)]
     shared = name not in _utterance_tables(layouts)
     return write_blocks(out / name, (_unique(block, name, layouts, shared) for block in merge(streams)))
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
 from stxfer.core.marker import MARKER, read_marker, run_again
+from stxfer.core.workdir import WorkDir
 from stxfer.kaldi.channels import CHANNELS, read_channels, write_channels
 from stxfer.kaldi.dropped import write_dropped
 from stxfer.kaldi.segments import Segment, check_segment, read_segments, write_segments
@@ -51,7 +52,8 @@ class DataDir:
 
     Attributes:
         path: where it was read from or is to be written; error messages name it.
-        wav_scp: path of the audio file, absolute or relative to the working directory, of each recording.
+        wav_scp: path of the audio file of each recording, absolute or relative to the current directory; see
+            :mod:`stxfer.core.workdir` for what stands in the file.
         text: transcript.
         utt2spk: speaker.
         utt2dur: seconds; empty when not yet measured.
@@ -171,9 +173,10 @@ def read_datadir(path: str | os.PathLike[str]) -> DataDir:
     if not directory.is_dir():
         raise DataError(f"{directory}: no such directory; run the stage that makes it first")
     names = {p.name for p in table_files(directory)}
+    located = WorkDir.of(directory).located
     data = DataDir(
         path=directory,
-        wav_scp=read_table(directory / "wav.scp", empty_values=False),
+        wav_scp={name: located(path) for name, path in read_table(directory / "wav.scp", empty_values=False).items()},
         text=read_table(directory / "text"),
         utt2spk=read_table(directory / "utt2spk", empty_values=False),
         utt2dur=_read_numbers(directory / "utt2dur") if "utt2dur" in names else {},
@@ -269,8 +272,10 @@ def write_datadir(path: str | os.PathLike[str], data: DataDir, *, dropped: Mappi
         DataError: see :func:`validate`.
     """
     validate(data)
+    stored = WorkDir.of(path).stored
+    audio = {name: stored(file) for name, file in data.wav_scp.items()}
     with atomic_dir(path) as directory:
-        for name, table in (("wav.scp", data.wav_scp), ("text", data.text), ("utt2spk", data.utt2spk)):
+        for name, table in (("wav.scp", audio), ("text", data.text), ("utt2spk", data.utt2spk)):
             write_table(directory / name, table)
         if data.segments:
             write_segments(directory / "segments", data.segments)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
-from stxfer.kaldi.blocks import Block, write_blocks
+from stxfer.kaldi.blocks import Block, relocated, write_blocks
 from stxfer.kaldi.channels import CHANNELS, parse_channel
 from stxfer.kaldi.check import audio_problem, is_positive
 from stxfer.kaldi.datadir import text_language
@@ -108,7 +108,8 @@ def _write(layout: Tables, out: Path, utts: set[bytes]) -> None:
     def write(name: str, wanted: set[bytes]) -> None:
         values = _load(layout.path / name).values
         if keys := sorted(values.keys() & wanted):  # a table of other recordings or speakers only is left out
-            write_blocks(out / name, [Block(keys, [b" ".join(filter(None, (key, values[key]))) for key in keys])])
+            block = Block(keys, [b" ".join(filter(None, (key, values[key]))) for key in keys])
+            write_blocks(out / name, relocated([block], layout.path / name, out))
 
     for name in layout.utterance:
         write(name, utts)

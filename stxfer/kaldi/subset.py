@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_dir
-from stxfer.kaldi.blocks import Block, iter_blocks, keep, write_blocks
+from stxfer.kaldi.blocks import Block, iter_blocks, keep, relocated, write_blocks
 from stxfer.kaldi.datadir import DataDir
 from stxfer.kaldi.tables import Tables, check_out, list_tables, read_speakers, recordings, spk2utt
 
@@ -62,7 +62,7 @@ def subset_datadir(source: str | os.PathLike[str], out: str | os.PathLike[str], 
         chosen[k] = True
     with atomic_dir(out) as directory:
         for name in layout.utterance:
-            write_blocks(directory / name, _take(layout.path / name, utts, chosen))
+            write_blocks(directory / name, relocated(_take(layout.path / name, utts, chosen), layout.path / name, out))
         write_blocks(directory / "spk2utt", [spk2utt(compress(utts, chosen), compress(speakers, chosen))])
         _write_others(layout, directory, set(compress(utts, chosen)), set(compress(speakers, chosen)))
     return sum(chosen)
@@ -100,7 +100,8 @@ def _write_others(layout: Tables, out: Path, utts: set[bytes], speakers: set[byt
     """Write the tables that are not about utterances."""
     used = recordings(out / "segments") if layout.segmented else utts
     for name, wanted in (*((name, used) for name in layout.recording), *((name, speakers) for name in layout.speaker)):
-        found = write_blocks(out / name, keep(iter_blocks(layout.path / name), wanted)).number
+        lines = keep(iter_blocks(layout.path / name), wanted)
+        found = write_blocks(out / name, relocated(lines, layout.path / name, out)).number
         if name == "wav.scp" and found < len(used):
             raise DataError(f"{layout.path / name}: lacks {len(used) - found} of the subset's {len(used)} recordings")
         if not found:  # none of its speakers or recordings is in the subset

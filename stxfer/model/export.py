@@ -10,11 +10,11 @@ import yaml
 from stxfer.audio.hub import open_hub_model
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_dir, atomic_write, read_json, sha256, write_json
+from stxfer.core.workdir import WorkDir
 from stxfer.experiment.frontend import PRETRAINED
 from stxfer.experiment.layout import CONFIG, EXPORTED, FRONTEND, INFO, MODEL, parameters
+from stxfer.model.load import VOCABULARIES, read_config
 from stxfer.model.transfer import fingerprint, load_state
-
-VOCABULARIES = ("bpemodel", "src_bpemodel")
 
 
 def export_model(model: Path, out: Path) -> dict[str, str]:
@@ -43,7 +43,7 @@ def export_model(model: Path, out: Path) -> dict[str, str]:
     info = read_json(model / INFO)
     if "whisper" in info:
         raise ConfigError(f"{model}: a fine-tuned Whisper, which transformers and peft open as it is")
-    config = yaml.safe_load((model / CONFIG).read_text(encoding="utf-8"))
+    config = read_config(model)
     state = load_state(parameters(model))
     with atomic_dir(out) as directory:
         save_file({name: tensor.contiguous() for name, tensor in state.items()}, directory / EXPORTED,
@@ -56,14 +56,14 @@ def export_model(model: Path, out: Path) -> dict[str, str]:
                     raise DataError(f"{path}: no such file; the model needs the vocabulary it was trained with")
                 name = "bpe.model" if key == "bpemodel" else "src_bpe.model"
                 shutil.copyfile(found, directory / name)
-                config[key] = str(out.resolve() / name)
+                config[key] = str(out.absolute() / name)
         if config.get("frontend") == PRETRAINED:
             (directory / FRONTEND).mkdir()
             for path in open_hub_model(Path(config["frontend_conf"]["model"])).files:
                 shutil.copyfile(path, directory / FRONTEND / path.name)
-            config["frontend_conf"]["model"] = str(out.resolve() / FRONTEND)
+            config["frontend_conf"]["model"] = str(out.absolute() / FRONTEND)
         with atomic_write(directory / CONFIG) as handle:
-            yaml.safe_dump(config, handle, allow_unicode=True, sort_keys=False)
+            yaml.safe_dump(WorkDir.of(out).portable(config), handle, allow_unicode=True, sort_keys=False)
         identity = {"sha256": sha256(directory / EXPORTED),
                     "vocabulary": fingerprint(config["token_list"])}
         write_json(directory / INFO, {**info, **identity})

@@ -13,11 +13,14 @@ import yaml
 
 from stxfer.core.errors import DataError, TransferError
 from stxfer.core.fileio import read_json
+from stxfer.core.workdir import WorkDir
+from stxfer.experiment.frontend import PRETRAINED
 from stxfer.experiment.layout import CONFIG, FRONTEND, INFO, parameters
 from stxfer.model.build import build_model
 from stxfer.model.transfer import load_state
 from stxfer.text.vocab import open_pieces
 
+VOCABULARIES = ("bpemodel", "src_bpemodel")  # keys of the SentencePiece models
 CPU = torch.device("cpu")
 
 
@@ -47,7 +50,7 @@ def load_model(directory: Path, where: torch.device = CPU) -> LoadedModel:
     """
     task = read_json(directory / INFO)["task"]
     state = parameters(directory)
-    config = yaml.safe_load((directory / CONFIG).read_text(encoding="utf-8"))
+    config = read_config(directory)
     if task == "lm" and "encoder" in config:
         task = "text"  # what earlier versions called the control of text alone
     if (directory / FRONTEND).exists():  # an exported model brings its own
@@ -65,6 +68,18 @@ def load_model(directory: Path, where: torch.device = CPU) -> LoadedModel:
     return LoadedModel(model, list(config["token_list"]), _tokenizer(directory, config["bpemodel"]),
                        config, task, list(config["src_token_list"]) if source else None,
                        _tokenizer(directory, source) if source else None)
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """Return the ESPnet configuration in a model's directory; files that the model needs are named from here."""
+    config: dict[str, Any] = yaml.safe_load((directory / CONFIG).read_text(encoding="utf-8"))
+    located = WorkDir.of(directory).located
+    for key in VOCABULARIES:
+        if config.get(key):
+            config[key] = located(config[key])
+    if config.get("frontend") == PRETRAINED:
+        config["frontend_conf"]["model"] = located(config["frontend_conf"]["model"])
+    return config
 
 
 def _tokenizer(directory: Path, path: str) -> spm.SentencePieceProcessor:

@@ -14,6 +14,7 @@ from stxfer.core.fileio import atomic_dir
 from stxfer.core.fresh import digest
 from stxfer.core.marker import is_recorded
 from stxfer.core.stage import Stage
+from stxfer.core.workdir import WorkDir
 from stxfer.corpora.bitext.directory import iter_pairs
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.labels import HUMAN, Label
@@ -150,7 +151,7 @@ def _make(experiment: Experiment, label: str, name: str, dump: Path, exp: Path, 
             label=label, language=target, source=source, candidates=proposal.candidates, dropped=dropped,
             nbest=proposal.nbest if declared.nbest > 1 else {}, leaks=leaks,
             human=read_table(human) if human.exists() else {},
-            origin={"set": name, "text": str(text), "text_sha256": digest(text), **proposal.origin,
+            origin={"set": name, "text": WorkDir.of(out).stored(text), "text_sha256": digest(text), **proposal.origin,
                     "filters": asdict(declared.filters), **accuracy}))
     stage.finish([out / file for file in outputs])
     return len(source) - len(dropped)

@@ -72,8 +72,8 @@ def train_translator(experiment: Experiment, label: str, dump: Path, exp: Path, 
         return Corpus({"src_text": data / part / "src_text", "text": data / part / "text"}, data / part / "lengths")
 
     run_fit(stage, Fit(task="mt", out=stage.out, train=corpus("train"), dev=corpus("dev"),
-                       target=Text((data / _vocab_name(experiment, languages[1])).resolve()),
-                       source=Text((data / _vocab_name(experiment, languages[0])).resolve()),
+                       target=Text((data / _vocab_name(experiment, languages[1])).absolute()),
+                       source=Text((data / _vocab_name(experiment, languages[0])).absolute()),
                        phases=experiment.mt.train, model=experiment.mt.model, seed=SEED))
 
 

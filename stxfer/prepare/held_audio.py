@@ -17,6 +17,7 @@ from typing import NamedTuple
 from stxfer.audio.check import AudioReport
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write
+from stxfer.core.workdir import WorkDir
 from stxfer.kaldi.datadir import Audio, DataDir
 
 HELD_AUDIO = "held_audio.tsv"  # beside each dev and test set
@@ -65,23 +66,25 @@ def write_held_audio(directory: Path, data: DataDir, reports: Mapping[str, Audio
         data: the set.
         reports: what was found in its audio.
     """
-    path = directory / HELD_AUDIO
+    path, work = directory / HELD_AUDIO, WorkDir.of(directory)
     with atomic_write(path) as handle:
         writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
         writer.writerow(_COLUMNS)
         for utt in data.utts:
             audio = data.audio(utt)
-            writer.writerow([utt, reports[utt].digest, audio.path, "" if audio.channel is None else audio.channel,
-                             audio.start, "" if audio.end is None else audio.end])
+            writer.writerow([utt, reports[utt].digest, work.stored(audio.path),
+                             "" if audio.channel is None else audio.channel, audio.start,
+                             "" if audio.end is None else audio.end])
     return path
 
 
 def read_held_audio(path: Path) -> Iterator[tuple[str, str, Audio]]:
     """Yield each utterance that :func:`write_held_audio` has written, the digest of its samples and where they lie."""
+    work = WorkDir.of(path)
     with path.open(encoding="utf-8", newline="") as handle:
         for row in csv.DictReader(handle, delimiter="\t"):
             yield row["utterance"], row["digest"], Audio(
-                row["path"], float(row["start"]), float(row["end"]) if row["end"] else None,
+                work.located(row["path"]), float(row["start"]), float(row["end"]) if row["end"] else None,
                 channel=int(row["channel"]) if row["channel"] else None)
 
 

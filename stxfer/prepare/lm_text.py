@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write, write_json
+from stxfer.core.workdir import WorkDir
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.declared import LanguageModel
 from stxfer.experiment.layout import TEXT, features_dir, prepared_dir, text_path, vocab_dir
@@ -100,7 +101,7 @@ def write_lm_text(experiment: Experiment, name: str, dump: Path, out: Path) -> N
         if of["unknown"]:
             log.warning("language model %s: %d tokens of %s have no piece in vocabulary %s and are learnt as <unk>",
                         name, of["unknown"], text, lm.vocab)
-    write_json(out / "text.json", {text: {"file": str(path), **counts[text]}
+    write_json(out / "text.json", {text: {"file": WorkDir.of(out).stored(path), **counts[text]}
                                    for text, path in lm_texts(experiment, lm, dump).items()})
 
 

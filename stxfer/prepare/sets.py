@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from stxfer.audio.check import AudioReport, Limits
-from stxfer.audio.io import files_digest
 from stxfer.audio.perturb import perturb_speed
+from stxfer.audio.stamps import files_digest
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json, write_json
 from stxfer.core.fresh import Declared, made_before
@@ -27,6 +27,7 @@ from stxfer.core.marker import MARKER
 from stxfer.core.options import Spread
 from stxfer.core.pool import Pool, worker_pool
 from stxfer.core.stage import Stage
+from stxfer.core.workdir import WorkDir
 from stxfer.corpora.bitext.clean import clean_bitext
 from stxfer.experiment.clean import CleanOptions
 from stxfer.experiment.layout import LEAKS, bitext_dir
@@ -197,7 +198,7 @@ def _set_stage(data: Path, out: Path, name: str, rules: _Rules) -> Stage:
     audio = read_table(data / name / "wav.scp", empty_values=False).values()
     used: dict[str, Any] = {
         "profiles": {path.name: rules.profile(name, path.name).identity for path in _texts(data / name)},
-        "audio": files_digest(audio), **options.without_effect(name)}
+        "audio": files_digest(map(WorkDir.of(data).located, audio), out / name), **options.without_effect(name)}
     inputs = table_files(data / name)
     if (data / name / "dropped.tsv").exists():
         inputs.append(data / name / "dropped.tsv")
@@ -270,7 +271,8 @@ def _check(data: DataDir, audio: Mapping[str, AudioReport], rules: _Rules, name:
     dropped = {}
     for utt, report in audio.items():
         if report.fatal:
-            reason: str | None = f"{report.fatal.kind}: {data.audio(utt).path}: {report.fatal.message}"
+            where = WorkDir.of(data.path).stored(data.audio(utt).path)
+            reason: str | None = f"{report.fatal.kind}: {where}: {report.fatal.message}"
         else:
             data.utt2dur[utt] = report.seconds / data.utt2speed.get(utt, 1.0)
             reason = text_problem({file: table[utt] for file, table in raw.items()},

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from stxfer.audio.ark import write_matrix
+from stxfer.audio.ark import read_places, write_matrix
 from stxfer.core.devices import device
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
 from stxfer.core.progress import Progress
+from stxfer.core.workdir import WorkDir
 from stxfer.decoding.decode import batches, load_features
 from stxfer.experiment.layout import FEATS
 from stxfer.kaldi.table import read_table, write_table
@@ -39,10 +40,11 @@ def encode_corpus(model: Any, corpora: Mapping[str, tuple[Path, Path]], out: Pat
     tables = {name: out / name / FEATS for name in corpora}
     if out.exists():
         return tables
+    stored = WorkDir.of(out).stored
     model.to(device()).eval()
     with atomic_dir(out) as made:
         for name, (feats_scp, shapes) in corpora.items():
-            paths = read_table(feats_scp)
+            paths = read_places(feats_scp)
             frames = {utt: int(shape.partition(",")[0]) for utt, shape in read_table(shapes).items()}
             (made / name).mkdir()
             offsets: dict[str, str] = {}
@@ -52,7 +54,7 @@ def encode_corpus(model: Any, corpora: Mapping[str, tuple[Path, Path]], out: Pat
                     features = {utt: load_features(utt, paths[utt], feats_scp) for utt in batch}
                     for utt, values in zip(batch, _encode(model, features), strict=True):
                         offset = write_matrix(handle, utt, values.numpy(), "none")
-                        offsets[utt] = f"{out / name / 'feats.ark'}:{offset}"
+                        offsets[utt] = f"{stored(out / name / 'feats.ark')}:{offset}"
                     progress.add(len(batch))
             write_table(made / name / FEATS, offsets)
     return tables

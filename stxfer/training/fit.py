@@ -12,6 +12,7 @@ import yaml
 
 from stxfer.core.errors import StxferError
 from stxfer.core.fileio import atomic_write, read_json, write_json
+from stxfer.core.workdir import WorkDir
 from stxfer.experiment.frontend import PRETRAINED
 from stxfer.experiment.layout import CONFIG, CURVE, INFO, MODEL
 from stxfer.model.build import ENCODED, ESPNET, build_model
@@ -37,7 +38,8 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
     Under ``torchrun`` this is what rank 0 does; the others call :func:`stxfer.training.run_espnet.take_part`.
 
     Leaves in ``spec.out``: ``model.pth`` (parameters), ``config.yaml`` (ESPnet's, opens with
-    ``Speech2Text``), ``model.json``, ``curve.png``, ``transfer.json`` and, from each phase, ESPnet's log of epochs.
+    ``Speech2Text`` in the root of the work directory), ``model.json``, ``curve.png``, ``transfer.json`` and, from each
+    phase, ESPnet's log of epochs.
 
     Raises:
         ConfigError: a phase freezes what the model does not have, or the search has no step for its decoder.
@@ -45,7 +47,7 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
         TransferError: the parameters to start from do not fit.
         StxferError: training diverged.
     """
-    out = Path(spec.out).resolve()
+    out = Path(spec.out).absolute()
     out.mkdir(parents=True, exist_ok=True)
     info: dict[str, Any]
     if (out / INFO).exists():  # it is written last: the run was killed while it tidied up
@@ -54,7 +56,7 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
         return info
     state = _train_phases(spec, out, leader or Leader())
     _check_finite(state)
-    info = {"task": spec.task, "seed": spec.seed, "vocab": str(spec.target.vocab),
+    info = {"task": spec.task, "seed": spec.seed, "vocab": WorkDir.of(out).stored(spec.target.vocab),
             "train": amount(spec.train, out / TRAIN_SHAPES),
             "stopped_early": len(checkpoint.figures(state.parent)) < spec.phases[-1].epochs,
             **({"dev": perplexity(_finished(spec, state), spec.dev.tables["text"], spec.target)}
@@ -126,7 +128,7 @@ def _as_decoded(config: str) -> str:
 
 
 def _absolute(corpus: Corpus) -> dict[str, Path]:
-    return {name: Path(path).resolve() for name, path in corpus.tables.items()}
+    return {name: Path(path).absolute() for name, path in corpus.tables.items()}
 
 
 def _check_finite(state: Path) -> None:

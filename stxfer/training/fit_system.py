@@ -68,7 +68,7 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
     else:
         train, dev = _corpus(system, dump), _corpus(system, dump, system.dev_set)
     run_fit(stage, Fit(task=system.task, out=stage.out, train=train, dev=dev,
-                       target=Text(vocab_dir(dump, system.vocab).resolve()),
+                       target=Text(vocab_dir(dump, system.vocab).absolute()),
                        phases=experiment.train[system.phases], model=experiment.model, init=init, seed=seed,
                        tag=system.tag, layers=_layers(system, dump)), leader)
 

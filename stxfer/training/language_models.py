@@ -79,7 +79,7 @@ def train_language_model(experiment: Experiment, name: str, dump: Path, exp: Pat
         return Corpus({"text": data / part / TEXT}, data / part / LENGTHS)
 
     run_fit(stage, Fit(task="lm", out=stage.out, train=corpus("train"), dev=corpus("dev"),
-                       target=Text(vocab_dir(dump, lm.vocab).resolve()), phases=lm.train,
+                       target=Text(vocab_dir(dump, lm.vocab).absolute()), phases=lm.train,
                        model={key: value for key, value in asdict(lm.model).items() if value is not None}, seed=SEED))
 
 

@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from stxfer.audio.ark import read_places
 from stxfer.core.errors import DataError
+from stxfer.core.workdir import WorkDir
 from stxfer.experiment.layout import FEATS, FRAMES, TEXT
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.training.spec import Corpus
@@ -30,10 +32,11 @@ def write_mixture(parts: Sequence[tuple[float, Corpus, str]], out: Path, final: 
     Raises:
         DataError: a part gives no utterance.
     """
+    stored = WorkDir.of(final).stored
     tables: dict[str, dict[str, str]] = {FEATS: {}, TEXT: {}, FRAMES: {}}
     for number, (share, corpus, tag) in enumerate(parts):
-        feats, text, frames = (read_table(path) for path in
-                               (corpus.tables["speech"], corpus.tables["text"], corpus.lengths))
+        feats = {utt: stored(place) for utt, place in read_places(corpus.tables["speech"]).items()}
+        text, frames = read_table(corpus.tables["text"]), read_table(corpus.lengths)
         utts = [utt for utt in text if utt in feats and text[utt] and _rank(utt, seed) < share]
         if not utts:
             raise DataError(f"{corpus.tables['text']}: a share of {share:g} of it is not a single utterance")

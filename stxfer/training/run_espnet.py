@@ -11,7 +11,9 @@ import torch
 import yaml
 
 from stxfer.core.fileio import atomic_write
+from stxfer.core.workdir import WorkDir
 from stxfer.experiment.frontend import PRETRAINED
+from stxfer.experiment.layout import CONFIG
 from stxfer.experiment.training import Phase
 from stxfer.kaldi.table import iter_table
 from stxfer.model.build import ASRTask, LMTask, MTTask
@@ -74,8 +76,19 @@ def train_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Ph
             _run(plain, more)
     checkpoint.check_learnt(directory)
     result = checkpoint.average(directory, phase, by)
+    _tidy(directory)
     done.touch()
     return result
+
+
+def _tidy(directory: Path) -> None:
+    """Remove what ESPnet was started with, whose paths are absolute, and make those in its configuration relative."""
+    path = directory / CONFIG
+    config = {**yaml.safe_load(path.read_text(encoding="utf-8")), "config": None}
+    with atomic_write(path) as handle:
+        yaml.safe_dump(WorkDir.of(directory).portable(config), handle, allow_unicode=True, sort_keys=False)
+    for plain in directory.glob("train*.yaml"):
+        plain.unlink()
 
 
 def take_part() -> None:

@@ -19,6 +19,7 @@ from stxfer.audio.perturb import distinct_seconds
 from stxfer.audio.shards import Reader
 from stxfer.core.errors import StxferError
 from stxfer.core.fileio import atomic_dir, read_json, write_json
+from stxfer.core.workdir import WorkDir
 from stxfer.experiment.layout import CURVE, INFO, TUNED
 from stxfer.experiment.whisper import Whisper
 from stxfer.kaldi.datadir import DataDir, read_datadir
@@ -76,7 +77,7 @@ def tune_whisper(options: Whisper, language: str, train: Path, dev: Path, out: P
             with atomic_dir(out / TUNED) as made:
                 trainer.model.save_pretrained(made)
             plot_curve(out / CURVE, info["epochs"])
-        write_json(out / INFO, info)
+        write_json(out / INFO, WorkDir.of(out).portable(info))
     shutil.rmtree(checkpoints, ignore_errors=True)
     info = read_json(out / INFO)
     return info

@@ -16,10 +16,10 @@ import json
 import time
 from pathlib import Path
 
-import kaldiio
 import numpy as np
 import torch
 
+from stxfer.audio.ark import FeatureTable
 from stxfer.decoding.decode import batches, decode_batch
 from stxfer.experiment.training import Decoding
 from stxfer.model.load import load_model
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--length-bonus", type=float, default=0.5, help="length bonus beside it")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    table = kaldiio.load_scp(str(args.feats))
+    table = FeatureTable(args.feats)
     features = {utt: np.asarray(table[utt]) for utt in list(table)[: args.utterances]}
     results, differing = {}, {}
     cases = {"joint": Decoding(beam_size=args.beam_size, ctc_weight=0.5),

@@ -77,6 +77,7 @@ stxfer check_config --config "$config" "${selection[@]}" || exit # a wrong name 
 
 mkdir -p "$workdir"
 cd "$workdir"
+[[ -e .stxfer ]] || echo "Paths in the files below are relative to this folder." >.stxfer
 config=${config#"$PWD"/} # the report names it
 # One run a working directory. What a killed run left running ends when it sees that, and has the lock until then.
 export STXFER_PARENT=$$

@@ -17,6 +17,7 @@ from stxfer.core.fileio import atomic_dir, atomic_write
 from stxfer.core.pool import HERE, Pool
 from stxfer.core.progress import Progress
 from stxfer.core.stage import Stage
+from stxfer.core.workdir import WorkDir
 from stxfer.corpora.synthetic import espeak
 from stxfer.corpora.synthetic.speakers import Speaker
 from stxfer.kaldi.datadir import DataDir, write_datadir
@@ -143,7 +144,8 @@ def speak_set(out: str | os.PathLike[str], name: str, sentences: Sequence[str], 
     content = hashlib.sha256(repr((list(sentences), {k: list(v) for k, v in (texts or {}).items()})).encode())
     stage = Stage(f"speak {name}", directory, inputs=inputs, options={
         "sentences": len(sentences), "content": content.hexdigest()[:16], "seed": seed, **asdict(room),
-        "speakers": [asdict(speaker) for speaker in speakers], "audio": str(audio), **(options or {})},
+        "speakers": [asdict(speaker) for speaker in speakers], "audio": WorkDir.of(directory).stored(audio),
+        **(options or {})},
         step="data", also=("spk2utt", AUDIO_SUMS))
     utts = [f"{speakers[k % len(speakers)].id}-{name}-{k + 1:06d}" for k in range(len(sentences))]
     recordings = [audio / f"{utt}.flac" for utt in utts]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from stxfer.core.fresh import digest
+from stxfer.core.workdir import WorkDir
 from stxfer.experiment.labels import Label
 from stxfer.experiment.training import MtDecoding
 from stxfer.mt.translator import Translator
@@ -78,7 +79,8 @@ class Kind(ABC):
         """
         identity: dict[str, Any] = {"kind": source.label.translator, "options": asdict(source.label.options)}
         if inputs := self.inputs(source):
-            identity["inputs"] = {str(path): self.digest(path) for path in inputs}
+            stored = WorkDir.of(source.exp).stored
+            identity["inputs"] = {stored(path): self.digest(path) for path in inputs}
         if self.searches:
             identity["decode"] = asdict(source.decoding)
         return identity

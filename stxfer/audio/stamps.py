@@ -1,0 +1,63 @@
+"""What stands for audio files in the markers of stages: hundreds of gigabytes are not read at every start."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from stxfer.core.digests import file_digest
+from stxfer.core.errors import DataError
+from stxfer.core.marker import read_marker
+from stxfer.core.workdir import WorkDir
+
+
+def file_stamps(paths: Iterable[str | os.PathLike[str]], out: Path) -> dict[str, str]:
+    """Return a line for each file.
+
+    Of a file in the work directory it holds its path from there and its digest, which is remembered beside it: a copy
+    of the work directory has other times. Of any other file it holds its path, size and modification time.
+
+    Args:
+        paths: the files.
+        out: the directory of the stage whose marker the lines are for.
+    """
+    work, found = WorkDir.of(out), {}
+    for path in map(os.fspath, paths):
+        name = work.stored(path)
+        try:
+            found[path] = _by_time(path) if os.path.isabs(name) or not work.root else \
+                f"{name}\0{file_digest(path, keep=True)}\n"
+        except (OSError, ValueError):  # ValueError: a NUL character in the path
+            found[path] = f"{name}\0absent\n"
+    return found
+
+
+def files_digest(paths: Iterable[str | os.PathLike[str]], out: Path) -> str:
+    """Return a digest of the files' :func:`file_stamps`, or what an earlier version has recorded, if it still holds."""
+    paths = list(map(os.fspath, paths))
+    stamps = file_stamps(paths, out)
+    now = _digest(stamps[path] for path in paths)
+    try:
+        recorded = read_marker(out)["options"].get("audio")
+    except DataError:
+        return now
+    if recorded not in (None, now) and recorded == _digest(map(_by_time, paths)):
+        return str(recorded)
+    return now
+
+
+def _by_time(path: str) -> str:
+    try:
+        stat = os.stat(path)
+    except (OSError, ValueError):
+        return f"{path}\0absent\n"
+    return f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
+
+
+def _digest(lines: Iterable[str]) -> str:
+    total = hashlib.sha256()
+    for line in lines:
+        total.update(line.encode())
+    return total.hexdigest()
