@@ -23,8 +23,9 @@ def file_stamps(paths: Iterable[str | os.PathLike[str]], out: Path) -> dict[str,
         paths: the files.
         out: the directory of the stage whose marker the lines are for.
     """
-    work, found = WorkDir.of(out), {}
-    for path in map(os.fspath, paths):
+    work = WorkDir.of(out)
+    found: dict[str, str] = {}
+    for path in [os.fspath(path) for path in paths]:
         name = work.stored(path)
         try:
             found[path] = _by_time(path) if os.path.isabs(name) or not work.root else \
@@ -36,14 +37,14 @@ def file_stamps(paths: Iterable[str | os.PathLike[str]], out: Path) -> dict[str,
 
 def files_digest(paths: Iterable[str | os.PathLike[str]], out: Path) -> str:
     """Return a digest of the files' :func:`file_stamps`, or what an earlier version has recorded, if it still holds."""
-    paths = list(map(os.fspath, paths))
-    stamps = file_stamps(paths, out)
-    now = _digest(stamps[path] for path in paths)
+    names = [os.fspath(path) for path in paths]
+    stamps = file_stamps(names, out)
+    now = _digest(stamps[name] for name in names)
     try:
         recorded = read_marker(out)["options"].get("audio")
     except DataError:
         return now
-    if recorded not in (None, now) and recorded == _digest(map(_by_time, paths)):
+    if recorded not in (None, now) and recorded == _digest(map(_by_time, names)):
         return str(recorded)
     return now
 
