@@ -22,7 +22,8 @@ from stxfer.audio.io import load_audio
 from stxfer.audio.recording import Recording
 from stxfer.bin import dump_fbank as cli
 from stxfer.core.errors import ConfigError, DataError, StxferError
-from stxfer.core.pool import THREADS, worker_pool
+from stxfer.core.pool import worker_pool
+from stxfer.core.threads import VARIABLES
 from stxfer.kaldi.datadir import Audio, DataDir, Segment, write_datadir
 from stxfer.kaldi.table import read_table
 from stxfer.model.espnet_patches import fast_imports
@@ -240,7 +241,7 @@ def double(value: int) -> int:
 
 
 def threads(_value: int) -> list[str | None]:
-    return [os.environ.get(name) for name in THREADS]
+    return [os.environ.get(name) for name in VARIABLES]
 
 
 def die(value: int) -> int:
@@ -255,7 +256,7 @@ def refuse(value: int) -> int:
 
 @pytest.mark.parametrize("nj", [1, 2])
 def test_pool(nj: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(THREADS[0], "7")
+    monkeypatch.setenv(VARIABLES[0], "7")
     taken = []
 
     def jobs():
@@ -270,10 +271,10 @@ def test_pool(nj: int, monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(taken) <= 6  # of a million jobs, only a few are in memory
         results.close()
         if nj > 1:
-            assert list(pool.run(threads, [0], what="threads")) == [["1"] * len(THREADS)]
+            assert list(pool.run(threads, [0], what="threads")) == [["1"] * len(VARIABLES)]
         with pytest.raises(DataError, match="^utterance 0: no$"):
             list(pool.run(refuse, [0], what="refuse"))
-    assert os.environ[THREADS[0]] == "7"
+    assert os.environ[VARIABLES[0]] == "7"
 
 
 def test_killed_worker_is_an_error_of_one_line() -> None:

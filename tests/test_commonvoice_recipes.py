@@ -14,6 +14,7 @@ import pytest
 from corpora_layouts import common_voice, covost2
 from recipes import EGS, Pair, Recipe, tables, write_bitext
 
+from stxfer.core.digests import REMEMBERED
 from stxfer.corpora.synthetic.grammar import key, sample_pairs
 from stxfer.experiment.config import load_experiment
 from stxfer.kaldi.datadir import read_datadir
@@ -75,6 +76,12 @@ def swahili(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
     result = recipe.run("--train-from", "validated")
     assert result.returncode == 0, result.stderr[-3000:]
     return recipe
+
+
+def written(work: Path) -> dict[str, int]:
+    """Return when each file was written, but for logs and what is remembered of digests."""
+    return {str(path.relative_to(work)): path.stat().st_mtime_ns for path in work.rglob("*")
+            if path.is_file() and path.suffix != ".log" and path.name not in (REMEMBERED, ".stxfer.lock", ".lock")}
 
 
 @pytest.mark.parametrize(("name", "systems", "scored"), [
@@ -171,3 +178,36 @@ def test_presets_compare_what_they_train(preset: Path) -> None:
     assert labels == ({"human"} if "commonvoice_tr" in str(preset) else set()) | set(experiment.labels)
     assert {name for pair in experiment.compare for name in pair} == {
         name for name, system in experiment.systems.items() if system.kind == "target"}
+
+
+def test_a_corrected_test_transcript_is_scored_again_and_nothing_is_trained_or_decoded(swahili: Recipe) -> None:
+    corpus = swahili.corpora["common-voice-sw"]
+    first = (corpus / "test.tsv").read_text(encoding="utf-8").splitlines()[1].split("\t")
+    wrong = next(field for field in first if " " in field)
+    right = " ".join([*wrong.split()[1:], wrong.split()[0]])
+    before = written(swahili.work)
+    for table in ("test.tsv", "validated.tsv"):
+        text = (corpus / table).read_text(encoding="utf-8")
+        (corpus / table).write_text(text.replace(wrong, right), encoding="utf-8")
+    result = swahili.run("--train-from", "validated")
+    assert result.returncode == 0, result.stderr[-3000:]
+    after = written(swahili.work)
+    again = {path for path in before if after.get(path) != before[path]}
+    scores = {path for path in again if "/decode/tgt_test/score/" in path}
+    assert "dump/fbank/tgt_test/text" in again and any(path.endswith("/utts.jsonl") for path in scores)
+    assert all(path in scores or path.startswith("exp/report/") for path in again if path.startswith("exp/"))
+    heard = next(path for path in sorted(scores) if path.endswith("/utts.jsonl"))
+    assert right.split()[-1].casefold().strip(".,") in (swahili.work / heard).read_text(encoding="utf-8")
+
+
+def test_another_comparison_writes_the_report_alone(swahili: Recipe, tmp_path: Path) -> None:
+    config = tmp_path / "other.yaml"
+    config.write_text(f"include: [{EGS}/commonvoice_sw/asr1/conf/tiny.yaml]\ncompare: [[direct, xfer_mt]]\n")
+    before = written(swahili.work)
+    result = swahili.run("--config", str(config), "--stage", "features")
+    assert result.returncode == 0, result.stderr[-3000:]
+    after = written(swahili.work)
+    again = {path for path in after if after[path] != before.get(path)}
+    assert again and all(path.startswith("exp/report/") for path in again)
+    assert {(row["system"], row["baseline"]) for row in json.loads(
+        (swahili.work / "exp/report/results.json").read_text())["comparisons"]} == {("direct", "xfer_mt")}

@@ -51,10 +51,17 @@ def run_and_kill(workdir: Path, when: Callable[[str], bool], *arguments: str) ->
 
 
 def contents(workdir: Path, part: str) -> dict[str, bytes]:
-    """Return the files of ``part``, without markers and with the working directory's own path left out."""
-    return {str(path.relative_to(workdir)): path.read_bytes().replace(bytes(workdir), b"")
+    """Return the files of ``part``, without markers."""
+    return {str(path.relative_to(workdir)): path.read_bytes()
             for path in sorted((workdir / part).rglob("*")) if path.is_file()
             and path.name not in (".stage.json", ".digests.json")}
+
+
+def state(workdir: Path) -> dict[Path, tuple[int, int]]:
+    """Return when each file was written; leaks are looked for each time."""
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in workdir.rglob("*")
+            if path.is_file() and path.name not in (".stxfer.lock", "leaks.json", REMEMBERED)
+            and path != workdir / "dump/data/.stage.json"}
 
 
 @pytest.fixture(scope="module")
@@ -103,14 +110,9 @@ def test_test_sentences_and_speakers_are_in_no_training_set(finished: Path) -> N
 
 
 def test_a_finished_run_is_not_done_again(finished: Path) -> None:
-    def state() -> dict[Path, tuple[int, int]]:
-        return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in finished.rglob("*")
-                if path.is_file() and path.name not in (".stxfer.lock", "leaks.json", REMEMBERED)
-                and path != finished / "dump/data/.stage.json"}  # leaks are looked for each time
-
-    before = state()
+    before = state(finished)
     run(finished)
-    assert state() == before
+    assert state(finished) == before
 
 
 def test_killed_in_each_stage_of_data_it_reaches_the_same_data(finished: Path, tmp_path: Path) -> None:
@@ -124,34 +126,59 @@ def test_killed_in_each_stage_of_data_it_reaches_the_same_data(finished: Path, t
         assert [name for name in once if again[name] != once[name]] == []
 
 
-def test_killed_in_training_it_goes_on_to_the_same_result(finished: Path) -> None:
-    report = finished / "exp/report/results.json"
+# --- from here on the work directory is a copy, and the original is gone ------------------------------
+
+@pytest.fixture(scope="module")
+def moved(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished work directory, all of whose files are of another time."""
+    copy = tmp_path_factory.mktemp("moved") / "elsewhere"
+    shutil.copytree(finished, copy, copy_function=shutil.copyfile)
+    shutil.rmtree(finished)
+    return copy
+
+
+def test_nothing_but_logs_names_the_place_of_a_work_directory(moved: Path, finished: Path) -> None:
+    files = [path for path in moved.rglob("*") if path.is_file() and path.suffix != ".log"]
+    assert len(files) > 300
+    assert [path for path in files if bytes(finished) in path.read_bytes()] == []
+
+
+def test_a_copy_reached_by_a_link_is_up_to_date(moved: Path, tmp_path: Path) -> None:
+    before = state(moved)
+    (tmp_path / "link").symlink_to(moved)
+    run(tmp_path / "link")
+    assert state(moved) == before
+
+
+def test_killed_in_training_it_goes_on_to_the_same_result(moved: Path) -> None:
+    """And transfers from models that have moved, to the same numbers."""
+    report = moved / "exp/report/results.json"
     uninterrupted = json.loads(report.read_text())
-    shutil.rmtree(finished / "exp" / "xfer_mt")
+    shutil.rmtree(moved / "exp" / "xfer_mt")
     shutil.rmtree(report.parent)
-    log = finished / "exp/xfer_mt/seed1/train.log"
+    log = moved / "exp/xfer_mt/seed1/train.log"
     # In the second epoch: the first one's checkpoint is there to go on from.
-    run_and_kill(finished, lambda _: log.exists() and re.search(r"\D2/\d+epoch started", log.read_text()) is not None)
-    assert not (finished / "exp/xfer_mt/seed1/.stage.json").exists() and not report.exists()
-    run(finished)
+    run_and_kill(moved, lambda _: log.exists() and re.search(r"\D2/\d+epoch started", log.read_text()) is not None)
+    assert not (moved / "exp/xfer_mt/seed1/.stage.json").exists() and not report.exists()
+    run(moved)
     assert len(re.findall(r"\D1/\d+epoch started", log.read_text())) == 1  # the second start went on where it was
     assert json.loads(report.read_text()) == uninterrupted
 
 
 # --- behind the recipe's back; last, as it leaves a report of its own --------------------------------
 
-def test_no_change_behind_its_back_gives_another_table(finished: Path) -> None:
+def test_no_change_behind_its_back_gives_another_table(moved: Path) -> None:
     """A part of what ``tools/campaign/tamper.py`` does with every file."""
     spec = importlib.util.spec_from_file_location("tamper", ROOT / "tools" / "campaign" / "tamper.py")
     assert spec is not None and spec.loader is not None
     tamper = importlib.util.module_from_spec(spec)
     sys.modules["tamper"] = tamper  # dataclasses look there
     spec.loader.exec_module(tamper)
-    assert tamper.run_stages(finished, tamper.TINY, ["report"]) == ""
+    assert tamper.run_stages(moved, tamper.TINY, ["report"]) == ""
     decoded = "exp/direct/seed1/decode/tgt_test"
     chosen = [tamper.Case(f"{decoded}/text", "flipped", "decode"),
               tamper.Case(f"{decoded}/score/score.json", "cut", "score"),
               tamper.Case("dump/fbank/tgt_test/feats.1.ark", "flipped", "features"),
               tamper.Case("dump/vocab/target/bpe.model", "exchanged", "vocab", "dump/vocab/source/bpe.model"),
               tamper.Case("exp/report/results.json", "deleted", "report")]
-    assert tamper.tamper(finished, tamper.TINY, chosen) == {"refused": 4, "right": 1}
+    assert tamper.tamper(moved, tamper.TINY, chosen) == {"refused": 4, "right": 1}

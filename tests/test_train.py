@@ -30,7 +30,6 @@ from stxfer.training.fit_system import fit_system
 from stxfer.training.launch import (
     TrainingLog,
     system_stage,
-    threads_each,
     train_systems,
     with_sources,
 )
@@ -111,9 +110,15 @@ def test_a_source_of_the_same_kind_is_waited_for(world: Path, monkeypatch: pytes
     assert jobs["more seed 1"].needs == (Path("exp/scratch/seed1"),) == (jobs["scratch seed 1"].stage.out,)
 
 
-@pytest.mark.parametrize(("nj", "jobs", "threads"), [(2, 1, 2), (2, 2, 1), (2, 5, 1), (8, 3, 2), (1, 0, 1)])
-def test_cores_are_shared_out(nj: int, jobs: int, threads: int) -> None:
-    assert threads_each(nj, jobs) == threads
+@pytest.mark.parametrize(("nj", "threads", "side_by_side"), [(1, 1, 1), (4, 1, 4), (4, 2, 2), (1, 2, 1), (5, 2, 2)])
+def test_threads_are_the_experiments_whatever_the_number_of_jobs(
+        world: Path, monkeypatch: pytest.MonkeyPatch, nj: int, threads: int, side_by_side: int) -> None:
+    experiment, config = toy.make_experiment(world, train={**toy.CONFIG["train"], "target": [{"threads": threads}, {}]})
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr("stxfer.training.launch.run_jobs",
+                        lambda jobs, many, *, threads, **_: asked.append((many, threads)) or [])
+    train_systems(experiment, config, "target", Path("dump"), Path("exp"), systems=["scratch"], nj=nj)
+    assert asked == [(side_by_side, threads)]
 
 
 def test_a_stage_trains_its_systems(world: Path, capsys: pytest.CaptureFixture[str],
@@ -124,7 +129,7 @@ def test_a_stage_trains_its_systems(world: Path, capsys: pytest.CaptureFixture[s
         train_cli.main(command)
     assert capsys.readouterr().out == "trained now: source_asr seed 1\n"
     messages = [record.message for record in caplog.records]
-    assert messages[0] == "source_asr seed 1: started, 2 threads, log in exp/source_asr/seed1/train.log"
+    assert messages[0] == "source_asr seed 1: started, 1 thread, log in exp/source_asr/seed1/train.log"
     assert "source_asr seed 1: phase 1 of 1: 2 epochs of 3 steps" in messages
     assert any(message.startswith("source_asr seed 1: epoch 2: train acc 0.") and ", dev acc 0." in message
                for message in messages)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stxfer.audio.ark import COMPRESSIONS
 from stxfer.audio.shards import FBANK, Extractor, Shard, make_shard
-from stxfer.audio.stamps import file_stamps, files_digest
+from stxfer.audio.stamps import file_stamps, files_digest, recordings
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_write, read_json, sync
 from stxfer.core.fresh import Declared, made_before
@@ -55,18 +55,20 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
     """
     if compression not in COMPRESSIONS:
         raise ConfigError(f"unknown compression {compression!r}; known: {' '.join(COMPRESSIONS)}")
-    data, out = read_datadir(datadir), Path(out)
-    recordings = list(dict.fromkeys(data.wav_scp.values()))
-    stage = Stage(f"features {out.name}", out, table_files(data.path),
-                  {**extractor.options, "compression": compression, "audio": files_digest(recordings, out)},
-                  "features", reads=[*made_before(data.path), *_audio_lists(data.path)], declared=declared,
+    source, out = Path(datadir), Path(out)
+    audio = recordings(source)  # no more of the tables: they may have a million lines, and nothing to be done
+    stage = Stage(f"features {out.name}", out, table_files(source),
+                  {**extractor.options, "compression": compression, "audio": files_digest(audio, out)},
+                  "features", reads=[*made_before(source), *_audio_lists(source)], declared=declared,
                   watched=extractor.files)
     if not stage.needed(force=force, allow_stale=allow_stale):
-        return len(data)
+        with (out / FRAMES).open("rb") as lines:
+            return sum(1 for _ in lines)
+    data = read_datadir(source)
     directory = out / ".shards"
     if force:
         shutil.rmtree(directory, ignore_errors=True)
-    shards = _split(data, out.name, directory, extractor, compression, file_stamps(recordings, out))
+    shards = _split(data, out.name, directory, extractor, compression, file_stamps(audio, out))
     _make(shards, data, pool)
     stage.finish(_merge(shards, data, out), compression=compression,
                  bytes={path.name: path.stat().st_size for path in sorted(out.glob("feats.*.ark"))})

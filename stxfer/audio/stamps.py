@@ -11,6 +11,19 @@ from stxfer.core.digests import file_digest
 from stxfer.core.errors import DataError
 from stxfer.core.marker import read_marker
 from stxfer.core.workdir import WorkDir
+from stxfer.kaldi.table import read_table
+
+
+def recordings(datadir: Path) -> list[str]:
+    """Return the audio files that a data directory names, each once.
+
+    Raises:
+        DataError: there is no such directory, or its ``wav.scp`` is absent or malformed.
+    """
+    if not datadir.is_dir():
+        raise DataError(f"{datadir}: no such directory; run the stage that makes it first")
+    named = read_table(datadir / "wav.scp", empty_values=False).values()
+    return list(dict.fromkeys(map(WorkDir.of(datadir).located, named)))
 
 
 def file_stamps(paths: Iterable[str | os.PathLike[str]], out: Path) -> dict[str, str]:

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from stxfer.core.fileio import sha256, write_json
+from stxfer.core.fileio import atomic_write, sha256
 
 REMEMBERED = ".digests.json"
 _TICK = 20_000_000  # ns; a kernel's clock stands still for 1 to 10 ms
 _WHOLE = 6  # what is remembered of a file: size, inode, two times, when it was read, digest
-_SAVE_EVERY = 1.0  # s
+_SAVE_EVERY = 1.0  # s, or more where there are so many files that saving takes more than a twentieth of the time
 
 
 @dataclass
@@ -32,6 +32,7 @@ class _Directory:
     unsaved: bool = False
     trust: ClassVar[bool] = True  # what an earlier process has remembered
     saved: float = field(default_factory=time.monotonic)
+    rest: float = _SAVE_EVERY  # seconds to the next saving
 
     @classmethod
     def read(cls, directory: Path) -> _Directory:
@@ -81,7 +82,7 @@ def file_digest(path: str | os.PathLike[str], *, keep: bool = False) -> str:
         found = sha256(path)
         remembered.known[path.name] = [*stat, taken, found]
         remembered.unsaved |= keep
-        if remembered.unsaved and time.monotonic() - remembered.saved > _SAVE_EVERY:
+        if remembered.unsaved and time.monotonic() - remembered.saved > remembered.rest:
             save(path.parent)
     return found
 
@@ -102,10 +103,13 @@ def forget() -> None:
 def save(directory: str | os.PathLike[str]) -> None:
     """Write what is remembered of a directory's files, where that can be done; at its end a process does so itself."""
     remembered = _directory(os.fspath(directory))
-    remembered.unsaved, remembered.saved = False, time.monotonic()
+    remembered.unsaved, began = False, time.monotonic()
     with contextlib.suppress(OSError):  # a directory of somebody else's, or a full disk: they are read again
         if Path(directory).is_dir():
-            write_json(Path(directory) / REMEMBERED, remembered.known, durable=False)
+            with atomic_write(Path(directory) / REMEMBERED, durable=False) as handle:
+                handle.write(json.dumps(remembered.known))  # at once: ten times as fast as in lines
+    remembered.saved = time.monotonic()
+    remembered.rest = max(_SAVE_EVERY, 20 * (remembered.saved - began))
 
 
 @atexit.register

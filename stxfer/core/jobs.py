@@ -18,6 +18,7 @@ from stxfer.core.devices import VISIBLE, least_loaded
 from stxfer.core.devices import devices as find_devices
 from stxfer.core.errors import StxferError
 from stxfer.core.stage import Stage
+from stxfer.core.threads import environment
 
 PARENT = "STXFER_PARENT"
 CONTEXT = 8  # lines of a log shown when a process ends by an error that is not the user's
@@ -184,8 +185,7 @@ class Process:
         self.job, self.path, self.devices = job, job.stage.out / job.log, devices
         self.path.parent.mkdir(parents=True, exist_ok=True)
         env = {**os.environ, "PYTHONUNBUFFERED": "1",  # lines in their order, the error last
-               "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads),
-               PARENT: str(os.getpid()), **({VISIBLE: ",".join(devices)} if devices else {})}
+               **environment(threads), PARENT: str(os.getpid()), **({VISIBLE: ",".join(devices)} if devices else {})}
         with self.path.open("ab") as handle:
             self.start = handle.tell()
             self.process = subprocess.Popen(job.command, stdout=handle, stderr=subprocess.STDOUT,

@@ -2,7 +2,7 @@
 
 A stage's marker records the options that the stage's result was made by. Which fields those are is said once, at the
 field: all, but those annotated with :data:`NoEffect`. A field that a marker does not know has the value it had before
-there was such a field, its default.
+there was such a field, its default, unless it is annotated with :data:`Untold`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class _Mark:
 
 NoEffect = _Mark()  # the field changes no result, or what it names is an input of the stage
 NotInFile = _Mark()  # code fills the field; a file that has it is wrong
+Untold = _Mark()  # a marker without the field does not say how it was made; that is no difference
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,8 @@ def _fields_that_differ(was: Mapping[str, Any], current: Options, name: str, wri
     known = option_fields(type(current))
     prefix = f"{name}." if name else ""
     for key in (key for key in current.effective() if key not in apart):
+        if key not in was and Untold in known[key].metadata:
+            continue
         before = was[key] if key in was else known[key].get_default(call_default_factory=True)
         for mark in known[key].metadata:
             before = mark.now(before) if isinstance(mark, Formerly) else before

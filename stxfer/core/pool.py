@@ -14,12 +14,11 @@ from itertools import islice
 from typing import TypeVar
 
 from stxfer.core.errors import StxferError
+from stxfer.core.threads import VARIABLES, environment
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 AHEAD = 3  # jobs handed out for each worker: enough that none waits, however many jobs there are
-# A worker's arithmetic uses one core: the numerical libraries read these when they are loaded.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Pool:
@@ -70,8 +69,8 @@ def worker_pool(nj: int) -> Iterator[Pool]:
     if nj <= 1:
         yield HERE
         return
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
+    before = {name: os.environ.get(name) for name in VARIABLES}
+    os.environ.update(environment(1))  # a worker's arithmetic uses one core
     try:
         with ProcessPoolExecutor(nj, multiprocessing.get_context("spawn"), initializer=_follow_parent) as executor:
             yield Pool(executor, nj)

@@ -16,6 +16,7 @@ from stxfer.core.jobs import Job as ProcessJob
 from stxfer.core.jobs import run_jobs
 from stxfer.core.marker import MARKER
 from stxfer.core.stage import Stage
+from stxfer.core.threads import computed_on
 from stxfer.decoding.decode import OUTPUTS, decode_dataset
 from stxfer.decoding.tune import measure_of, tune
 from stxfer.experiment.config import Experiment
@@ -118,7 +119,7 @@ def decode_job(job: Job) -> dict[str, Any]:
     log.info("%s: loading the model", job.name)
     if job.decoded.system.whisper is not None:
         report = _decode_with_whisper(job, job.decoded.system.whisper)
-        stage.finish([stage.out / name for name in OUTPUTS])
+        stage.finish([stage.out / name for name in OUTPUTS], computed=computed_on())
         return report
     loaded, lm = open_models(job.model, job.lm)
     stage.marker.unlink(missing_ok=True)
@@ -128,7 +129,8 @@ def decode_job(job: Job) -> dict[str, Any]:
         options = _tuned(job, loaded, lm, stage.out, job.name)
     report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, job.data / FEATS, stage.out, options,
                             name=job.name, tag=job.decoded.system.tag, lm=lm)
-    stage.finish([stage.out / name for name in (*OUTPUTS, *([TUNING] if job.decoded.options.tune else []))])
+    stage.finish([stage.out / name for name in (*OUTPUTS, *([TUNING] if job.decoded.options.tune else []))],
+                 computed=computed_on())
     return report
 
 

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from typing_extensions import Self
 
 from stxfer.core.mistakes import wrong
-from stxfer.core.options import NoEffect, Options, option_fields, options
+from stxfer.core.options import NoEffect, Options, Untold, option_fields, options
 from stxfer.experiment.types import Amount, BelowOne, Count, Flag, MaybeName, Number, Positive, Unit, Whole, Words
 
 
@@ -59,6 +59,9 @@ class Phase(Options):
     early."""
     amp: Flag = False
     """Compute in bfloat16 where a GPU can."""
+    threads: Annotated[Count, Untold] = 1
+    """Threads that a process trains with on a CPU. More make a large model faster; the last digits of its sums, and so
+    the model, depend on it, and not on --nj, which is how many threads all processes have together."""
     dev_wer: Annotated[Whole, NoEffect] = 0
     """Utterances of the development set that are decoded after each epoch, for the log and the criterion ``wer``."""
     tensorboard: Annotated[Flag, NoEffect] = False

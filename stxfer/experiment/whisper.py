@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stxfer.core.options import NoEffect, Options, options
+from stxfer.core.options import NoEffect, Options, Untold, options
 from stxfer.experiment.types import Amount, BelowOne, Count, Flag, MaybeLanguage, Positive, Unit, Whole, Words
 
 
@@ -52,3 +52,6 @@ class Whisper(Options):
     window: longer than 30 s, or of more tokens than it can write."""
     amp: Flag = False
     """Compute in bfloat16 where a GPU can."""
+    threads: Annotated[Count, Untold] = 1
+    """Threads that a process trains with on a CPU. More make a large model faster; the last digits of its sums, and so
+    the model, depend on it, and not on --nj, which is how many threads all processes have together."""

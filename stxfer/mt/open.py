@@ -44,7 +44,7 @@ class Opener:
         experiment: the experiment.
         dump: the directory of prepared data.
         exp: the directory of experiments, where trained translators lie.
-        threads: processor cores to use.
+        threads: processor cores to use; the translations do not depend on it.
 
     Raises:
         ConfigError: the label source is not declared, or translates nothing.
@@ -60,7 +60,7 @@ class Opener:
         self.kind = kind
         self.source = LabelSource(name, self.label, experiment.decode_mt, experiment.target_lang, dump, exp)
         self.declared = Lineage(experiment, dump, exp)
-        self._threads = threads
+        self.threads = threads
         self._translator: Translator | None = None
 
     @cached_property
@@ -94,7 +94,7 @@ class Opener:
             DataError: what it needs is not there.
         """
         if self._translator is None:
-            self._translator = self.kind.open(self.source, self.identity, self._threads)
+            self._translator = self.kind.open(self.source, self.identity, self.threads)
         return self._translator
 
     def __enter__(self) -> Opener:

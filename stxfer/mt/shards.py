@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from stxfer.core.errors import DataError, StxferError
+from stxfer.core.errors import StxferError
 from stxfer.core.fileio import atomic_write, locked, read_json, write_json
 from stxfer.core.progress import Progress
-from stxfer.mt.translator import Translation, Translator
+from stxfer.mt.translator import Translation
 
 PLAN = "plan.json"
 log = logging.getLogger(__name__)
@@ -25,14 +25,16 @@ class Unit(NamedTuple):
     key: str = ""
 
 
-def translate_units(units: Sequence[Unit], translator: Callable[[], Translator], work: Path, *,
-                    identity: Mapping[str, Any], nbest: int = 1, shard: int = 1000,
-                    what: str = "labels") -> dict[Unit, list[Translation]]:
+Translate: TypeAlias = "Callable[[Sequence[Sequence[Unit]]], Iterable[tuple[Sequence[Unit], list[list[Translation]]]]]"
+
+
+def translate_units(units: Sequence[Unit], translate: Translate, work: Path, *, identity: Mapping[str, Any],
+                    nbest: int = 1, shard: int = 1000, what: str = "labels") -> dict[Unit, list[Translation]]:
     """Translate distinct units, the longest first, a shard at a time; a killed run is resumed.
 
     Args:
         units: what to translate, each once.
-        translator: gives the translator; called only if something is left to do.
+        translate: yields shards with their translations, in any order; called only if something is left to do.
         work: directory of the finished shards. The caller removes it when the result is safe elsewhere.
         identity: what decides the translations; shards of another one are thrown away.
         nbest: translations wanted of each.
@@ -58,15 +60,18 @@ def translate_units(units: Sequence[Unit], translator: Callable[[], Translator],
         if done:
             log.info("%s: %d of %d sentences were translated before", what, sum(u in done for u in units), len(units))
         left = sorted((unit for unit in units if unit not in done), key=lambda u: (-len(u.sentence), u))
+        shards = [left[start:start + shard] for start in range(0, len(left), shard)]
         number = len(list(work.glob("*.jsonl")))
         progress = Progress(what, len(units), "sentences", done=len(units) - len(left))
-        for start in range(0, len(left), shard):
-            batch = left[start:start + shard]
-            found = _translate(batch, translator(), nbest, f"{what}: after {len(done)} of {len(units)} sentences")
-            done |= zip(batch, found, strict=True)
-            write_translations(work / f"{number:06d}.jsonl", {unit: done[unit] for unit in batch})
-            number += 1
-            progress.add(len(batch))
+        try:
+            for batch, found in translate(shards) if shards else ():
+                done |= zip(batch, found, strict=True)
+                write_translations(work / f"{number:06d}.jsonl", {unit: done[unit] for unit in batch})
+                number += 1
+                progress.add(len(batch))
+        except StxferError as error:
+            raise type(error)(f"{what}: after {len(done)} of {len(units)} sentences {error}; what is translated is "
+                              "kept, the same command resumes there") from error.__cause__
     return {unit: done[unit] for unit in units}
 
 
@@ -89,16 +94,3 @@ def read_translations(path: Path) -> dict[Unit, list[Translation]]:
         rows = map(json.loads, handle)
         return {Unit(row["sentence"], row["key"]): [Translation(*found) for found in row["translations"]]
                 for row in rows}
-
-
-def _translate(batch: Sequence[Unit], translator: Translator, nbest: int, where: str) -> list[list[Translation]]:
-    keys = [unit.key for unit in batch]
-    try:
-        found = translator.translate([unit.sentence for unit in batch], nbest, keys if all(keys) else ())
-    except (StxferError, OSError, RuntimeError) as error:  # RuntimeError: the libraries', out of memory say
-        raise StxferError(f"{where} the translator failed: {' '.join(str(error).split())}; what is translated is "
-                          "kept, the same command resumes there") from error
-    if len(found) != len(batch):
-        raise DataError(f"{where} the translator gave {len(found)} translations of {len(batch)}; what is translated "
-                        "is kept, the same command resumes there")
-    return [list(best)[:nbest] for best in found]

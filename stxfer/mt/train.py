@@ -21,7 +21,7 @@ from stxfer.experiment.translators import Trained
 from stxfer.kaldi.table import iter_table
 from stxfer.text.vocab import train_vocab
 from stxfer.text.words import count_tokens
-from stxfer.training.launch import TrainingLog, threads_each
+from stxfer.training.launch import TrainingLog, most_threads
 
 VOCAB_LINES = 500_000  # sentences a vocabulary is learnt from, evenly out of all: more take minutes and gigabytes
 SEED = 1  # labels are data: every seed of the systems learns the same ones
@@ -46,7 +46,8 @@ def train_translators(experiment: Experiment, config: Path, dump: Path, exp: Pat
                 command_line("train_mt", {"config": config, "dump": dump, "exp": exp, "label": label, "force": force,
                                           "allow_stale": allow_stale}), TRAIN_LOG, TrainingLog())
             for label, value in experiment.labels.items() if isinstance(value.options, Trained)]
-    return run_jobs(jobs, nj, threads=threads_each(nj, len(jobs)), force=force, allow_stale=allow_stale, expensive=True)
+    threads = most_threads(experiment.mt.train)
+    return run_jobs(jobs, max(1, nj // threads), threads=threads, force=force, allow_stale=allow_stale, expensive=True)
 
 
 def train_translator(experiment: Experiment, label: str, dump: Path, exp: Path, *, force: bool = False,

@@ -9,10 +9,12 @@ from typing import Any
 from stxfer.core.fileio import atomic_dir, read_json
 from stxfer.core.marker import MARKER
 from stxfer.core.stage import Stage
+from stxfer.core.threads import computed_on
 from stxfer.mt.open import Opener
 from stxfer.mt.shards import Unit, read_translations, remove_work, translate_units, write_translations
 from stxfer.mt.translator import Translation
 from stxfer.mt.translators.kind import Kind
+from stxfer.mt.workers import translate_shards
 from stxfer.text.words import count_words
 
 FILE = "translations.jsonl"
@@ -52,10 +54,11 @@ def make_translations(what: str, text: Path, read: Callable[[Path], Mapping[str,
     work = out.with_name(f".{out.name}.shards")
     if force:
         remove_work(work)
-    found = translate_units(units, opener, work, identity=identity, nbest=label.nbest, shard=shard, what=what)
+    found = translate_units(units, lambda shards: translate_shards(opener, shards, label.nbest, what), work,
+                            identity=identity, nbest=label.nbest, shard=shard, what=what)
     with atomic_dir(out) as directory:
         write_translations(directory / FILE, found)
-    stage.finish([out / FILE], translator=opener.opened_identity)
+    stage.finish([out / FILE], translator=opener.opened_identity, computed=computed_on())
     remove_work(work)
 
 

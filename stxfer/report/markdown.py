@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stxfer.experiment.config import Experiment
+from stxfer.report.computed import computed_lines
 from stxfer.report.convergence import BOUND, LAST, facts_table, warnings
 from stxfer.report.decoding import decoding_table
 from stxfer.report.leaks import leak_lines
@@ -228,6 +229,7 @@ def _scoring(results: Cell) -> Iterator[str]:
 def _how(results: Cell, how: Sequence[tuple[str, str]]) -> Iterator[str]:
     yield "\n## How to reproduce it\n"
     yield from (f"- {what}: `{value}`" for what, value in how)
+    yield from (f"- {line}" for line in computed_lines(results["computed"]))
     yield "- versions: " + ", ".join(f"{name} {value}" for name, value in results["versions"].items())
 
 

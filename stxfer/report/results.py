@@ -22,6 +22,7 @@ from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import SCORE, UTTERANCES, decode_dir, mt_scores, score_dir, system_dir
 from stxfer.experiment.systems import System
 from stxfer.experiment.variants import DecodedSystem
+from stxfer.report.computed import computed_facts
 from stxfer.report.convergence import run_facts
 from stxfer.report.decoding import decoding_facts
 from stxfer.score import significance, st
@@ -141,7 +142,8 @@ def collect_results(experiment: Experiment, expdir: Path, runs: dict[str, list[R
     ``experiment.compare``, those whose systems are both in ``runs``. ``unscored``: systems that have no reference, see
     :func:`unscorable`. ``runs``: of each run and of those that cannot be scored, see
     :func:`stxfer.report.convergence.run_facts` and :func:`stxfer.report.decoding.decoding_facts`. ``lm``: what the
-    language models reach on the development set. ``mt``: the translators' own scores. ``signatures``: how each metric
+    language models reach on the development set. ``computed``: see :func:`stxfer.report.computed.computed_facts`.
+    ``mt``: the translators' own scores. ``signatures``: how each metric
     of each set was computed. Rates in percent, relative reductions as fractions (0.2: a fifth fewer errors).
 
     Raises:
@@ -174,6 +176,7 @@ def collect_results(experiment: Experiment, expdir: Path, runs: dict[str, list[R
                                decode_dir(expdir, way.system, seed, way.variant))
                      | decoding_facts(decode_dir(expdir, way.system, seed, way.variant))
                      for way, seed in trained_runs(experiment, expdir, runs, unscored)],
+            "computed": computed_facts(*_directories(experiment, expdir, runs, unscored)),
             "lm": dev_perplexities(experiment, expdir), "mt": translator_scores(expdir), "signatures": signatures}
 
 
@@ -184,6 +187,14 @@ def trained_runs(experiment: Experiment, expdir: Path, runs: Mapping[str, list[R
     return [(way, seed) for name, way in experiment.decoded.items() for seed in seeds
             if seed in [run.seed for run in runs.get(name, ())]
             or not way.variant and name in unscored and (system_dir(expdir, name, seed) / MARKER).exists()]
+
+
+def _directories(experiment: Experiment, expdir: Path, runs: Mapping[str, list[Run]], unscored: Collection[str]
+                 ) -> tuple[list[tuple[str, Path]], list[tuple[str, Path]]]:
+    """Return the directories of models and hypotheses, each with the run's name."""
+    trained = trained_runs(experiment, expdir, runs, unscored)
+    return ([(f"{way.system.name} seed {seed}", system_dir(expdir, way.system.name, seed)) for way, seed in trained],
+            [(f"{way.name} seed {seed}", decode_dir(expdir, way.system, seed, way.variant)) for way, seed in trained])
 
 
 def translator_scores(expdir: Path) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import yaml
 
 from stxfer.core.errors import StxferError
 from stxfer.core.fileio import atomic_write, read_json, write_json
+from stxfer.core.threads import use_threads
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.frontend import PRETRAINED
 from stxfer.experiment.layout import CONFIG, CURVE, INFO, MODEL
@@ -82,6 +83,7 @@ def _train_phases(spec: Fit, out: Path, leader: Leader) -> Path:
     state: Path | None = None
     for number, phase in enumerate(spec.phases, 1):
         directory = out / f"phase{number}"
+        use_threads(phase.threads)
         config = model_config(spec.task, spec.model, phase, columns, spec.target, spec.source, spec.layers)
         start = directory / "init.pth"
         if not start.exists():

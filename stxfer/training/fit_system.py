@@ -13,6 +13,7 @@ from stxfer.core.errors import ConfigError, DataError, StaleError
 from stxfer.core.fileio import atomic_dir, locked
 from stxfer.core.marker import MARKER
 from stxfer.core.stage import Stage
+from stxfer.core.threads import computed_on
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import (
     CONFIG,
@@ -130,5 +131,6 @@ def run_training(stage: Stage, train: Callable[[], Any], results: Sequence[str])
         changes = begun.changes()
         if changes:
             raise StaleError(f"{out}: changed while it trained: {'; '.join(changes)}; run the same command again")
-        stage.finish(path for name in results for path in (out / name, *(out / name).rglob("*")) if path.is_file())
+        stage.finish((path for name in results for path in (out / name, *(out / name).rglob("*")) if path.is_file()),
+                     computed={**computed_on(), "processes": size()})
         shutil.rmtree(begun.out)

@@ -18,7 +18,7 @@ from stxfer.experiment.layout import INFO, TEXT, TRAIN_LOG, lm_dir, prepared_dir
 from stxfer.experiment.lineage import Lineage
 from stxfer.prepare.lm_text import LENGTHS, lm_dev_text, lm_language, lm_texts, write_lm_text
 from stxfer.text.leaks import HELD_OUT
-from stxfer.training.launch import TrainingLog, threads_each
+from stxfer.training.launch import TrainingLog, most_threads
 
 SEED = 1  # every seed of the systems is decoded with the same one
 
@@ -53,7 +53,8 @@ def train_language_models(experiment: Experiment, config: Path, dump: Path, exp:
                 command_line("train_lm", {"config": config, "dump": dump, "exp": exp, "lm": name, "force": force,
                                           "allow_stale": allow_stale}), TRAIN_LOG, TrainingLog())
             for name in experiment.lm]
-    return run_jobs(jobs, nj, threads=threads_each(nj, len(jobs)), force=force, allow_stale=allow_stale, expensive=True)
+    threads = max((most_threads(lm.train) for lm in experiment.lm.values()), default=1)
+    return run_jobs(jobs, max(1, nj // threads), threads=threads, force=force, allow_stale=allow_stale, expensive=True)
 
 
 def train_language_model(experiment: Experiment, name: str, dump: Path, exp: Path, *, force: bool = False,

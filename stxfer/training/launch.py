@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stxfer.audio.hub import open_hub_model, whisper_files
@@ -30,6 +30,7 @@ from stxfer.experiment.layout import (
 )
 from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.systems import Mix, System
+from stxfer.experiment.training import Phase
 
 EPOCH = re.compile(r"(\d+)epoch results: \[train\] (.*?), \[valid\] (.*)$")
 ENCODED = re.compile(r"\d\d:\d\d:\d\d (encoder outputs of .*)$")
@@ -80,7 +81,7 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
         exp: directory of experiments.
         systems: names; none: all.
         seeds: none: those of the experiment.
-        nj: processor cores to use, in all.
+        nj: processor cores to use, in all; what a system becomes does not depend on it.
         processes: how many train each system together, with the batches of one; fine-tuned Whisper trains in one.
         force: see :meth:`stxfer.core.stage.Stage.needed`, as ``allow_stale``.
 
@@ -102,9 +103,9 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
             needs = () if system.parent is None else (system_dir(exp, system.parent, seed),)
             jobs.append(Job(f"{system.name} seed {seed}", system_stage(experiment, system, seed, dump, exp),
                             command, TRAIN_LOG, TrainingLog(), needs, devices=1 if system.whisper else processes))
-    side_by_side = max(1, nj // processes)
-    threads = max(1, threads_each(nj, len(jobs) * processes))
-    return run_jobs(jobs, side_by_side, threads=threads, force=force, allow_stale=allow_stale, expensive=True)
+    threads = max((threads_of(experiment, system) for system in wanted), default=1)
+    return run_jobs(jobs, max(1, nj // (processes * threads)), threads=threads, force=force, allow_stale=allow_stale,
+                    expensive=True)
 
 
 def with_sources(experiment: Experiment, systems: Sequence[str]) -> list[System]:
@@ -116,13 +117,14 @@ def with_sources(experiment: Experiment, systems: Sequence[str]) -> list[System]
     return [system for system in experiment.order() if system.name in names]
 
 
-def threads_each(nj: int, jobs: int) -> int:
-    """Share ``nj`` cores out among all jobs, finished or not.
+def threads_of(experiment: Experiment, system: System) -> int:
+    """Return how many threads a process has that trains a system: those of the phase that has most."""
+    return system.whisper.threads if system.whisper else most_threads(experiment.train[system.phases])
 
-    The number of threads decides the last bits of a sum: counting the unfinished jobs alone, a run which goes
-    on after a kill would not compute what an uninterrupted one computes.
-    """
-    return max(1, nj // max(1, jobs))
+
+def most_threads(phases: Iterable[Phase]) -> int:
+    """Return the threads of the phase that has most."""
+    return max(phase.threads for phase in phases)
 
 
 class TrainingLog:

@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from stxfer.core.fileio import atomic_write
+from stxfer.core.threads import use_threads
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.frontend import PRETRAINED
 from stxfer.experiment.layout import CONFIG
@@ -70,6 +71,7 @@ def train_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Ph
         pretrained = config.get("frontend") == PRETRAINED
         with atomic_write(plain) as handle:
             yaml.safe_dump({**config, "stxfer": {"task": task, "dev_wer": phase.dev_wer, "tag": tag,
+                                                 "threads": phase.threads,
                                                  "frontend_lr": phase.frontend_lr if pretrained else None}}, handle,
                            allow_unicode=True, sort_keys=False)
         with leader.training(plain, directory) as more:
@@ -100,6 +102,7 @@ def _run(path: Path, more: Mapping[str, Any]) -> None:
     """Run ESPnet's training loop with a configuration file and some further options, in this process."""
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     ours = config.pop("stxfer")
+    use_threads(ours["threads"])  # of ranks above 0
     for pieces in filter(None, (config.get("bpemodel"), config.get("src_bpemodel"))):
         open_pieces(Path(pieces))  # ESPnet does not say which file is broken
     own = path.with_name(f"train.{rank()}.yaml")

@@ -19,6 +19,7 @@ from stxfer.audio.perturb import distinct_seconds
 from stxfer.audio.shards import Reader
 from stxfer.core.errors import StxferError
 from stxfer.core.fileio import atomic_dir, read_json, write_json
+from stxfer.core.threads import use_threads
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.layout import CURVE, INFO, TUNED
 from stxfer.experiment.whisper import Whisper
@@ -57,6 +58,7 @@ def tune_whisper(options: Whisper, language: str, train: Path, dev: Path, out: P
     info: dict[str, Any]
     out.mkdir(parents=True, exist_ok=True)
     checkpoints = out / CHECKPOINTS
+    use_threads(options.threads)
     if not (out / INFO).exists():  # it is written last
         torch.manual_seed(seed)
         whisper = open_whisper(options, language)

@@ -74,7 +74,7 @@ def timed(work: Callable[[], list[Translation]], count: int) -> tuple[list[Trans
 
 def trained(args: argparse.Namespace, sentences: list[str], options: Decoding) -> tuple[float, float, str]:
     """Translate by a model trained here, and by ESPnet."""
-    translator = TrainedTranslator(args.model, options, 1)
+    translator = TrainedTranslator(args.model, options)
     step = max(1, len(sentences) // args.peer_sentences)
     few = sentences[::step]  # of all lengths
     stock = espnet(args.model, translator, options)

@@ -29,7 +29,7 @@ class CTranslate2Translator(Closing):
         options: the label source's options.
         decoding: ``beam_size``; ``batch_frames``, source tokens of a batch, padding included; ``maxlenratio``, most
             tokens for each source token (0: twice as many).
-        threads: processor cores to use.
+        threads: batches translated side by side, each on a core.
         identity: what decides its translations; what they are computed with is added.
 
     Raises:
@@ -47,7 +47,7 @@ class CTranslate2Translator(Closing):
         self.options, self.decoding, self._positions = options, decoding, int(info["positions"])
         device = _device(options.device)
         try:
-            self.model = ctranslate2.Translator(str(directory), device=device, inter_threads=1, intra_threads=threads,
+            self.model = ctranslate2.Translator(str(directory), device=device, inter_threads=threads, intra_threads=1,
                                                 compute_type=_compute_type(options.compute_type, device))
         except (RuntimeError, ValueError) as error:
             raise DataError(f"{directory}: CTranslate2 cannot open it: {' '.join(str(error).split())[:200]}") from None

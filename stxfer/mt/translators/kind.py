@@ -41,11 +41,13 @@ class Kind(ABC):
 
     Attributes:
         searches: a beam search as ``decode.mt`` says makes the translations.
+        by_process: it computes with one thread; several processes with one each are faster.
         by_utterance: it looks up the translations of the corpus's own utterances, and knows no other sentence.
         advice: what helps where a label source has no translation at all.
     """
 
     searches: ClassVar[bool] = False
+    by_process: ClassVar[bool] = False
     by_utterance: ClassVar[bool] = False
     advice: ClassVar[str] = "other filters, or another translator"
 
@@ -92,7 +94,7 @@ class Kind(ABC):
         Args:
             source: what to open.
             identity: of :meth:`identity`; the translator may add to it.
-            threads: processor cores to use.
+            threads: processor cores to use, if the translations do not depend on it.
 
         Raises:
             ConfigError: an option is wrong.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stxfer.core.fileio import sha256
 from stxfer.core.progress import Progress
+from stxfer.core.threads import use_threads
 from stxfer.decoding.decode import UNKNOWN
 from stxfer.experiment.layout import MODEL, mt_dir
 from stxfer.experiment.training import MtDecoding
@@ -24,18 +25,14 @@ class TrainedTranslator(Closing):
     Args:
         directory: the model's directory.
         options: beam search options; ``batch_frames`` counts source tokens.
-        threads: processor cores to use.
         identity: what decides its translations.
     """
 
-    def __init__(self, directory: Path, options: MtDecoding, threads: int = 1,
-                 identity: Mapping[str, Any] | None = None) -> None:
-        import torch
-
+    def __init__(self, directory: Path, options: MtDecoding, identity: Mapping[str, Any] | None = None) -> None:
         from stxfer.core.devices import device
         from stxfer.model.load import load_model  # imports ESPnet
 
-        torch.set_num_threads(threads)
+        use_threads(1)
         self._device = device()
         self.loaded = load_model(directory, self._device)
         self.options = options
@@ -89,7 +86,7 @@ class TrainedTranslator(Closing):
 class TrainedKind(Kind):
     """``translator: trained``."""
 
-    searches = True
+    searches = by_process = True
     advice = "its translator is not trained well enough: more 'pairs' or more 'epochs'"
 
     def inputs(self, source: LabelSource) -> list[Path]:
@@ -103,7 +100,7 @@ class TrainedKind(Kind):
 
     def open(self, source: LabelSource, identity: Mapping[str, Any], threads: int) -> TrainedTranslator:
         """Load the model."""
-        return TrainedTranslator(mt_dir(source.exp, source.name), source.decoding, threads, identity)
+        return TrainedTranslator(mt_dir(source.exp, source.name), source.decoding, identity)
 
 
 def batches(ids: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
