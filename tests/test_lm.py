@@ -18,7 +18,7 @@ from stxfer.experiment.config import Experiment
 from stxfer.kaldi.table import read_table
 from stxfer.model.load import load_model
 from stxfer.text.leaks import write_held_out
-from stxfer.training.language_models import train_language_model
+from stxfer.training.language_models import train_language_model, train_language_models
 
 DUMP, EXP = Path("dump"), Path("exp")
 PHASE = {**toy.PHASE, "batch_frames": 200}
@@ -116,6 +116,22 @@ def test_a_finished_one_is_not_trained_again(experiment: Experiment, capsys: pyt
     other, _ = toy.make_experiment(Path("more"), lm={"sw": {**LMS["sw"], "text": ["tgt_train"]}})
     with pytest.raises(StaleError, match="exp/lm/sw: finished with other settings: "):
         train_language_model(other, "sw", DUMP, EXP)
+
+
+def test_other_test_sentences_that_no_text_has_train_nothing_again(experiment: Experiment) -> None:
+    path = DUMP / "data/held_out.tsv"
+    given = path.read_bytes()
+    of_text = next(iter(read_table(DUMP / "fbank/tgt_train/text").values())), "mama anapenda kitabu"
+    try:
+        write_held_out(DUMP / "data", {of_text[0]: "tgt_test/text", "no text has this": "tgt_test/text"})
+        assert train_language_models(experiment, Path("toy.yaml"), DUMP, EXP) == []
+        train_language_model(experiment, "sw", DUMP, EXP)  # its marker knows them
+        write_held_out(DUMP / "data", dict.fromkeys(of_text, "tgt_test/text"))
+        with pytest.raises(StaleError, match=r"exp/lm/sw: finished with other settings: input dump/data/held_out.tsv"):
+            train_language_models(experiment, Path("toy.yaml"), DUMP, EXP)
+    finally:
+        path.write_bytes(given)
+        train_language_models(experiment, Path("toy.yaml"), DUMP, EXP)
 
 
 def test_without_a_declaration_there_is_nothing_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

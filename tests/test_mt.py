@@ -17,7 +17,9 @@ from stxfer.experiment.training import Decoding
 from stxfer.kaldi.table import read_table
 from stxfer.model.load import load_model
 from stxfer.model.smoothing import SmoothedLoss
+from stxfer.mt.open import Opener
 from stxfer.mt.train import subset, train_translator
+from stxfer.mt.translations import make_translations
 from stxfer.mt.translators.trained import TrainedTranslator, batches
 
 DUMP, EXP = Path("dump"), Path("exp")
@@ -154,6 +156,16 @@ def test_what_is_no_sentence_is_named(translator: TrainedTranslator, sentence: s
         translator.translate(["the dog", sentence])
     with pytest.raises(DataError, match="^utterance b: "):
         translator.translate(["the dog", sentence], keys=["a", "b"])
+
+
+def test_however_many_processes_translate_they_give_the_same(experiment: Experiment, tmp_path: Path) -> None:
+    for processes in (1, 2):
+        with Opener("mt", experiment, DUMP, EXP, processes) as opener:
+            make_translations("text", DUMP / "fbank/src_train/text", read_table, tmp_path / str(processes), opener,
+                              shard=9)
+    one, two = ((tmp_path / name / "translations.jsonl").read_text(encoding="utf-8") for name in "12")
+    assert one == two and len(one.splitlines()) == 24
+    assert read_json(tmp_path / "1/.stage.json")["computed"]["threads"] == 1
 
 
 def test_n_best_translations_come_best_first(translator: TrainedTranslator) -> None:

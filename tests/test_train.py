@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import signal
@@ -20,6 +21,7 @@ from stxfer.bin import train as train_cli
 from stxfer.core.errors import ConfigError, DataError, StaleError
 from stxfer.core.fileio import read_json
 from stxfer.core.jobs import Job
+from stxfer.core.marker import MARKER
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import system_dir, text_file
 from stxfer.kaldi.table import read_table, write_table
@@ -119,6 +121,28 @@ def test_threads_are_the_experiments_whatever_the_number_of_jobs(
                         lambda jobs, many, *, threads, **_: asked.append((many, threads)) or [])
     train_systems(experiment, config, "target", Path("dump"), Path("exp"), systems=["scratch"], nj=nj)
     assert asked == [(side_by_side, threads)]
+
+
+def test_threads_of_a_training_are_recorded_and_part_of_what_it_is_made_from(world: Path) -> None:
+    def experiment(threads: int) -> Experiment:
+        return toy.make_experiment(world, train={**toy.CONFIG["train"], "target": [{"threads": threads}]})[0]
+
+    threads = torch.get_num_threads()
+    try:
+        model = train(experiment(2), "scratch")
+    finally:
+        torch.set_num_threads(threads)
+    marker = model / MARKER
+    made = read_json(marker)
+    assert made["computed"].items() >= {"threads": 2, "processes": 1, "torch": torch.__version__}.items()
+    with pytest.raises(StaleError, match=r"option phases\[0\].threads \(2 -> 1\)"):
+        train(experiment(1), "scratch")
+    for phase in made["options"]["phases"]:
+        del phase["threads"]
+    marker.write_text(json.dumps({key: value for key, value in made.items() if key != "seal"}))  # an older version's
+    before = marker.read_bytes()
+    train(experiment(1), "scratch")
+    assert marker.read_bytes() == before
 
 
 def test_a_stage_trains_its_systems(world: Path, capsys: pytest.CaptureFixture[str],

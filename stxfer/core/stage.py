@@ -161,6 +161,10 @@ class Stage:
     def _digests(self, paths: Iterable[str | os.PathLike[str]]) -> dict[str, str]:
         return {str(path.relative_to(self.out)): file_digest(path, keep=True) for path in sorted(map(Path, paths))}
 
+    def accept(self) -> None:
+        """Record the inputs as they are now: the finished work would become the same with them."""
+        write_marker(self.out, {**read_marker(self.out), "inputs": self._current()})
+
     def begin(self) -> None:
         """Take the digests of the inputs, where the work starts without asking :meth:`needed`."""
         self._begun = self._current()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from stxfer.core.devices import devices
 from stxfer.core.errors import DataError, StxferError
 from stxfer.core.pool import worker_pool
-from stxfer.mt.open import KINDS, Opener
+from stxfer.mt.open import Opener, kind_of
 from stxfer.mt.shards import Unit
 from stxfer.mt.translator import Translation, Translator
 from stxfer.mt.translators.kind import LabelSource
@@ -60,7 +60,9 @@ _opened: list[tuple[LabelSource, Mapping[str, Any], Translator]] = []
 def _translator(source: LabelSource, identity: Mapping[str, Any]) -> Translator:
     """Return a label source's translator, opened once in a process."""
     if not _opened or _opened[0][:2] != (source, identity):
-        _opened[:] = [(source, identity, KINDS[source.label.translator].open(source, identity, 1))]
+        kind = kind_of(source.label)
+        assert kind is not None
+        _opened[:] = [(source, identity, kind.open(source, identity, 1))]
     return _opened[0][2]
 
 

@@ -78,7 +78,7 @@ def write_lm_text(experiment: Experiment, name: str, dump: Path, out: Path) -> N
                 if sentence in held:
                     counts[text]["held_out"] += 1
                     leaks.append((sentence, held[sentence]))
-                    dropped.write(f"{path}:{where}\t{sentence}\t{held[sentence]}\n")
+                    dropped.write(f"{WorkDir.of(out).stored(path)}:{where}\t{sentence}\t{held[sentence]}\n")
                     if experiment.prepare.leaks != "report":
                         continue
                 counts[text]["kept"] += 1
