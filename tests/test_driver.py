@@ -268,7 +268,7 @@ def errors(result: subprocess.CompletedProcess[str]) -> list[str]:
 
 def left_behind(workdir: Path) -> list[str]:
     return sorted(str(path.relative_to(workdir)) for path in workdir.rglob("*")
-                  if path.is_file() and path.name != ".stxfer.lock")
+                  if path.is_file() and path.name not in (".stxfer", ".stxfer.lock"))
 
 
 def test_unknown_system_is_found_before_any_work(tmp_path: Path) -> None:
