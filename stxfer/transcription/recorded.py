@@ -15,6 +15,7 @@ from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json
 from stxfer.core.fresh import WATCHED
 from stxfer.core.marker import MARKER, read_marker
+from stxfer.core.workdir import WorkDir
 from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.layout import DUMP, INFO, TUNING, features_dir, prepared_dir
 from stxfer.experiment.prepare import PrepareOptions
@@ -92,7 +93,10 @@ class Record:
     def whisper(self) -> Whisper | None:
         """Of a fine-tuned Whisper, which, and how."""
         found = self._options.get("whisper")
-        return None if found is None else Whisper.read(found, str(self.directory / MARKER), ("options", "whisper"))
+        if found is None:
+            return None
+        whisper = Whisper.read(found, str(self.directory / MARKER), ("options", "whisper"))
+        return replace(whisper, model=WorkDir.of(self.directory).located(whisper.model))
 
     @property
     def _system(self) -> Mapping[str, Any]:
@@ -124,7 +128,7 @@ class Record:
         except DataError as error:
             raise DataError(f"{self.directory}: what the system hears is recorded with its features: {error}") from None
         options = marker["options"]
-        return _extractor(options, where, encoder or _watched(marker)), str(options.get("compression", "none"))
+        return _extractor(options, where, encoder or _watched(marker, where)), str(options.get("compression", "none"))
 
     def decoding(self, variant: str) -> Decoding:
         """Return the options by which it decoded its test set, the usual ones or those of a variant, after tuning.
@@ -179,6 +183,6 @@ def _pretrained(options: Mapping[str, Any], where: Path, encoder: Path | None) -
     return found
 
 
-def _watched(marker: Mapping[str, Any]) -> Path | None:
-    """Return the directory of the encoder's files that a marker names."""
-    return next((Path(path).parent for path in marker.get(WATCHED, {})), None)
+def _watched(marker: Mapping[str, Any], where: Path) -> Path | None:
+    """Return the directory of the encoder's files that the marker in a directory names."""
+    return next((Path(WorkDir.of(where).located(path)).parent for path in marker.get(WATCHED, {})), None)
