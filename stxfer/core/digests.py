@@ -52,18 +52,18 @@ class _Directory:
         return str(entry[5])
 
 
-_directories: dict[Path, _Directory] = {}
+_directories: dict[str, _Directory] = {}
 
 
-def _stat(path: Path) -> list[int]:
-    found = path.stat()
+def _stat(path: str | os.PathLike[str]) -> list[int]:
+    found = os.stat(path)
     return [found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns]
 
 
 def _directory(path: str | os.PathLike[str]) -> _Directory:
-    key = Path(path).absolute()
+    key = os.path.abspath(path)
     if key not in _directories:
-        _directories[key] = _Directory.read(key)
+        _directories[key] = _Directory.read(Path(key))
     return _directories[key]
 
 
@@ -74,22 +74,22 @@ def file_digest(path: str | os.PathLike[str], *, keep: bool = False) -> str:
         path: the file.
         keep: remember it on the disk, beside the file, where that can be written; else in this process alone.
     """
-    path = Path(path)
-    remembered = _directory(path.parent)
+    folder, name = os.path.split(path)
+    remembered = _directory(folder)
     taken, stat = time.time_ns(), _stat(path)
-    found = remembered.get(path.name, stat)
+    found = remembered.get(name, stat)
     if found is None:
         found = sha256(path)
-        remembered.known[path.name] = [*stat, taken, found]
+        remembered.known[name] = [*stat, taken, found]
         remembered.unsaved |= keep
         if remembered.unsaved and time.monotonic() - remembered.saved > remembered.rest:
-            save(path.parent)
+            save(folder or os.curdir)
     return found
 
 
 def remember(directory: str | os.PathLike[str], digests: Mapping[str, str]) -> None:
     """Take down digests of a directory's files, by name, that were computed while they were written."""
-    remembered = _directory(os.fspath(directory))
+    remembered = _directory(directory)
     for name, digest in digests.items():
         remembered.known[name] = [*_stat(Path(directory) / name), time.time_ns(), digest]
 
@@ -102,7 +102,7 @@ def forget() -> None:
 
 def save(directory: str | os.PathLike[str]) -> None:
     """Write what is remembered of a directory's files, where that can be done; at its end a process does so itself."""
-    remembered = _directory(os.fspath(directory))
+    remembered = _directory(directory)
     remembered.unsaved, began = False, time.monotonic()
     with contextlib.suppress(OSError):  # a directory of somebody else's, or a full disk: they are read again
         if Path(directory).is_dir():

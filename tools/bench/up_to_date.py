@@ -2,9 +2,9 @@
 
     tools/venv/bin/python tools/bench/up_to_date.py --work /tmp/up_to_date
 
-A work directory is made up: the tables of a prepared data directory and of its features, 1,000 recordings of 1,000
-utterances each, and an archive; no audio is decoded. Case ``digests``: reading all files that the stage is made from
-and has made, as the first start on a copy does; ``start``: the next start of stage 3, which asks for sizes, times and
+A work directory is made up: the tables of a prepared data directory and of its features, recordings of
+``--per-recording`` utterances each, and an archive; no audio is decoded. Case ``digests``: reading all files that the
+stage is made from and has made, as the first start on a copy does; ``start``: the next start of stage 3, which asks for sizes, times and
 inodes. The peer of both is ``sha256sum`` of the same files, which gives the same certainty. Seconds of processor time,
 Python's own start apart, the least of ``--rounds``. The last line is JSON.
 """
@@ -21,8 +21,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PER_RECORDING = 1000
-AUDIO_BYTES = 20_000
+AUDIO_BYTES = 20  # of an utterance
 ARK_BYTES = 1 << 28
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "and", "then", "sleeps", "for", "hours"]
 OURS = """
@@ -48,11 +47,12 @@ def main() -> None:
     """Make the work directory, run the cases, print a table and a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="directory to make, 1 GB; removed at the end")
-    parser.add_argument("--utterances", type=int, default=1_000_000, help="utterances, a multiple of 1,000")
+    parser.add_argument("--utterances", type=int, default=1_000_000, help="utterances")
+    parser.add_argument("--per-recording", type=int, default=1000, help="utterances of a file of audio")
     parser.add_argument("--rounds", type=int, default=3, help="starts of each side, in turn")
     args = parser.parse_args()
     shutil.rmtree(args.work, ignore_errors=True)
-    make(args.work, args.utterances)
+    make(args.work, args.utterances, args.per_recording)
     python(FINISH, args.work)
     files = sorted(path for path in args.work.rglob("*") if path.is_file() and not path.name.startswith("."))
     seconds: dict[str, dict[str, list[float]]] = {case: {"ours": [], "peer": []} for case in ("digests", "start")}
@@ -75,22 +75,22 @@ def main() -> None:
     print(json.dumps(results))
 
 
-def make(work: Path, utterances: int) -> None:
+def make(work: Path, utterances: int, per_recording: int) -> None:
     """Write the tables, and files in place of audio and features."""
     data, features, audio = (work / name for name in ("dump/data/train", "dump/fbank/train", "data/audio/train"))
     for directory in (data, features, audio):
         directory.mkdir(parents=True)
     (work / ".stxfer").touch()
-    recordings = [f"rec{k:06d}" for k in range(-(-utterances // PER_RECORDING))]
+    recordings = [f"rec{k:06d}" for k in range(-(-utterances // per_recording))]
     for name in recordings:
-        (audio / f"{name}.flac").write_bytes(os.urandom(AUDIO_BYTES))
+        (audio / f"{name}.flac").write_bytes(os.urandom(per_recording * AUDIO_BYTES))
     with (features / "feats.1.ark").open("wb") as handle:
         for _ in range(ARK_BYTES >> 20):
             handle.write(os.urandom(1 << 20))
-    utts = [(f"{recordings[k // PER_RECORDING]}-{k % PER_RECORDING:04d}", k) for k in range(utterances)]
+    utts = [(f"{recordings[k // per_recording]}-{k % per_recording:04d}", k) for k in range(utterances)]
     tables = {
         data / "wav.scp": (f"{name} data/audio/train/{name}.flac" for name in recordings),
-        data / "segments": (f"{utt} {utt[:9]} {k % PER_RECORDING * 5}.0 {k % PER_RECORDING * 5 + 4}.5"
+        data / "segments": (f"{utt} {utt[:9]} {k % per_recording * 5}.0 {k % per_recording * 5 + 4}.5"
                             for utt, k in utts),
         data / "utt2spk": (f"{utt} {utt[:9]}" for utt, _ in utts),
         data / "utt2dur": (f"{utt} 4.500" for utt, _ in utts),
