@@ -4,9 +4,9 @@
 
 A work directory is made up: the tables of a prepared data directory and of its features, recordings of
 ``--per-recording`` utterances each, and an archive; no audio is decoded. Case ``digests``: reading all files that the
-stage is made from and has made, as the first start on a copy does; ``start``: the next start of stage 3, which asks for sizes, times and
-inodes. The peer of both is ``sha256sum`` of the same files, which gives the same certainty. Seconds of processor time,
-Python's own start apart, the least of ``--rounds``. The last line is JSON.
+stage is made from and has made, as the first start on a copy does; ``start``: the next start of stage 3, which asks
+for sizes, times and inodes. The peer of both is ``sha256sum`` of the same files, which gives the same certainty.
+Seconds of processor time, Python's own start apart, the least of ``--rounds``. The last line is JSON.
 """
 
 from __future__ import annotations
