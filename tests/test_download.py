@@ -130,6 +130,31 @@ def test_goes_on_where_it_stopped(tmp_path: Path, site: Site, caplog: pytest.Log
     assert "the connection broke after 0.3 of 1.0 MB; trying again" in caplog.text
 
 
+@pytest.mark.parametrize("length", ["x", "-5", "", "1e3", "9" * 5000])
+def test_a_length_that_is_none_is_not_believed(tmp_path: Path, site: Site, length: str) -> None:
+    site.headers = {"Content-Length": length, "Connection": "close"}
+    if length == "":
+        site.headers["Content-Length"] = " "
+    assert get(site, tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("target", ["http://[x", "http://a:x/y", "x://y", "http://\x7f"])
+def test_a_redirect_to_no_address(tmp_path: Path, site: Site, target: str) -> None:
+    site.redirect = {"/f.bin": target}
+    with pytest.raises((DataError, StxferError)) as caught:
+        get(site, tmp_path, tries=1)
+    assert site.url in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("state", ["", "[]", "{", '{"url": 1}', '{"url": "URL", "validator": ["x"]}',
+                                   '{"url": "URL", "validator": "a\\nb: c"}'])
+def test_what_is_known_of_a_part_is_not_trusted(tmp_path: Path, site: Site, state: str) -> None:
+    (tmp_path / "f.bin.part").write_bytes(b"other")
+    (tmp_path / "f.bin.part.json").write_text(state.replace("URL", f"{site.url}/f.bin"))
+    assert get(site, tmp_path).read_bytes() == CONTENT
+    assert site.seen == [None]
+
+
 def test_goes_on_in_a_later_run(tmp_path: Path, site: Site) -> None:
     site.die_after = [300_000]
     with pytest.raises(StxferError) as caught:

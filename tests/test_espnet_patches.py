@@ -17,7 +17,8 @@ import torch
 from stxfer.model import espnet
 from stxfer.model.build import ASRTask
 from stxfer.model.encoder import S2TConformerEncoder, S2TEBranchformerEncoder, S2TTransformerEncoder
-from stxfer.model.espnet_patches import CHECKED, INTERNALS, atomic_saves, fast_imports, quiet_builds, quiet_training
+from stxfer.model.espnet_patches import CHECKED, INTERNALS, fast_imports, quiet_builds, quiet_training
+from stxfer.model.saves import atomic_saves
 
 with fast_imports():
     from espnet2.train import reporter, trainer

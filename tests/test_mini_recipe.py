@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -14,7 +13,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import forks
 import pytest
+import tamper
 
 from stxfer.core.digests import REMEMBERED
 
@@ -169,16 +170,13 @@ def test_killed_in_training_it_goes_on_to_the_same_result(moved: Path) -> None:
 
 def test_no_change_behind_its_back_gives_another_table(moved: Path) -> None:
     """A part of what ``tools/campaign/tamper.py`` does with every file."""
-    spec = importlib.util.spec_from_file_location("tamper", ROOT / "tools" / "campaign" / "tamper.py")
-    assert spec is not None and spec.loader is not None
-    tamper = importlib.util.module_from_spec(spec)
-    sys.modules["tamper"] = tamper  # dataclasses look there
-    spec.loader.exec_module(tamper)
-    assert tamper.run_stages(moved, tamper.TINY, ["report"]) == ""
+    tiny = ROOT / "egs2/mini_sw/asr1/conf/tiny.yaml"
+    forks.import_once(module for module, *_ in tamper.STAGES.values())
+    assert tamper.run_stages(moved, tiny, ["report"]) == ""
     decoded = "exp/direct/seed1/decode/tgt_test"
     chosen = [tamper.Case(f"{decoded}/text", "flipped", "decode"),
               tamper.Case(f"{decoded}/score/score.json", "cut", "score"),
               tamper.Case("dump/fbank/tgt_test/feats.1.ark", "flipped", "features"),
               tamper.Case("dump/vocab/target/bpe.model", "exchanged", "vocab", "dump/vocab/source/bpe.model"),
               tamper.Case("exp/report/results.json", "deleted", "report")]
-    assert tamper.tamper(moved, tamper.TINY, chosen) == {"refused": 4, "right": 1}
+    assert tamper.tamper(moved, tiny, chosen) == {"refused": 4, "right": 1}

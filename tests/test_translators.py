@@ -56,7 +56,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for name in names:
             (directory / name).touch()
         Stage("model", directory).finish([directory / name for name in names])
-    write_json(Path("model/translator.json"), {"family": "Marian"})
+    write_json(Path("model/translator.json"), {"family": "Marian", "positions": 512})
     write_json(Path("model/shared_vocabulary.json"), [])
     return tmp_path
 

@@ -11,12 +11,14 @@ from typing import Any
 from stxfer.audio.encoders import FAMILIES
 from stxfer.audio.io import SAMPLE_RATE
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.core.fileio import read_json
 from stxfer.core.fresh import watch
+from stxfer.core.records import read_record
+from stxfer.experiment.records import HubConfig, Preprocessor, WeightIndex
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 TOKENIZER, GENERATION = "tokenizer.json", "generation_config.json"  # of Whisper
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+AGAIN = "download it again"
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def open_hub_model(directory: Path) -> HubModel:
     if not directory.is_dir():
         raise DataError(f"{directory}: no such directory; download the model first, e.g. with 'hf download NAME "
                         "--local-dir DIR' (nothing is downloaded here)")
-    config = read_json(directory / CONFIG)
+    config = read_record(directory / CONFIG, HubConfig, AGAIN)
     family = config.get("model_type")
     if family not in FAMILIES:
         raise ConfigError(f"{directory / CONFIG}: model_type {family!r} is no speech encoder that can be used; known: "
@@ -80,7 +82,7 @@ def open_hub_model(directory: Path) -> HubModel:
         raise DataError(f"{directory}: lacks {', '.join(missing)}; download the whole directory")
     for path in files:
         _check_whole(path)
-    rate = read_json(directory / PREPROCESSOR).get("sampling_rate", SAMPLE_RATE)
+    rate = read_record(directory / PREPROCESSOR, Preprocessor, AGAIN).get("sampling_rate", SAMPLE_RATE)
     if rate != SAMPLE_RATE:
         raise ConfigError(f"{directory / PREPROCESSOR}: the encoder hears {rate} Hz, but only encoders of "
                           f"{SAMPLE_RATE} Hz can be used")
@@ -111,7 +113,7 @@ def _weights(directory: Path) -> list[Path]:
     found = next((name for name in WEIGHTS if (directory / name).exists()), WEIGHTS[0])
     if not found.endswith(".index.json"):
         return [directory / found]
-    shards = sorted(set(read_json(directory / found)["weight_map"].values()))
+    shards = sorted(set(read_record(directory / found, WeightIndex, AGAIN)["weight_map"].values()))
     return [directory / found, *(directory / name for name in shards)]
 
 

@@ -28,9 +28,8 @@ from stxfer.audio.fbank import cmvn
 from stxfer.audio.hub import digest, open_hub_model
 from stxfer.audio.windows import CONTEXT, Encoder, milliseconds
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.core.fileio import read_json
 from stxfer.core.fresh import watch
-from stxfer.core.marker import MARKER
+from stxfer.core.marker import MARKER, read_marker
 from stxfer.experiment.features import FeatureOptions
 
 MIN_SHARD = 64  # utterances: minutes of work on a core, all that a kill costs
@@ -130,7 +129,7 @@ def dumped_layers(directory: Path) -> tuple[int, ...]:
     """Return which layers lie side by side in a set's features; none where there is one, or a filterbank."""
     if not (directory / MARKER).exists():
         return ()
-    layer = read_json(directory / MARKER).get("options", {}).get("layer")
+    layer = read_marker(directory)["options"].get("layer")
     return tuple(layer) if isinstance(layer, list) else ()
 
 

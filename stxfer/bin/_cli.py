@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import datetime
 import errno
 import locale
 import logging
 import os
+import re
+import shlex
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import stxfer
 from stxfer.core.errors import StxferError
 from stxfer.core.jobs import follow_parent
 
@@ -18,7 +25,10 @@ _ADVICE = {errno.ENOSPC: "make room and run it again", errno.EDQUOT: "make room 
            errno.EROFS: "write to another folder", errno.EACCES: "change its permissions or use another folder",
            errno.EEXIST: "a folder is needed there; remove it or write to another",
            errno.ENOTDIR: "a folder is needed there; write to another",
+           errno.EFBIG: "raise the size that a file may have with ulimit -f, and run it again",
            errno.EMFILE: "raise the number of files that may be open with ulimit -n"}
+ERROR_LOG = "stxfer-error.log"  # of errors that no message was written for
+
 
 def make_parser(module: str, description: str) -> argparse.ArgumentParser:
     """Return a parser whose ``--help`` shows defaults."""
@@ -42,23 +52,47 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
                         help="training seeds, separated by spaces; empty: those of the config")
 
 
+def seed_number(text: str) -> int:
+    """Return the value of ``--seed``, an argparse type."""
+    numbers = _integers(text)
+    if len(numbers) != 1:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}: one whole number is needed")
+    return numbers[0]
+
+
 def cores(text: str) -> int:
     """Return the value of ``--nj``, an argparse type."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: a whole number of at least 1 is needed")
+    if not re.fullmatch("0*[1-9][0-9]{0,5}", text):
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}: a whole number of at least 1 is needed")
     return int(text)
 
 
 def _integers(text: str) -> list[int]:
-    try:
-        return [int(word) for word in text.split()]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: whole numbers separated by spaces are needed") from None
+    from stxfer.experiment.declared import SEEDS
+
+    words = text.split()
+    if not all(re.fullmatch("[0-9]{1,10}", word) for word in words):
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}: whole numbers separated by spaces are needed")
+    numbers = [int(word) for word in words]
+    if twice := [number for number in numbers if numbers.count(number) > 1]:
+        raise argparse.ArgumentTypeError(f"{text!r}: {twice[0]} stands there twice")
+    if max(numbers, default=0) >= SEEDS:
+        raise argparse.ArgumentTypeError(f"{text!r}: {max(numbers)} must be less than {SEEDS}")
+    return numbers
 
 
 def printable(message: str) -> str:
     """Return one line without control characters: data that a message quotes must not command the terminal."""
     return "".join(char if char.isprintable() or char == " " else repr(char)[1:-1] for char in message)
+
+
+class _Formatter(logging.Formatter):
+    """Messages of one line each, whatever the names that they quote hold."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
+        """Return the line."""
+        record.message = printable(record.message)
+        return super().formatMessage(record)
 
 
 def _use_utf8() -> None:
@@ -70,16 +104,18 @@ def _use_utf8() -> None:
 
 
 def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> None:
-    """Call ``main`` and turn errors a user can mend into one line and exit status 1.
+    """Call ``main`` and turn errors into one line and exit status 1.
 
+    The traceback of an error that no message was written for is put into :data:`ERROR_LOG`, which the line names.
     Without ``argv`` this is the process's command, which starts again in UTF-8 mode where the locale is another.
     """
     if argv is None:
         _use_utf8()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S",
-                        stream=sys.stderr, force=True)
-    follow_parent()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     try:
+        follow_parent()
         main(argv)
     except StxferError as error:
         sys.exit(f"error: {printable(str(error))}")
@@ -89,3 +125,26 @@ def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None
         where = f"{error.filename}: " if error.filename is not None else ""
         advice = f"; {_ADVICE[error.errno]}" if error.errno in _ADVICE else ""
         sys.exit(printable(f"error: {where}{error.strerror or error}{advice}"))
+    except MemoryError:
+        sys.exit("error: out of memory; run it again with a smaller --nj, a smaller batch or more memory")
+    except Exception as error:
+        sys.exit(_unexpected(main, error))
+
+
+def _unexpected(main: Callable[[Sequence[str] | None], None], error: Exception) -> str:
+    """Log the traceback of an error that no message was written for; return the line that says so."""
+    text = "".join(traceback.format_exception(error))
+    head = f"{datetime.datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}, stxfer {stxfer.__version__}, Python " \
+           f"{sys.version.split()[0]}: {shlex.join(sys.argv)}\n"
+    command = main.__module__.rpartition(".")[2]
+    command = Path(sys.argv[0]).stem if command == "__main__" else command
+    what = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    for folder in (Path(), Path(tempfile.gettempdir())):
+        path = (folder / ERROR_LOG).absolute()
+        try:
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as handle:
+                handle.write(f"{head}{text}\n")
+        except OSError:
+            continue
+        return printable(f"error: {command}: unexpected {what}; the traceback is in {path}, please report it")
+    return f"{text}error: {command}: unexpected {printable(what)}; please report the lines above"

@@ -13,7 +13,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from stxfer.bin._cli import make_parser, run
+from stxfer.bin._cli import make_parser, run, seed_number
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.kaldi.check import check_datadir
 from stxfer.kaldi.combine import combine_datadirs
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     size = tool.add_mutually_exclusive_group(required=True)
     size.add_argument("--hours", type=float, default=argparse.SUPPRESS, help="take at most so many hours of speech")
     size.add_argument("--utterances", type=int, default=argparse.SUPPRESS, metavar="N", help="take so many utterances")
-    tool.add_argument("--seed", type=int, default=1, help="which part")
+    tool.add_argument("--seed", type=seed_number, default=1, help="which part")
     _add_out(tool)
     tool.set_defaults(action=_subset)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from stxfer.bin._cli import add_selection_options, add_stage_options, make_parser, run
+from stxfer.bin._cli import add_selection_options, add_stage_options, cores, make_parser, run, seed_number
 from stxfer.decoding.systems import Job, decode_job, decode_systems
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.layout import DUMP, EXP
@@ -20,21 +21,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, required=True, help="experiment file (YAML)")
     parser.add_argument("--dump", type=Path, default=DUMP, help="directory of the features")
     parser.add_argument("--exp", type=Path, default=EXP, help="directory of the trained systems")
-    parser.add_argument("--nj", type=int, default=2, help="processes, of one thread each")
+    parser.add_argument("--nj", type=cores, default=2, help="processes, of one thread each")
     parser.add_argument("--job", nargs=2, metavar=("SYSTEM", "SEED"),
                         help="decode this one system in this process, done or not (what --nj starts)")
     add_selection_options(parser)
     add_stage_options(parser)
     args = parser.parse_args(argv)
-    if args.nj < 1:
-        parser.error(f"--nj {args.nj}: at least 1 process is needed")
     experiment = load_experiment(args.config)
     if args.job:
         logging.getLogger().setLevel(logging.WARNING)  # espnet speaks of every utterance
         logging.getLogger("stxfer").setLevel(logging.INFO)
         if args.job[0] not in experiment.decoded:
             parser.error(f"--job {args.job[0]}: no such system")
-        decode_job(Job(experiment, experiment.decoded[args.job[0]], int(args.job[1]), args.dump, args.exp))
+        try:
+            number = seed_number(args.job[1])
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"--job: {error}")
+        decode_job(Job(experiment, experiment.decoded[args.job[0]], number, args.dump, args.exp))
         return
     done = decode_systems(experiment, args.config, args.dump, args.exp, systems=args.systems, seeds=args.seeds,
                           nj=args.nj, force=args.force, allow_stale=args.allow_stale)

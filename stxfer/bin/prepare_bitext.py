@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stxfer.bin._cli import add_stage_options, make_parser, run
+from stxfer.bin._cli import add_stage_options, make_parser, run, seed_number
 from stxfer.corpora.bitext.directory import PARTS
 from stxfer.corpora.bitext.parallel import FORMATS
 from stxfer.corpora.bitext.prepare import LEFT_OUT, N_HELD, prepare_bitext
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--target-lang", required=True, help="code of the target language, its files' suffix")
     parser.add_argument("--dev-pairs", type=int, default=N_HELD, help="pairs to split off for dev, if no corpus has it")
     parser.add_argument("--test-pairs", type=int, default=N_HELD, help="the same for test")
-    parser.add_argument("--seed", type=int, default=1, help="of the pairs that are split off")
+    parser.add_argument("--seed", type=seed_number, default=1, help="of the pairs that are split off")
     parser.add_argument("--out", type=Path, default=bitext_dir(DATA), help="folder to write")
     add_stage_options(parser)
     args = parser.parse_args(argv)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stxfer.bin._cli import add_stage_options, make_parser, run
+from stxfer.bin._cli import add_stage_options, cores, make_parser, run
 from stxfer.bin._options import add_options, read_options
 from stxfer.corpora.synthetic import prepare_synthetic
 from stxfer.experiment.config import load_experiment
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=DATA, help="folder of data directories")
     parser.add_argument("--config", type=Path, help="experiment file; its 'data' gives the options below")
     add_options(parser, SyntheticOptions)
-    parser.add_argument("--nj", type=int, default=2, help="processes")
+    parser.add_argument("--nj", type=cores, default=2, help="processes")
     add_stage_options(parser)
     args = parser.parse_args(argv)
     configured = load_experiment(args.config).data.synthetic if args.config else SyntheticOptions()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stxfer.bin._cli import add_stage_options, make_parser, run
+from stxfer.bin._cli import add_stage_options, cores, make_parser, run
 from stxfer.bin._options import add_options, read_options
 from stxfer.core.errors import ConfigError
 from stxfer.corpora.bitext.directory import PARTS
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--target-lang", help="target language: the bitext's suffix (default: of the configuration)")
     parser.add_argument("--prefix", default="src", help="beginning of the sets' names, e.g. src_tts beside real speech")
     add_options(parser, SpokenBitextOptions)
-    parser.add_argument("--nj", type=int, default=2, help="processes")
+    parser.add_argument("--nj", type=cores, default=2, help="processes")
     add_stage_options(parser)
     args = parser.parse_args(argv)
     configured, source, target, profiles = SpokenBitextOptions(), args.lang, args.target_lang, PROFILES

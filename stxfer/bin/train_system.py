@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stxfer.bin._cli import add_stage_options, make_parser, run
+from stxfer.bin._cli import add_stage_options, make_parser, run, seed_number
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.layout import DUMP, EXP
 
@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                          "several processes, on one machine or more, train it together.")
     parser.add_argument("--config", type=Path, required=True, help="experiment YAML")
     parser.add_argument("--system", required=True, help="the system's name")
-    parser.add_argument("--seed", type=int, default=1, help="random seed")
+    parser.add_argument("--seed", type=seed_number, default=1, help="random seed")
     parser.add_argument("--dump", type=Path, default=DUMP, help="directory of features and vocabularies")
     parser.add_argument("--exp", type=Path, default=EXP, help="directory of experiments")
     add_stage_options(parser)

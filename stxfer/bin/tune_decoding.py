@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from stxfer.bin._cli import make_parser, run
+from stxfer.bin._cli import make_parser, run, seed_number
 from stxfer.core.errors import ConfigError
 from stxfer.decoding.systems import Job, tune_system
 from stxfer.experiment.config import load_experiment
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--exp", type=Path, default=EXP, help="directory of the trained systems")
     parser.add_argument("--system", required=True, help="the system's name")
     parser.add_argument("--variant", default="", help="variant of decoding; none: the usual decoding of its kind")
-    parser.add_argument("--seed", type=int, help="its training seed; none: the first of the experiment")
+    parser.add_argument("--seed", type=seed_number, help="its training seed; none: the first of the experiment")
     parser.add_argument("--grid", type=grid, metavar="'NAME=VALUE,... ...'",
                         help="values to try, e.g. 'lm_weight=0,0.3 length_bonus=0,1'; none: those of 'tune' in the "
                              "experiment file")

@@ -147,7 +147,10 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise DataError(f"{path}: not JSON that can be read, it is nested too deep; remove it and run its stage again"
+                        ) from None
+    except ValueError as error:  # of syntax, of encoding, or a number of thousands of digits
         raise DataError(f"{path}: not JSON ({error}); remove it and run its stage again") from None
 
 

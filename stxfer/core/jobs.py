@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -16,7 +17,8 @@ from typing import IO
 
 from stxfer.core.devices import VISIBLE, least_loaded
 from stxfer.core.devices import devices as find_devices
-from stxfer.core.errors import StxferError
+from stxfer.core.errors import ConfigError, StxferError
+from stxfer.core.mistakes import shown
 from stxfer.core.stage import Stage
 from stxfer.core.threads import environment
 
@@ -236,10 +238,15 @@ def follow_parent() -> None:
 
     Without it the children of a killed run keep running, and the next run starts others on the same files.
     Does nothing where the variable is not set: a command started by hand may outlive its shell.
+
+    Raises:
+        ConfigError: the variable holds something else.
     """
     name = os.environ.pop(PARENT, "")
     if not name:
         return
+    if not re.fullmatch("[1-9][0-9]{0,8}", name):
+        raise ConfigError(f"{PARENT}: {shown(name)} is no process; unset it, recipes set it themselves")
     named, parent = int(name), os.getppid()
 
     def follow() -> None:

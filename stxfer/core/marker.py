@@ -13,15 +13,39 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import NotRequired, TypedDict
+
 from stxfer.core.digests import file_digest
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import read_json, write_json
+from stxfer.core.records import mistake
 from stxfer.core.workdir import WorkDir
 
 MARKER = ".stage.json"
 LIST = ".sha256"  # ends the name of an output that lists digests of others
 MISSING, CHANGED = "missing", "changed"
 _parsed: dict[Path, tuple[tuple[int, int, int], dict[str, Any]]] = {}
+
+
+class Watched(TypedDict):
+    """What a marker says of a watched file, see :func:`stxfer.core.fresh.watch`."""
+
+    bytes: int
+    mtime_ns: int
+    sha256: str
+
+
+class Marker(TypedDict):
+    """What a marker holds at least."""
+
+    stage: str
+    digest: str
+    options: dict[str, Any]
+    inputs: dict[str, str]
+    step: NotRequired[str]
+    outputs: NotRequired[dict[str, str]]
+    also: NotRequired[dict[str, str]]
+    watched: NotRequired[dict[str, Watched]]
 
 
 class DamagedError(DataError):
@@ -69,11 +93,42 @@ def _read(path: Path) -> dict[str, Any]:
         raise DamagedError(str(error)) from None
     if not isinstance(marker, dict) or not {"stage", "digest", "options", "inputs"} <= marker.keys():
         raise DamagedError(f"{path}: not a stage's marker; remove it and run its stage again")
+    if wrong := mistake(marker, Marker, str(path)):
+        raise DamagedError(f"{wrong}; remove it and run its stage again")
     plain = {key: value for key, value in marker.items() if key != "seal"}
     sealed = marker.get("seal", _sha256(plain)) == _sha256(plain)  # older versions sealed none
     if not sealed or total(marker.get("outputs", {})) != marker["digest"]:
         raise DamagedError(f"{path}: changed since its stage has written it; remove it and run its stage again")
     return WorkDir.of(path).portable(plain)  # type: ignore[no-any-return]  # older versions wrote absolute paths
+
+
+def read_entries(directory: str | os.PathLike[str], shape: Any) -> dict[str, Any]:
+    """Return a directory's marker with what its stage has taken down beside, of a shape as :mod:`.records` has it.
+
+    Raises:
+        DataError: there is no marker.
+        DamagedError: it holds something else; names the key.
+    """
+    marker = read_marker(directory)
+    if wrong := mistake(marker, shape, str(Path(directory) / MARKER)):
+        raise DamagedError(f"{wrong}; remove it and run its stage again")
+    return marker
+
+
+def figures_of(directory: str | os.PathLike[str], shape: Any) -> dict[str, Any]:
+    """Return ``figures`` of a marker, see :func:`read_entries`."""
+    figures: dict[str, Any] = read_marker(directory).get("figures", {})
+    if wrong := mistake(figures, shape, str(Path(directory) / MARKER), ("figures",)):
+        raise DamagedError(f"{wrong}; remove it and run its stage again")
+    return figures
+
+
+def is_stage(directory: str | os.PathLike[str], kind: str) -> bool:
+    """Tell whether a directory has the marker of a stage whose name begins with a word."""
+    try:
+        return str(read_marker(directory)["stage"]).startswith(f"{kind} ")
+    except DataError:
+        return False
 
 
 def is_recorded(path: Path) -> bool:

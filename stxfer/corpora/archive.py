@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 MAX_RATIO = 100.0  # audio is packed to a half at best, text to a tenth
 _ALWAYS = 100_000_000  # bytes that every archive may unpack to
+_MEMBER = 512  # bytes that a member without content counts as: a folder of millions of them is too much, too
+_LONGEST = 1 << 20  # bytes of a header that holds a long name (pax, GNU), which Python reads into memory at once
 
 
 def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str], *,
@@ -76,10 +78,33 @@ def _size(archive: Path) -> int:
     return archive.stat().st_size
 
 
+class _Member(tarfile.TarInfo):
+    """A member of a tar archive whose headers of names are no larger than names are."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _NAMES and self.size > _LONGEST:
+            raise tarfile.TarError(f"a member's name, or what else its header says, takes {self.size / 1e6:.1f} MB")
+        member: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]  # typeshed leaves it out
+        return member
+
+
+_NAMES = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME,
+          tarfile.GNUTYPE_LONGLINK)
+
+
+def _is_tar(archive: Path) -> bool:
+    """Whether a file is a tar archive; ``tarfile.is_tarfile`` would read names of any length."""
+    try:
+        tarfile.open(archive, tarinfo=_Member).close()
+    except (tarfile.ReadError, EOFError, zlib.error, lzma.LZMAError):
+        return False
+    return True
+
+
 def _extract(archive: Path, folder: Path, bound: float) -> int:
     if zipfile.is_zipfile(archive):
         return _extract_zip(archive, folder, bound)
-    if not tarfile.is_tarfile(archive):
+    if not _is_tar(archive):
         raise DataError(f"{archive}: not a whole archive of a kind known here ({' '.join(SUFFIXES)}); "
                         "remove it and download it again")
     if not hasattr(tarfile, "data_filter"):
@@ -92,10 +117,10 @@ def _extract_tar(archive: Path, folder: Path, bound: float) -> int:
     links: dict[str, tarfile.TarInfo] = {}
     others: set[str] = set()
     size = 0
-    with tarfile.open(archive) as tar:
+    with tarfile.open(archive, tarinfo=_Member) as tar:
         for member in tar:
             name = posixpath.normpath(member.name)
-            size += member.size
+            size += member.size + _MEMBER
             _check_size(archive, size, bound)
             if member.name.startswith("/"):  # the filter would take the slash away
                 raise _unsafe(archive, member.name, "is an absolute path")
@@ -149,7 +174,7 @@ def _extract_member(archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo
 def _extract_zip(archive: Path, folder: Path, bound: float) -> int:
     with zipfile.ZipFile(archive) as zipped:
         members = zipped.infolist()
-        _check_size(archive, sum(member.file_size for member in members), bound)
+        _check_size(archive, sum(member.file_size + _MEMBER for member in members), bound)
         for member in members:
             if member.filename.startswith("/") or ".." in member.filename.replace("\\", "/").split("/"):
                 raise _unsafe(archive, member.filename, "leaves the folder it is unpacked into")
@@ -180,7 +205,8 @@ def _damaged(archive: Path, error: Exception) -> DataError:
 def _explained(archive: Path, folder: Path) -> Iterator[None]:
     try:
         yield
-    except (EOFError, lzma.LZMAError, zlib.error, tarfile.TarError, zipfile.BadZipFile) as error:
+    except (EOFError, ValueError, OverflowError, lzma.LZMAError, zlib.error, tarfile.TarError, zipfile.BadZipFile,
+            NotImplementedError) as error:  # ValueError: of numbers and names in headers
         raise _damaged(archive, error) from None
     except OSError as error:
         if error.errno is None:  # gzip and bz2 say so of bad data

@@ -14,12 +14,13 @@ from typing import Any
 from stxfer.audio.io import Header, read_header
 from stxfer.audio.recording import AudioError
 from stxfer.core.errors import DataError
-from stxfer.core.fileio import read_json
+from stxfer.core.marker import read_entries
 from stxfer.core.progress import Progress
 from stxfer.core.stage import Stage
 from stxfer.corpora.entries import Entry
 from stxfer.corpora.rows import sanitise
 from stxfer.corpora.spans import is_part, settle, span
+from stxfer.experiment.records import DataCounts
 from stxfer.kaldi.channels import channel_name
 from stxfer.kaldi.datadir import DataDir, table_files, write_datadir
 from stxfer.kaldi.dropped import check_share, read_dropped
@@ -78,10 +79,10 @@ def write_set(out: str | os.PathLike[str], name: str, entries: Iterable[Entry], 
         write_datadir(directory, data, dropped=left_out)
         stage.finish([*table_files(directory), directory / "dropped.tsv"], n_utts=len(data.text),
                      n_dropped=len(left_out), hours=round(data.hours, 4))
-    marker = read_json(stage.marker)
+    marker = read_entries(directory, DataCounts)
     # Again, of a set that was written under another limit.
     check_share(f"set {name}", marker["n_utts"], read_dropped(directory / "dropped.tsv"), max_drop, listing, hint)
-    return Counts(marker["n_utts"], marker["n_dropped"], marker["hours"])
+    return Counts(marker["n_utts"], marker.get("n_dropped", 0), marker["hours"])
 
 
 def _gather(path: Path, entries: Iterable[Entry], nj: int) -> tuple[DataDir, dict[str, str]]:

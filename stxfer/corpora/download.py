@@ -45,9 +45,14 @@ def file_name(url: str) -> str:
     Raises:
         ConfigError: the address is not one of http or https, or names no file.
     """
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"{url}: not an address that begins with https:// or http://")
+    try:
+        parts = urllib.parse.urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # of brackets and ports
+        sound = False
+    if not sound or not url.isprintable() or " " in url:
+        shown = url if url.isprintable() else repr(url)
+        raise ConfigError(f"{shown}: not an address that begins with https:// or http://, or not a whole one")
     name = urllib.parse.unquote(parts.path).rpartition("/")[2]
     if not name or name.startswith(".") or "\0" in name:
         raise ConfigError(f"{url}: names no file; give the address of one file")
@@ -146,7 +151,10 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str,
                          headers: Any, newurl: str) -> urllib.request.Request | None:
         self.note(headers)
-        old, new = (urllib.parse.urlsplit(url).scheme for url in (req.full_url, newurl))
+        try:
+            old, new = (urllib.parse.urlsplit(url).scheme for url in (req.full_url, newurl))
+        except ValueError:
+            old = new = ""
         if new != "https" and (old, new) != ("http", "http"):
             raise DataError(f"{req.full_url}: the server leads on to {newurl!r}, which is not https and not followed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -155,11 +163,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 def _transfer(url: str, part: Path) -> str | None:
     """Fetch what is missing of ``part``; return the digest that the server announced."""
     state = part.with_name(f"{part.name}.json")
-    known = read_json(state) if state.exists() and part.exists() else {}
-    start = _size(part) if known.get("url") == url and known.get("validator") else 0
+    validator = _validator(state, url) if part.exists() else ""
+    start = _size(part) if validator else 0
     headers = {"User-Agent": f"stxfer/{stxfer.__version__}", "Accept-Encoding": "identity"}
     if start:
-        headers |= {"Range": f"bytes={start}-", "If-Range": known["validator"]}
+        headers |= {"Range": f"bytes={start}-", "If-Range": validator}
     redirects = _Redirects()
     try:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 (http or https: see file_name)
@@ -175,6 +183,8 @@ def _transfer(url: str, part: Path) -> str | None:
         raise _failure(url, error.reason) from None
     except (http.client.HTTPException, OSError) as error:
         raise _failure(url, error) from None
+    except ValueError as error:  # of an address that the server leads on to
+        raise DataError(f"{url}: the server's answer is not HTTP that can be understood ({error})") from None
     with response:
         redirects.note(response.headers)
         if response.status != 206 or not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
@@ -184,15 +194,24 @@ def _transfer(url: str, part: Path) -> str | None:
                 log.info("%s: starts over, the file has changed or the server cannot send parts", url)
             start = 0
         etag = response.headers.get("ETag", "")
-        validator = etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
-        write_json(state, {"url": url, "validator": validator})
+        write_json(state, {"url": url, "validator": etag if etag and not etag.startswith("W/") else
+                           response.headers.get("Last-Modified")})
         _receive(url, response, part, start)
     return redirects.digest
 
 
+def _validator(state: Path, url: str) -> str:
+    """Return what the server called the version of which a part is there; nothing where that is not known."""
+    try:
+        known = read_json(state)
+    except DataError:
+        return ""
+    found = known.get("validator") if isinstance(known, dict) and known.get("url") == url else None
+    return found if isinstance(found, str) and found.isascii() and found.isprintable() else ""
+
+
 def _receive(url: str, response: HTTPResponse, part: Path, start: int) -> None:
-    length = response.headers.get("Content-Length")
-    total = None if length is None else start + int(length)
+    total = None if response.length is None else start + response.length  # None, too, where it is no number
     free = shutil.disk_usage(part.parent).free
     if total is not None and total - start > free:
         raise _disk_full(part, f"{(total - start) / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free")

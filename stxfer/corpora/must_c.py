@@ -136,6 +136,8 @@ def read_parts(path: Path) -> Iterator[Part]:
             mark = getattr(error, "problem_mark", None)
             line = first + (mark.line if mark else 0)
             raise DataError(f"{path}:{line}: not YAML ({getattr(error, 'problem', None) or error})") from None
+        except (ValueError, RecursionError) as error:  # of a date or number that is none
+            raise DataError(f"{path}:{first}: not YAML ({error})") from None
         if not isinstance(items, list):
             raise DataError(f"{path}:{first}: not a list of segments {{duration, offset, speaker_id, wav}}")
         for item in items:

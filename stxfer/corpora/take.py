@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from stxfer.core.errors import ConfigError
-from stxfer.core.fileio import read_json
+from stxfer.core.marker import read_entries
 from stxfer.core.stage import Stage
 from stxfer.corpora.collect import Counts
+from stxfer.experiment.records import DataCounts
 from stxfer.kaldi.datadir import find_sets, table_files
 from stxfer.kaldi.subset import subset_datadir
 from stxfer.kaldi.table import read_table
@@ -59,7 +60,7 @@ def take_sets(whole: str | os.PathLike[str], out: str | os.PathLike[str], hours:
             size = {"hours": wanted} if part else {"n_utts": len(read_table(source / "utt2spk"))}
             n_utts = subset_datadir(source, stage.out, seed=seed, **size)
             stage.finish(table_files(stage.out), n_utts=n_utts, hours=round(_hours(stage.out), 4))
-        marker = read_json(stage.marker)
+        marker = read_entries(stage.out, DataCounts)
         counts[name] = Counts(marker["n_utts"], 0, marker["hours"])
     return counts
 

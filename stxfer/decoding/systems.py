@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from stxfer.core.commands import command_line
 from stxfer.core.errors import ConfigError
-from stxfer.core.fileio import read_json, write_json
+from stxfer.core.fileio import write_json
 from stxfer.core.fresh import made_before
 from stxfer.core.jobs import Job as ProcessJob
 from stxfer.core.jobs import run_jobs
 from stxfer.core.marker import MARKER
+from stxfer.core.records import read_record
 from stxfer.core.stage import Stage
 from stxfer.core.threads import computed_on
 from stxfer.decoding.decode import OUTPUTS, decode_dataset
@@ -36,6 +37,7 @@ from stxfer.experiment.layout import (
     vocab_dir,
 )
 from stxfer.experiment.lineage import Lineage
+from stxfer.experiment.records import Tuned
 from stxfer.experiment.training import Decoding
 from stxfer.experiment.variants import DecodedSystem
 from stxfer.experiment.whisper import Whisper
@@ -161,7 +163,7 @@ def tune_system(job: Job, out: Path) -> dict[str, Any]:
         raise ConfigError(f"{job.decoded.name}: lm_weight cannot be tuned: it is decoded without a language model")
     check_trained(job)
     _tuned(job, *open_models(job.model, job.lm), out, f"{job.decoded.name} seed {job.seed}")
-    written: dict[str, Any] = read_json(out / TUNING)
+    written: dict[str, Any] = read_record(out / TUNING, Tuned)
     return written
 
 

@@ -19,6 +19,7 @@ from stxfer.core.mistakes import located, shown
 MAX_BYTES = 2 ** 20
 MAX_VALUES = 50_000  # of a file, its aliases written out
 MAX_DEPTH = 40
+MAX_FILES = 100  # that are included, as often as they are
 MAX_BITS = 63  # of a whole number
 Place = tuple[str | int, ...]
 
@@ -47,11 +48,13 @@ def read_file(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: a file is absent, not UTF-8 or not YAML, includes itself, or has a value that no key can have.
     """
-    merged: dict[str, Any] = _without_nulls(_read(path, ()))
+    merged: dict[str, Any] = _without_nulls(_read(path, (), iter(range(MAX_FILES))))
     return merged
 
 
-def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+def _read(path: Path, seen: tuple[Path, ...], left: Iterator[int]) -> dict[str, Any]:
+    if next(left, None) is None:
+        raise ConfigError(f"{path}: one of more than {MAX_FILES} files that include each other")
     raw = _plain(_parsed(path), path)
     if path.resolve() in seen:
         raise ConfigError(f"{path}: includes itself")
@@ -60,16 +63,17 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise ConfigError(f"{path}: include: {shown(included)} must be a list of files")
     merged: dict[str, Any] = {}
     for name in included:
-        _merge(merged, _read(path.parent / name, (*seen, path.resolve())))
+        _merge(merged, _read(path.parent / name, (*seen, path.resolve()), left))
     _merge(merged, raw)
     return merged
 
 
 def _parsed(path: Path) -> Any:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as handle:
+            content = handle.read(MAX_BYTES + 1)  # a device may have no end
         if len(content) > MAX_BYTES:
-            raise ConfigError(f"{path}: {len(content)} bytes, more than an experiment file has")
+            raise ConfigError(f"{path}: more than {MAX_BYTES} bytes, more than an experiment file has")
         return yaml.load(content.decode("utf-8-sig"), _Loader)  # noqa: S506 (a safe loader)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration") from None

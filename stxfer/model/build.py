@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from stxfer.core.errors import ConfigError, StxferError
 from stxfer.experiment.frontend import PRETRAINED
 from stxfer.model.berard import BerardDecoder, BerardEncoder
 from stxfer.model.blstm import BLSTMEncoder
@@ -89,10 +90,20 @@ def build_model(task: str, config: Mapping[str, Any]) -> torch.nn.Module:
     Args:
         task: ``asr``, ``st``, ``text``, ``mt`` or ``lm``.
         config: what it does not name has ESPnet's default.
+
+    Raises:
+        ConfigError: no model can be built of that.
     """
     cls = task_class(task)
-    with quiet_builds():
-        model: torch.nn.Module = cls.build_model(argparse.Namespace(**{**cls.get_default_config(), **config}))
+    try:
+        with quiet_builds():
+            model: torch.nn.Module = cls.build_model(argparse.Namespace(**{**cls.get_default_config(), **config}))
+    except (StxferError, MemoryError):
+        raise
+    except Exception as error:  # of an option that a class does not have, of sizes that do not fit each other
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"no {task} model can be built: {type(error).__name__}: {reason}; correct 'model' of the "
+                          "experiment file") from error
     return model
 
 

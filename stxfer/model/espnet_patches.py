@@ -6,14 +6,14 @@ Patches, each a function of this module:
 :func:`fast_imports`    ``typeguard.typechecked`` does nothing; ``g2p_en`` is a stub; ``transformers`` and ``nltk`` are
                         hidden while ESPnet is imported; what it prints is swallowed; ``MPLBACKEND`` is ``Agg``
 :func:`quiet_builds`    the root logger's level and ``sys.argv`` while a model is built
-:func:`atomic_saves`    ``torch.save`` to a path writes beside it and renames
 :func:`quiet_training`  warnings that ESPnet's trainer gives of itself are not shown
 ======================  ==============================================================================================
 
 Beside these, :mod:`stxfer.model.build` adds classes to ESPnet's ``encoder_choices``, ``decoder_choices`` and
 ``model_choices``, and :mod:`stxfer.model.safe_reads` replaces ``torch.load`` and ESPnet's reader of features
-while it trains. ``INTERNALS`` lists what else is read. All of it was checked against the versions in ``CHECKED``, and
-``tests/test_espnet_patches.py`` fails when one of those packages changes underneath.
+while it trains, :mod:`stxfer.model.saves` ``torch.save``. ``INTERNALS`` lists what else is read. All of it was
+checked against the versions in ``CHECKED``, and ``tests/test_espnet_patches.py`` fails when one of those packages
+changes underneath.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ import sys
 import types
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import typeguard
@@ -114,34 +113,6 @@ def quiet_builds() -> Iterator[None]:
     finally:
         root.setLevel(level)
         sys.argv = argv
-
-
-@contextlib.contextmanager
-def atomic_saves() -> Iterator[None]:
-    """Within the block ``torch.save`` to a path writes beside it and renames.
-
-    ESPnet's trainer writes ``checkpoint.pth`` in place: a kill in that moment leaves a file that stops every later
-    resume.
-    """
-    import torch
-
-    plain = torch.save
-
-    def save(value: Any, target: Any, *args: Any, **kwargs: Any) -> None:
-        if not isinstance(target, (str, os.PathLike)):
-            return plain(value, target, *args, **kwargs)
-        temporary = Path(f"{target}.tmp{os.getpid()}")
-        try:
-            plain(value, temporary, *args, **kwargs)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    torch.save = save  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        torch.save = plain
 
 
 @contextlib.contextmanager

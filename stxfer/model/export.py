@@ -9,11 +9,13 @@ import yaml
 
 from stxfer.audio.hub import open_hub_model
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.core.fileio import atomic_dir, atomic_write, read_json, sha256, write_json
+from stxfer.core.fileio import atomic_dir, atomic_write, sha256, write_json
+from stxfer.core.records import read_record
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.frontend import PRETRAINED
 from stxfer.experiment.layout import CONFIG, EXPORTED, FRONTEND, INFO, MODEL, parameters
-from stxfer.model.load import VOCABULARIES, read_config
+from stxfer.experiment.records import ModelInfo
+from stxfer.model.config import VOCABULARIES, read_config
 from stxfer.model.transfer import fingerprint, load_state
 
 
@@ -40,7 +42,7 @@ def export_model(model: Path, out: Path) -> dict[str, str]:
     import torch
     from safetensors.torch import save_file
 
-    info = read_json(model / INFO)
+    info = read_record(model / INFO, ModelInfo)
     if "whisper" in info:
         raise ConfigError(f"{model}: a fine-tuned Whisper, which transformers and peft open as it is")
     config = read_config(model)

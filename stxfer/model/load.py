@@ -9,18 +9,16 @@ from typing import Any
 
 import sentencepiece as spm
 import torch
-import yaml
 
-from stxfer.core.errors import DataError, TransferError
-from stxfer.core.fileio import read_json
-from stxfer.core.workdir import WorkDir
-from stxfer.experiment.frontend import PRETRAINED
+from stxfer.core.errors import ConfigError, DataError, TransferError
+from stxfer.core.records import read_record
 from stxfer.experiment.layout import CONFIG, FRONTEND, INFO, parameters
+from stxfer.experiment.records import OpenedInfo
 from stxfer.model.build import build_model
+from stxfer.model.config import read_config
 from stxfer.model.transfer import load_state
 from stxfer.text.vocab import open_pieces
 
-VOCABULARIES = ("bpemodel", "src_bpemodel")  # keys of the SentencePiece models
 CPU = torch.device("cpu")
 
 
@@ -48,14 +46,17 @@ def load_model(directory: Path, where: torch.device = CPU) -> LoadedModel:
         DataError: the directory holds no finished model, or its vocabulary has been removed.
         TransferError: the parameters cannot be read or do not fit the configuration.
     """
-    task = read_json(directory / INFO)["task"]
+    task = read_record(directory / INFO, OpenedInfo)["task"]
     state = parameters(directory)
     config = read_config(directory)
     if task == "lm" and "encoder" in config:
         task = "text"  # what earlier versions called the control of text alone
     if (directory / FRONTEND).exists():  # an exported model brings its own
         config["frontend_conf"]["model"] = str(directory / FRONTEND)
-    model = build_model(task, config)
+    try:
+        model = build_model(task, config)
+    except ConfigError as error:
+        raise DataError(f"{directory / CONFIG}: {error}") from None
     try:
         model.load_state_dict(load_state(state), strict=True)
     except RuntimeError as error:
@@ -68,18 +69,6 @@ def load_model(directory: Path, where: torch.device = CPU) -> LoadedModel:
     return LoadedModel(model, list(config["token_list"]), _tokenizer(directory, config["bpemodel"]),
                        config, task, list(config["src_token_list"]) if source else None,
                        _tokenizer(directory, source) if source else None)
-
-
-def read_config(directory: Path) -> dict[str, Any]:
-    """Return the ESPnet configuration in a model's directory; files that the model needs are named from here."""
-    config: dict[str, Any] = yaml.safe_load((directory / CONFIG).read_text(encoding="utf-8"))
-    located = WorkDir.of(directory).located
-    for key in VOCABULARIES:
-        if config.get(key):
-            config[key] = located(config[key])
-    if config.get("frontend") == PRETRAINED:
-        config["frontend_conf"]["model"] = located(config["frontend_conf"]["model"])
-    return config
 
 
 def _tokenizer(directory: Path, path: str) -> spm.SentencePieceProcessor:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from stxfer.audio.hub import GENERATION, whisper_files
+from stxfer.audio.hub import AGAIN, GENERATION, whisper_files
 from stxfer.audio.io import SAMPLE_RATE
 from stxfer.core.errors import ConfigError
-from stxfer.core.fileio import read_json
+from stxfer.core.records import read_record
+from stxfer.experiment.records import Generation
 from stxfer.experiment.whisper import Whisper
 from stxfer.model.lora import import_peft
 
@@ -108,7 +109,7 @@ def open_whisper(options: Whisper, language: str, tuned: Path | None = None) -> 
 
 
 def _prompt(directory: Path, language: str) -> tuple[int, ...]:
-    config = read_json(directory / GENERATION)
+    config = read_record(directory / GENERATION, Generation, AGAIN)
     try:
         languages, tasks = config["lang_to_id"], config["task_to_id"]
         start, silent = config["decoder_start_token_id"], config["no_timestamps_token_id"]

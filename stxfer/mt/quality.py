@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from stxfer.core.errors import DataError
-from stxfer.core.fileio import read_json, write_json
+from stxfer.core.fileio import write_json
+from stxfer.core.records import read_record
 from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.directory import raw_side, read_pairs
 from stxfer.corpora.bitext.lines import iter_lines, open_binary
@@ -16,6 +17,7 @@ from stxfer.experiment.config import Experiment
 from stxfer.experiment.labels import Filters
 from stxfer.experiment.layout import SCORE, clean_bitext_dir, mt_dir, mt_score_dir
 from stxfer.experiment.lineage import Lineage
+from stxfer.experiment.records import TranslatorScore
 from stxfer.mt.filters import Candidate, counts, dropped_labels
 from stxfer.mt.language import bitext_identifier
 from stxfer.mt.open import Opener, kind_of, reads_raw
@@ -93,7 +95,7 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
             record["metrics"] = _scores([refs[n] for n in kept], [hyps[n] for n in kept], norm)
         write_json(stage.out / SCORE, record)
         stage.finish([stage.out / SCORE])
-    score: dict[str, Any] = read_json(stage.out / SCORE)
+    score: dict[str, Any] = read_record(stage.out / SCORE, TranslatorScore)
     return score
 
 

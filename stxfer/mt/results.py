@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stxfer.core.fileio import read_json
+from stxfer.core.records import read_record
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import INFO, MODEL, mt_dir
+from stxfer.experiment.records import ModelInfo
 from stxfer.experiment.translators import Trained
 from stxfer.mt.train import SEED
 
@@ -41,7 +42,7 @@ def describe(experiment: Experiment, label: str, exp: Path, score: Mapping[str, 
 
     with (directory / "data" / "train" / "lengths").open(encoding="utf-8") as handle:
         pairs = sum(1 for _ in handle)
-    epochs = read_json(directory / INFO)["epochs"]
+    epochs = read_record(directory / INFO, ModelInfo).get("epochs", [])
     phases = experiment.mt.train
     steps = sum(phases[int(epoch["phase"].removeprefix("phase")) - 1].steps for epoch in epochs)
     # Embeddings that are one parameter in training lie under several names in a file of averaged parameters.
@@ -58,12 +59,12 @@ def markdown(rows: list[Row]) -> str:
     for row in rows:
         metrics = row.score.get("metrics", {})
         values = [f"{metrics[name]['value']:.1f}" if metrics else "-" for name in ("bleu", "chrf")]
-        signatures |= {metrics[name]["signature"]: None for name in metrics}
+        signatures |= {metrics[name].get("signature", ""): None for name in metrics}
         kept, total = row.score["kept"], row.score["pairs"]
         trained = [f"{n:,}" if n else "" for n in (row.pairs, row.steps, row.parameters)]
         share = f"{kept:,} ({100 * kept / total:.1f} %)"
         lines.append("| " + " | ".join([row.label, *trained, share, *values]) + " |\n")
-        if row.score["dropped"]:
+        if row.score.get("dropped"):
             notes.append(f"- {row.label} drops " + ", ".join(f"{n:,} ({kind})" for kind, n
                                                              in row.score["dropped"].items()) + "\n")
     return HEAD + "".join(lines) + "\n" + "".join(notes) + f"\nSeed {SEED}. Scores: " + \

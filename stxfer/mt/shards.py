@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, TypeAlias
 from stxfer.core.errors import StxferError
 from stxfer.core.fileio import atomic_write, locked, read_json, write_json
 from stxfer.core.progress import Progress
+from stxfer.core.records import read_rows
+from stxfer.experiment.records import TranslatedSentence
 from stxfer.mt.translator import Translation
 
 PLAN = "plan.json"
@@ -89,8 +91,10 @@ def write_translations(path: Path, found: Mapping[Unit, Sequence[Translation]]) 
 
 
 def read_translations(path: Path) -> dict[Unit, list[Translation]]:
-    """Return what :func:`write_translations` wrote."""
-    with path.open(encoding="utf-8") as handle:
-        rows = map(json.loads, handle)
-        return {Unit(row["sentence"], row["key"]): [Translation(*found) for found in row["translations"]]
-                for row in rows}
+    """Return what :func:`write_translations` wrote.
+
+    Raises:
+        DataError: a line is not as it writes them.
+    """
+    return {Unit(row["sentence"], row["key"]): [Translation(*found) for found in row["translations"]]
+            for row in read_rows(path, TranslatedSentence)}

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stxfer.core.fileio import atomic_dir, read_json
-from stxfer.core.marker import MARKER
+from stxfer.core.fileio import atomic_dir
+from stxfer.core.marker import read_entries
 from stxfer.core.stage import Stage
 from stxfer.core.threads import computed_on
+from stxfer.experiment.records import Translated
 from stxfer.mt.open import Opener
 from stxfer.mt.shards import Unit, read_translations, remove_work, translate_units, write_translations
 from stxfer.mt.translator import Translation
@@ -76,7 +77,7 @@ class Translations:
 
     def __init__(self, directory: Path, kind: Kind) -> None:
         self._found, self._kind = read_translations(directory / FILE), kind
-        self.identity: Mapping[str, Any] = read_json(directory / MARKER)["translator"]
+        self.identity: Mapping[str, Any] = read_entries(directory, Translated)["translator"]
         self.scored = any(t.score for best in self._found.values() for t in best)
 
     def __len__(self) -> int:

@@ -6,6 +6,7 @@ test sets are removed from training sets.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -23,7 +24,7 @@ from stxfer.audio.stamps import files_digest
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json, write_json
 from stxfer.core.fresh import Declared, made_before
-from stxfer.core.marker import MARKER
+from stxfer.core.marker import MARKER, figures_of, is_stage
 from stxfer.core.options import Spread
 from stxfer.core.pool import Pool, worker_pool
 from stxfer.core.stage import Stage
@@ -32,6 +33,7 @@ from stxfer.corpora.bitext.clean import clean_bitext
 from stxfer.experiment.clean import CleanOptions
 from stxfer.experiment.layout import LEAKS, bitext_dir
 from stxfer.experiment.prepare import MAX_TEST_SECONDS, MIN_SECONDS, PrepareOptions
+from stxfer.experiment.records import SetFigures
 from stxfer.kaldi.datadir import DataDir, find_sets, raw_text, read_datadir, table_files, text_language, write_datadir
 from stxfer.kaldi.dropped import check_share, kind, read_dropped
 from stxfer.kaldi.stats import datadir_stats
@@ -119,7 +121,7 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
             whole = name not in held_out or (out / name / HELD_AUDIO).exists()
             if stage.needed(force=force or not whole, allow_stale=allow_stale):
                 _prepare_set(stage, data / name, rules, pool)
-            figures[name] = read_json(stage.marker)["figures"]
+            figures[name] = figures_of(stage.out, SetFigures)
             _check_share(data / name, out, figures[name]["n_raw"], read_dropped(out / name / "dropped.tsv"), options)
     if bitext:
         figures["bitext"] = clean_bitext(
@@ -183,7 +185,7 @@ def _places(data: Path, held: Mapping[str, str]) -> list[Path]:
 def _remove_vanished(out: Path, data: Path, kept: Sequence[str]) -> None:
     for marker in sorted(out.glob(f"[!.]*/{MARKER}")):
         directory = marker.parent
-        if directory.name in kept or not read_json(marker)["stage"].startswith(f"{_STAGE} "):
+        if directory.name in kept or directory.is_symlink() or not is_stage(directory, _STAGE):
             continue
         log.warning("%s: removed, there is no %s any more", directory, data / directory.name)
         for path in directory.iterdir():
@@ -292,5 +294,7 @@ def _stats(out: Path, name: str) -> dict[str, Any]:
 
 def _update_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write JSON unless the file says the same: what was made from it stays up to date."""
-    if not path.exists() or read_json(path) != json.loads(json.dumps(value)):
-        write_json(path, value)
+    with contextlib.suppress(DataError):  # absent, or damaged
+        if read_json(path) == json.loads(json.dumps(value)):
+            return
+    write_json(path, value)

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stxfer.core.fileio import read_json
+from stxfer.core.records import read_record
 from stxfer.experiment.layout import DECODED, INFO
+from stxfer.experiment.records import Decoded, ModelInfo
 
 LAST = 0.25  # of the last phase's epochs: what is held against the epochs before
 BOUND = 0.02  # a relative fall of the dev set's errors above it: the curve still fell
@@ -69,9 +70,9 @@ def run_facts(system: str, seed: int, model: Path | None, decoded: Path) -> dict
         The fields of :class:`Ending` and ``still_falling``; ``hypotheses``, ``loops`` and ``empty``, numbers of
         utterances. None stands for what was not recorded.
     """
-    found = ending(read_json(model / INFO)) if model is not None and (model / INFO).exists() else None
+    found = ending(read_record(model / INFO, ModelInfo)) if model is not None and (model / INFO).exists() else None
     facts = dict.fromkeys(Ending.__dataclass_fields__) if found is None else asdict(found)
-    counted = read_json(decoded / DECODED) if (decoded / DECODED).exists() else {}
+    counted = read_record(decoded / DECODED, Decoded) if (decoded / DECODED).exists() else {}
     return {"system": system, "seed": seed, **facts, "still_falling": found and found.still_falling,
             "hypotheses": counted.get("utterances"), "loops": counted.get("loops"), "empty": counted.get("empty")}
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stxfer.core.fileio import read_json
+from stxfer.core.records import read_record
 from stxfer.experiment.layout import DECODED, TUNING
+from stxfer.experiment.records import Decoded, Tuned
 
 SHOWN = ("lm", "lm_weight", "length_bonus", "ctc_weight")
 
@@ -22,11 +23,11 @@ def decoding_facts(decoded: Path) -> dict[str, Any]:
         ``lm`` ("" for none), ``lm_weight`` (None without one), ``length_bonus``, ``ctc_weight``, and ``tuned_on``, the
         development set that they were chosen on (None: they were given). None stands for what was not recorded.
     """
-    options = read_json(decoded / DECODED).get("options", {}) if (decoded / DECODED).exists() else {}
+    options = read_record(decoded / DECODED, Decoded).get("options", {}) if (decoded / DECODED).exists() else {}
     facts: dict[str, Any] = {key: options.get(key) for key in SHOWN}
     if not facts["lm"]:
         facts["lm_weight"] = None
-    return {**facts, "tuned_on": read_json(decoded / TUNING)["set"] if (decoded / TUNING).exists() else None}
+    return {**facts, "tuned_on": read_record(decoded / TUNING, Tuned)["set"] if (decoded / TUNING).exists() else None}
 
 
 def decoding_table(runs: Iterable[Mapping[str, Any]]) -> list[list[str]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from stxfer.report.escapes import code, plain
+
 _DONE = {"remove": "removed from training", "report": "left in training", "stop": "none may stay",
          "dev": "left there"}
 
@@ -31,19 +33,19 @@ def leak_lines(leaks: Mapping[str, Any] | None) -> Iterator[str]:
     for name, of in leaks.get("speakers", {}).items():
         for other, shared in of["shared"].items():
             if of["speakers"] is None:
-                yield f"- Speakers of {name} in {other}: not known, the corpus does not tell who speaks"
+                yield f"- Speakers of {plain(name)} in {plain(other)}: not known, the corpus does not tell who speaks"
             else:
-                yield (f"- Speakers of {name} in {other}: {shared['n'] or 'none'} of {of['speakers']}"
+                yield (f"- Speakers of {plain(name)} in {plain(other)}: {shared['n'] or 'none'} of {of['speakers']}"
                        + (f", who speak {shared['utterances']} of its utterances" if shared["n"] else ""))
 
 
 def _counted(found: Mapping[str, Any], total: int, what: str) -> str:
     if not total:
         return "none"
-    places = ", ".join(f"{name} {of['n']}" for name, of in found.items() if of["n"])
+    places = ", ".join(f"{plain(name)} {of['n']}" for name, of in found.items() if of["n"])
     return f"{total} ({places}), {_DONE[what]}"
 
 
 def _example(near: Mapping[str, Any]) -> str:
     first = next((example for of in near.values() for example in of["examples"]), None)
-    return f", e.g. `{first['sentence']}` for `{first['near']}` of {first['in']}" if first else ""
+    return f", e.g. {code(first['sentence'])} for {code(first['near'])} of {plain(first['in'])}" if first else ""

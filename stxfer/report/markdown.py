@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from stxfer.experiment.config import Experiment
 from stxfer.report.computed import computed_lines
 from stxfer.report.convergence import BOUND, LAST, facts_table, warnings
 from stxfer.report.decoding import decoding_table
+from stxfer.report.escapes import code, in_cell, plain, ticks, visible
 from stxfer.report.leaks import leak_lines
 from stxfer.report.results import headline_metric
 from stxfer.score.significance import TOO_FEW
@@ -20,10 +19,6 @@ NAMES = {"wer": "WER", "cer": "CER", "bleu": "BLEU", "chrf": "chrF"}
 GAIN = {"wer": "relative WER", "cer": "relative CER", "bleu": "relative BLEU", "chrf": "relative chrF"}
 UNITS = {"wer": "word", "cer": "character"}
 Cell = dict[str, Any]
-_TICKS = re.compile("`*")
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_JOINERS = "\u200c\u200d"
-_MARKUP = str.maketrans({"|": "\\|", "<": "&lt;"})  # what would end a cell or begin HTML
 
 
 def headline(comparison: Cell) -> str:
@@ -137,7 +132,7 @@ def markdown(experiment: Experiment, results: Cell, samples: Sequence[Sequence[t
 
 
 def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
-    yield f"# Results of {results['name']}: {experiment.source_lang} to {experiment.target_lang}\n"
+    yield f"# Results of {plain(results['name'])}: {experiment.source_lang} to {experiment.target_lang}\n"
     yield from (f"- **{line}**" if " beats " in line else f"- {line}" for line in headlines(results))
     missing = [pair for pair in experiment.compare
                if not {(c["system"], c["baseline"]) for c in results["comparisons"]} & {pair}]
@@ -173,18 +168,9 @@ def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
         yield ("\n## Decoding\n\nA hypothesis scores (1 - CTC weight) attention + CTC weight CTC + LM weight LM + "
                "length bonus a token. *tuned on*: the set on which all that is tuned was chosen, for each seed.\n")
         yield from _pipes(table, left=2)
-        yield from (f"\nLanguage model {name}: perplexity {dev['perplexity']:.2f} a token, "
+        yield from (f"\nLanguage model {plain(name)}: perplexity {dev['perplexity']:.2f} a token, "
                     f"{dev['word_perplexity']:.1f} a word, on {dev['sentences']} sentences of the development set."
                     for name, dev in results["lm"].items())
-
-
-def visible(text: str) -> str:
-    """Return text of one line whose control characters, line separators and changes of direction are escaped.
-
-    What joins letters or keeps them apart (U+200C, U+200D) stays: Persian and Sinhala are written with it.
-    """
-    return "".join(char.encode("unicode_escape").decode()
-                   if unicodedata.category(char) in _UNSEEN and char not in _JOINERS else char for char in text)
 
 
 def _samples(samples: Sequence[Sequence[tuple[str, str]]]) -> Iterator[str]:
@@ -192,7 +178,7 @@ def _samples(samples: Sequence[Sequence[tuple[str, str]]]) -> Iterator[str]:
         return
     width = max(len(name) for lines in samples for name, _ in lines)
     shown = [[visible(f"{name:<{width}}  {text}".rstrip()) for name, text in lines] for lines in samples]
-    fence = "`" * max(3, 1 + max(len(run) for lines in shown for line in lines for run in _TICKS.findall(line)))
+    fence = ticks("\n".join(line for lines in shown for line in lines), 3)
     yield f"\n## Samples\n\nUtterances at even distances through the test set, not chosen by score.\n\n{fence}text"
     for number, block in enumerate(shown):
         if number:
@@ -211,7 +197,7 @@ def _shared(results: Cell) -> Iterator[str]:
 def _scoring(results: Cell) -> Iterator[str]:
     resamples = results["bootstrap"]["resamples"]
     yield "\n## How it was scored\n"
-    yield from (f"- {key}: `{signature}`" for key, signature in results["signatures"].items())
+    yield from (f"- {plain(key)}: {code(signature)}" for key, signature in results["signatures"].items())
     yield (f"- Intervals: {100 * results['bootstrap']['level']:.0f} % percentiles of the bootstrap over test "
            f"utterances (paired for comparisons; WER, CER {resamples['wer']:,} resamples, BLEU, chrF "
            f"{resamples['bleu']:,}; seed {results['bootstrap']['seed']}); a system's training seeds are pooled. "
@@ -228,7 +214,7 @@ def _scoring(results: Cell) -> Iterator[str]:
 
 def _how(results: Cell, how: Sequence[tuple[str, str]]) -> Iterator[str]:
     yield "\n## How to reproduce it\n"
-    yield from (f"- {what}: `{value}`" for what, value in how)
+    yield from (f"- {what}: {code(value)}" for what, value in how)
     yield from (f"- {line}" for line in computed_lines(results["computed"]))
     yield "- versions: " + ", ".join(f"{name} {value}" for name, value in results["versions"].items())
 
@@ -257,7 +243,7 @@ def _pipes(table: list[list[str]], left: int) -> Iterator[str]:
     """Yield a Markdown table whose first ``left`` columns are flush left, the others right."""
     yield "| " + " | ".join(table[0]) + " |"
     yield "|" + "|".join(":--" if i < left else "--:" for i in range(len(table[0]))) + "|"
-    yield from ("| " + " | ".join(visible(cell).translate(_MARKUP) for cell in row) + " |" for row in table[1:])
+    yield from ("| " + " | ".join(in_cell(text) for text in row) + " |" for row in table[1:])
 
 
 def _align(table: list[list[str]]) -> str:

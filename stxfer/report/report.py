@@ -10,10 +10,12 @@ from typing import Any
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write, read_json, write_json
 from stxfer.core.marker import is_recorded
+from stxfer.core.records import read_record
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import LEAKS, decode_dir, mt_scores, prepared_dir, report_dir, system_dir
 from stxfer.experiment.lineage import Lineage
+from stxfer.experiment.records import Leaks
 from stxfer.report.markdown import markdown
 from stxfer.report.plot import plot_report
 from stxfer.report.results import Run, collect_results, headline_metric, read_runs, trained_runs, unscorable
@@ -66,7 +68,8 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
                   step="report", declared=lineage)
     if not stage.needed(force=force, allow_stale=allow_stale):
         return Report(out, read_json(out / "results.json"))
-    results = collect_results(experiment, expdir, runs, unscored) | {"leaks": read_json(leaks) if found else None}
+    results = collect_results(experiment, expdir, runs, unscored)
+    results["leaks"] = read_record(leaks, Leaks) if found else None
     how = [("command", command), ("config", config),
            ("seeds", " ".join(map(str, sorted({seed for of_system in used.values() for seed in of_system}))))]
     plot_report(out / "report.png", results, through_st=through_st(experiment) & targets.keys())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import platform
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -15,11 +14,12 @@ import numpy as np
 
 import stxfer
 from stxfer.core.errors import DataError, StaleError
-from stxfer.core.fileio import read_json
 from stxfer.core.fresh import Declared, check_input
 from stxfer.core.marker import MARKER
+from stxfer.core.records import read_record, read_rows
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import SCORE, UTTERANCES, decode_dir, mt_scores, score_dir, system_dir
+from stxfer.experiment.records import Score, ScoredUtterance, TranslatorScore
 from stxfer.experiment.systems import System
 from stxfer.experiment.variants import DecodedSystem
 from stxfer.report.computed import computed_facts
@@ -127,8 +127,8 @@ def read_runs(experiment: Experiment, expdir: Path, *, systems: Sequence[str] = 
                     raise
                 log.warning("%s seed %d is left out of the report: %s", name, seed, error)
                 continue
-            runs.setdefault(name, []).append(Run(decoded, seed, path, read_json(path / SCORE),
-                                                        _read_lines(path / UTTERANCES)))
+            runs.setdefault(name, []).append(Run(decoded, seed, path, read_record(path / SCORE, Score),
+                                                        read_rows(path / UTTERANCES, ScoredUtterance)))
     _check_references(run for of_system in runs.values() for run in of_system)
     return runs
 
@@ -199,7 +199,7 @@ def _directories(experiment: Experiment, expdir: Path, runs: Mapping[str, list[R
 
 def translator_scores(expdir: Path) -> list[dict[str, Any]]:
     """Return the translators' own test scores: label, metric, value, n_utts, n_ref, kept (share its filters keep)."""
-    scores = {label: read_json(path) for label, path in mt_scores(expdir).items()}
+    scores = {label: read_record(path, TranslatorScore) for label, path in mt_scores(expdir).items()}
     return [{"label": label, "metric": metric, "value": value["value"], "n_utts": value["n_utts"],
              "n_ref": value["n_ref"], "kept": score["kept"] / score["pairs"]}
             for label, score in scores.items() for metric, value in score.get("metrics", {}).items()]
@@ -213,7 +213,7 @@ def _mt_signatures(expdir: Path) -> dict[str, str]:
     """
     found: dict[str, tuple[str, Path]] = {}
     for path in mt_scores(expdir).values():
-        for metric, value in read_json(path).get("metrics", {}).items():
+        for metric, value in read_record(path, TranslatorScore).get("metrics", {}).items():
             signature, other = found.setdefault(metric, (value.get("signature", ""), path))
             if signature != value.get("signature", ""):
                 raise DataError(f"{other} and {path} cannot be compared: {_differ(signature, value['signature'])}; "
@@ -278,13 +278,6 @@ def _check_references(runs: Iterable[Run]) -> None:
         if [(u["utt"], u["ref"]) for u in run.utts] != [(u["utt"], u["ref"]) for u in other.utts]:
             raise DataError(f"{other.path} and {run.path} were scored against different references; "
                             "run stage score again for all systems with --force")
-
-
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-    except (FileNotFoundError, json.JSONDecodeError):
-        raise DataError(f"{path}: absent or not JSON lines; run stage score again with --force") from None
 
 
 def _version(package: str) -> str | None:

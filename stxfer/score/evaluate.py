@@ -10,8 +10,9 @@ from typing import Any
 
 from stxfer.audio.perturb import distinct_seconds
 from stxfer.core.errors import DataError
-from stxfer.core.fileio import atomic_write, read_json, write_json
+from stxfer.core.fileio import atomic_write, write_json
 from stxfer.core.marker import MARKER, is_recorded
+from stxfer.core.records import read_record
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import (
@@ -25,6 +26,7 @@ from stxfer.experiment.layout import (
     system_dir,
 )
 from stxfer.experiment.lineage import Lineage
+from stxfer.experiment.records import ModelInfo, Score
 from stxfer.experiment.variants import DecodedSystem
 from stxfer.kaldi.table import read_table
 from stxfer.score import asr, st
@@ -68,7 +70,7 @@ def score_system(experiment: Experiment, decoded: DecodedSystem, seed: int, *, d
                   step="score", reads=[trained / INFO] if is_recorded(trained / INFO) else [],
                   declared=Lineage(experiment, dump, expdir))
     if not stage.needed(force=force, allow_stale=allow_stale):
-        done: dict[str, Any] = read_json(out / SCORE)
+        done: dict[str, Any] = read_record(out / SCORE, Score)
         return done
     refs = _read_references(ref_path, norm)
     hyps = read_table(hyp_dir / "text")
@@ -124,7 +126,7 @@ def _speakers(path: Path, utts: Collection[str]) -> int | None:
 
 def _train_hours(model: Path, durations: Path, what: str) -> dict[str, float]:
     """Return the hours that a model was trained on: as training has recorded them or, of older models, of the set."""
-    trained = (read_json(model / INFO) if (model / INFO).exists() else {}).get("train", {})
+    trained = (read_record(model / INFO, ModelInfo) if (model / INFO).exists() else {}).get("train", {})
     if "hours" in trained:
         return {"train_hours": trained["hours"], "train_hours_with_copies": trained["hours_with_copies"]}
     log.warning("%s: %s does not say how much speech the model was trained on; train_hours is that of %s, mixtures and "

@@ -7,6 +7,7 @@ epochs than are to be averaged, it gives the best one alone; here those there ar
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ import torch
 from stxfer.core.errors import StxferError
 from stxfer.experiment.training import Phase
 from stxfer.model.espnet import Reporter, average_nbest_models
-from stxfer.model.espnet_patches import atomic_saves
 from stxfer.model.safe_reads import safe_reads
+from stxfer.model.saves import atomic_saves, intact, previous
 
 CHECKPOINT = "checkpoint.pth"
 # Of what epochs are judged by on the development set, in the reporter's words.
 CRITERIA = {"accuracy": ("valid", "acc", "max"), "wer": ("valid", "wer", "min"), "loss": ("valid", "loss", "min")}
 Criterion = tuple[str, str, str]
+log = logging.getLogger(__name__)
 
 
 def criterion(task: str, phase: Phase) -> Criterion:
@@ -66,30 +68,55 @@ def check_learnt(directory: Path) -> None:
 
 
 def average(directory: Path, phase: Phase, by: Criterion) -> Path:
-    """Return the file with the mean parameters of a phase's best epochs, made if it is not there."""
+    """Return the file with the mean parameters of a phase's best epochs, made if it is not there and whole."""
     # Not valid.<figure>.best.pth: after a kill it may point at an epoch that is not the best one any more.
     reporter = _reporter(directory)
     count = min(phase.average, len(reporter.stats))
     result = directory / f"{by[0]}.{by[1]}.ave_{count}best.pth"
-    if not result.exists():
+    if not intact(result):
         with atomic_saves(), safe_reads():
             average_nbest_models(directory, reporter, [by], count)
     return result
 
 
 def mend(directory: Path) -> None:
-    """Restore an epoch's parameters that a kill kept from being written.
+    """Restore what a kill, a full disk or a power failure has kept from being written, or cut short.
 
-    ESPnet writes ``checkpoint.pth`` first and ``<n>epoch.pth`` second, and averaging needs the latter.
+    ESPnet writes ``checkpoint.pth`` first and ``<n>epoch.pth`` second, and averaging needs the latter. In place of a
+    damaged ``checkpoint.pth`` training goes on from the one before, kept by :func:`stxfer.model.saves.atomic_saves`;
+    where there is none yet, the phase starts again: no more than its first epoch is lost.
+
+    Raises:
+        StxferError: an epoch's parameters are damaged and cannot be had from ``checkpoint.pth``, or neither that nor
+            the one before can be used.
     """
     path = directory / CHECKPOINT
+    before = previous(path)
+    if (path.exists() or before.exists()) and not intact(path):
+        if intact(before):
+            log.warning("%s: cut short or damaged; training goes on from the epoch before", path)
+            before.replace(path)
+        elif before.exists():
+            raise _lost(path)
+        else:
+            log.warning("%s: cut short or damaged; the phase starts again", path)
+            path.unlink()
     if not path.exists():
         return
     states = _load(path)
-    model = directory / f"{states['reporter']['epoch']}epoch.pth"
-    if not model.exists():
-        with atomic_saves():
-            torch.save(states["model"], model)
+    last = int(states["reporter"]["epoch"])
+    for number in sorted({last, *states["reporter"]["stats"]}):
+        model = directory / f"{number}epoch.pth"
+        if number == last and not intact(model):
+            with atomic_saves():
+                torch.save(states["model"], model)
+        elif model.exists() and not intact(model):
+            raise _lost(model)
+
+
+def _lost(path: Path) -> StxferError:
+    return StxferError(f"{path}: cut short or damaged; remove {path.parent} and run the same command again, which "
+                       "trains this phase again")
 
 
 def remove(out: Path) -> None:

@@ -11,12 +11,15 @@ import torch
 import yaml
 
 from stxfer.core.errors import StxferError
-from stxfer.core.fileio import atomic_write, read_json, write_json
+from stxfer.core.fileio import atomic_write, write_json
+from stxfer.core.records import read_record
 from stxfer.core.threads import use_threads
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.frontend import PRETRAINED
 from stxfer.experiment.layout import CONFIG, CURVE, INFO, MODEL
+from stxfer.experiment.records import ModelInfo
 from stxfer.model.build import ENCODED, ESPNET, build_model
+from stxfer.model.saves import intact
 from stxfer.model.transfer import load_state
 from stxfer.model.weighted_sum import layer_weights
 from stxfer.training import checkpoint
@@ -53,7 +56,7 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
     info: dict[str, Any]
     if (out / INFO).exists():  # it is written last: the run was killed while it tidied up
         checkpoint.remove(out)
-        info = read_json(out / INFO)
+        info = read_record(out / INFO, ModelInfo)
         return info
     state = _train_phases(spec, out, leader or Leader())
     _check_finite(state)
@@ -86,7 +89,7 @@ def _train_phases(spec: Fit, out: Path, leader: Leader) -> Path:
         use_threads(phase.threads)
         config = model_config(spec.task, spec.model, phase, columns, spec.target, spec.source, spec.layers)
         start = directory / "init.pth"
-        if not start.exists():
+        if not intact(start):  # it is the same each time
             directory.mkdir(parents=True, exist_ok=True)
             write_initial(spec, config, state, start)
         train, dev = _absolute(spec.train), _absolute(spec.dev)

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
-from stxfer.core.errors import ConfigError, DataError, TransferError
+from stxfer.core.errors import ConfigError, TransferError
 from stxfer.core.fileio import write_json
 from stxfer.decoding.search.step import check_step
-from stxfer.experiment.layout import CONFIG, TRANSFER, parameters
+from stxfer.experiment.layout import TRANSFER, parameters
 from stxfer.experiment.training import Phase
 from stxfer.model.build import build_model
-from stxfer.model.espnet_patches import atomic_saves
+from stxfer.model.config import read_config
+from stxfer.model.saves import atomic_saves
 from stxfer.model.transfer import load_state, transfer
 from stxfer.training.spec import Fit, Start
 
@@ -61,7 +61,7 @@ def _check_same_frontend(start: Start, config: Mapping[str, Any]) -> None:
     """Raise TransferError where what was learnt on top of one pretrained encoder would be put on another."""
     if not {"encoder", "all"} & set(start.parts):
         return
-    theirs, ours = (config.get("frontend_conf") or {} for config in (_config(start.model), config))
+    theirs, ours = (config.get("frontend_conf") or {} for config in (read_config(start.model), config))
     if theirs.get("digest") != ours.get("digest"):
         raise TransferError(f"{start.model}: its encoder begins with {theirs.get('model', 'no pretrained one')}, here "
                             f"with {ours.get('model', 'none')}: what it has learnt does not fit; use the same files, "
@@ -69,15 +69,7 @@ def _check_same_frontend(start: Start, config: Mapping[str, Any]) -> None:
 
 
 def _vocabulary(model: Path) -> list[str]:
-    return list(_config(model)["token_list"])
-
-
-def _config(model: Path) -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = yaml.safe_load((model / CONFIG).read_text(encoding="utf-8"))
-        return config
-    except FileNotFoundError:
-        raise DataError(f"{model / CONFIG}: no such file; train that system first") from None
+    return list(read_config(model)["token_list"])
 
 
 def _check_frozen(model: torch.nn.Module, phases: Iterable[Phase]) -> None:

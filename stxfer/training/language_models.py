@@ -11,14 +11,16 @@ from typing import Any
 
 from stxfer.core.commands import command_line
 from stxfer.core.errors import ConfigError
-from stxfer.core.fileio import atomic_dir, read_json
+from stxfer.core.fileio import atomic_dir
 from stxfer.core.jobs import Job, run_jobs
 from stxfer.core.mistakes import nearest
+from stxfer.core.records import read_record
 from stxfer.core.stage import Stage
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import INFO, TEXT, TRAIN_LOG, lm_dir, prepared_dir, vocab_dir
 from stxfer.experiment.lineage import Lineage
+from stxfer.experiment.records import LmInfo
 from stxfer.prepare.lm_text import LENGTHS, lm_dev_text, lm_language, lm_texts, write_lm_text
 from stxfer.text.leaks import HELD_OUT
 from stxfer.training.launch import TrainingLog, most_threads
@@ -107,5 +109,5 @@ def train_language_model(experiment: Experiment, name: str, dump: Path, exp: Pat
 
 def dev_perplexities(experiment: Experiment, exp: Path) -> dict[str, Mapping[str, Any]]:
     """Return what the trained language models reach on the development set, see :mod:`stxfer.training.perplexity`."""
-    return {name: read_json(lm_dir(exp, name) / INFO)["dev"] for name in experiment.lm
+    return {name: read_record(lm_dir(exp, name) / INFO, LmInfo)["dev"] for name in experiment.lm
             if (lm_dir(exp, name) / INFO).exists()}

@@ -18,8 +18,9 @@ from stxfer.experiment.layout import CONFIG
 from stxfer.experiment.training import Phase
 from stxfer.kaldi.table import iter_table
 from stxfer.model.build import ASRTask, LMTask, MTTask
-from stxfer.model.espnet_patches import atomic_saves, quiet_training
+from stxfer.model.espnet_patches import quiet_training
 from stxfer.model.safe_reads import safe_reads
+from stxfer.model.saves import atomic_saves
 from stxfer.text.vocab import open_pieces
 from stxfer.training import checkpoint
 from stxfer.training.dev_errors import DevErrors
@@ -60,7 +61,8 @@ def train_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Ph
         tag: see :class:`stxfer.training.spec.Fit`.
 
     Raises:
-        StxferError: no step of the last epoch had a finite gradient.
+        StxferError: no step of the last epoch had a finite gradient, or what an earlier run left is damaged and cannot
+            be mended.
     """
     done, by = directory / DONE, checkpoint.criterion(task, phase)
     if done.exists():
@@ -111,7 +113,7 @@ def _run(path: Path, more: Mapping[str, Any]) -> None:
     SpeechTask.frontend_lr = ours["frontend_lr"]
     task: Any = {"mt": MTTask, "lm": LMTask}.get(ours["task"], SpeechTask)
     Trainer.dev_errors = _dev_errors(config, ours["dev_wer"], ours["tag"]) if ours["task"] in ("asr", "st") else None
-    with atomic_saves(), safe_reads(), quiet_training():
+    with atomic_saves(keep=[checkpoint.CHECKPOINT]), safe_reads(), quiet_training():
         task.main(cmd=["--config", str(own)])
 
 

@@ -17,15 +17,18 @@ import torch
 from stxfer.audio.io import SAMPLE_RATE
 from stxfer.audio.perturb import distinct_seconds
 from stxfer.audio.shards import Reader
-from stxfer.core.errors import StxferError
+from stxfer.core.errors import DataError, StxferError
 from stxfer.core.fileio import atomic_dir, read_json, write_json
+from stxfer.core.records import read_record
 from stxfer.core.threads import use_threads
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.layout import CURVE, INFO, TUNED
+from stxfer.experiment.records import ModelInfo
 from stxfer.experiment.whisper import Whisper
 from stxfer.kaldi.datadir import DataDir, read_datadir
 from stxfer.kaldi.dropped import check_share, write_dropped
 from stxfer.model.lora import import_peft, lora_config
+from stxfer.model.saves import intact
 from stxfer.model.whisper import LORA_TARGETS, WhisperModel, open_whisper
 from stxfer.training.curve import plot_curve
 
@@ -81,7 +84,7 @@ def tune_whisper(options: Whisper, language: str, train: Path, dev: Path, out: P
             plot_curve(out / CURVE, info["epochs"])
         write_json(out / INFO, WorkDir.of(out).portable(info))
     shutil.rmtree(checkpoints, ignore_errors=True)
-    info = read_json(out / INFO)
+    info = read_record(out / INFO, ModelInfo)
     return info
 
 
@@ -182,14 +185,26 @@ def _epochs(state: Any, steps: int) -> list[dict[str, Any]]:
 
 
 def _last(checkpoints: Path) -> str | None:
-    """Return the last checkpoint that is whole, and remove those that a kill left half-written."""
+    """Return the last checkpoint that is whole, and remove those that a kill or a full disk left half-written."""
     whole = {}
     for path in checkpoints.glob("checkpoint-*"):
-        if (path / STATE).exists():
-            whole[int(path.name.partition("-")[2])] = path
+        number = path.name.partition("-")[2]
+        if not (number.isascii() and number.isdecimal()):
+            continue  # not the trainer's
+        if _whole(path):
+            whole[int(number)] = path
         else:
+            log.warning("%s: cut short or damaged, removed", path)
             shutil.rmtree(path)
     return str(whole[max(whole)]) if whole else None
+
+
+def _whole(checkpoint: Path) -> bool:
+    try:
+        read_json(checkpoint / STATE)
+    except DataError:
+        return False
+    return all(intact(path) for path in checkpoint.iterdir() if path.suffix in (".pt", ".pth", ".bin"))
 
 
 def _check_finite(network: torch.nn.Module, out: Path) -> None:

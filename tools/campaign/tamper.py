@@ -10,39 +10,34 @@ with an error, its advice is followed. What may come out:
 - WRONG: a run ends well with another table;
 - DEAD END: neither running all stages again nor following the advice brings the table back.
 
-    tools/campaign/tamper.py --work DIR [--config FILE] [--match REGEX] [--each]
+    tools/campaign/tamper.py --work DIR [--config FILE] [--match REGEX] [--each] [--sample N] [--seed 0]
 
-DIR is a finished work directory of egs2/mini_sw, e.g. of run.sh --preset tiny --workdir DIR. It is put aside while this
-runs, and put back at the end: every change is made to a copy in its place, of links, not of contents.
+DIR is a finished work directory of egs2/mini_sw: run.sh --config tools/campaign/tiny.yaml --nj 1 --workdir DIR. It is
+put aside while this runs, and put back at the end: every change is made to a copy in its place, of links, not of
+contents. Of files of one name in directories of one kind (the sets of a side, the systems) one is changed, unless
+--each says otherwise; --sample takes some of the cases. Ends with status 1 if a table was wrong or an end dead.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import importlib
 import itertools
 import json
-import logging
-import multiprocessing
 import os
+import random
 import re
 import shutil
 import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+import forks
 
-from stxfer.core.errors import StxferError  # noqa: E402
-from stxfer.core.marker import MARKER, read_marker  # noqa: E402
+from stxfer.core.marker import MARKER, read_marker
 
-TINY = ROOT / "egs2/mini_sw/asr1/conf/tiny.yaml"
 MODELS = ["--dump", "dump", "--exp", "exp"]
 STAGES = {
     "data": ["prepare_synthetic", "--out", "data", "--nj", "1"],
@@ -51,6 +46,7 @@ STAGES = {
     "mt": ["train_mt", "--nj", "1", *MODELS],
     "labels": ["make_labels", "--nj", "1", *MODELS],
     "vocab": ["make_vocab", "--dump", "dump"],
+    "lm": ["train_lm", "--nj", "1", *MODELS],
     "source_asr": ["train", "--kind", "source", "--nj", "1", *MODELS],
     "st": ["train", "--kind", "st", "--nj", "1", *MODELS],
     "target_asr": ["train", "--kind", "target", "--nj", "1", *MODELS],
@@ -60,6 +56,7 @@ STAGES = {
 NOT_OURS = re.compile(r"(^|/)(\.lock|\.stxfer\.lock|.*\.log|\.digests\.json)$")
 TABLE = ("exp/report/results.json", "exp/report/RESULTS.md")
 ROUNDS = 4  # advice after advice
+SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -143,36 +140,15 @@ def cases(work: Path, *, each: bool) -> Iterator[Case]:
 
 def run_stages(work: Path, config: Path, stages: list[str]) -> str:
     """Run stages in a child process; return its error line, empty if all has gone well."""
-    log = work.with_name(f"{work.name}.run.log")
-    log.unlink(missing_ok=True)
-    child = multiprocessing.get_context("fork").Process(target=_run, args=(work, config, stages, log))
-    child.start()
-    child.join()
-    if child.exitcode == 0:
-        return ""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return next((line for line in reversed(lines) if line.startswith("error: ")), (lines or ["error: no output"])[-1])
-
-
-def _run(work: Path, config: Path, stages: list[str], log: Path) -> None:
-    os.chdir(work)
-    os.environ["PYTHONPATH"] = str(ROOT)
-    with log.open("w", buffering=1, encoding="utf-8") as handle, contextlib.redirect_stdout(handle), \
-            contextlib.redirect_stderr(handle):
-        logging.basicConfig(level=logging.INFO, stream=handle, force=True)
+    def run() -> None:
+        os.chdir(work)
         for stage in stages:
             module, *arguments = STAGES[stage]
-            if stage == "report":
-                arguments += ["--command", "./run.sh --preset tiny"]
-            try:
-                importlib.import_module(f"stxfer.bin.{module}").main(["--config", str(config), *arguments])
-            except (StxferError, OSError) as error:
-                print(f"error: {error}")
-                os._exit(1)
-            except BaseException:  # noqa: BLE001  (a traceback is a finding, too)
-                traceback.print_exc()
-                os._exit(2)
-    os._exit(0)
+            more = ["--command", "./run.sh --preset tiny"] if stage == "report" else []
+            forks.command(module, "--config", str(config), *arguments, *more)()
+
+    ended = forks.in_child(run, work.with_name(f"{work.name}.run.log"), seconds=SECONDS)
+    return "" if not ended.status else "error: it does not end" if ended.hung else ended.error
 
 
 def table(work: Path) -> list[str]:
@@ -235,17 +211,21 @@ def main() -> None:
     """Parse arguments and tamper."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="a finished work directory of egs2/mini_sw")
-    parser.add_argument("--config", type=Path, default=TINY, help="its experiment file (default: %(default)s)")
+    parser.add_argument("--config", type=Path, default=forks.CONFIG, help="its experiment file (default: %(default)s)")
     parser.add_argument("--match", type=re.compile, default=re.compile(""), help="cases that this is found in alone")
     parser.add_argument("--each", action="store_true", help="every file, not one of each kind")
+    parser.add_argument("--sample", type=int, default=0, help="so many of the cases, drawn at random; 0: all")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample (default: %(default)s)")
     args = parser.parse_args()
+    forks.tidy_when_ended()
     work, config = args.work.resolve(), args.config.resolve()
-    for module in {module for module, *_ in STAGES.values()}:  # once, not in each child
-        importlib.import_module(f"stxfer.bin.{module}")
+    forks.import_once(module for module, *_ in STAGES.values())
     error = run_stages(work, config, ["report"])  # and the report's command is the one used here
     if error:
         sys.exit(f"{work}: not finished; {error}")
     chosen = [case for case in cases(work, each=args.each) if args.match.search(str(case))]
+    if args.sample:
+        chosen = random.Random(args.seed).sample(chosen, min(args.sample, len(chosen)))
     counts = tamper(work, config, chosen)
     print(json.dumps({"cases": len(chosen), **dict(sorted(counts.items()))}))
     sys.exit(bool(counts["WRONG"] or counts["DEAD END"]))

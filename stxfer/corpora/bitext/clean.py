@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from stxfer.core.errors import DataError
-from stxfer.core.fileio import atomic_dir, atomic_write, read_json, write_json
+from stxfer.core.fileio import atomic_dir, atomic_write, write_json
 from stxfer.core.fresh import Declared
+from stxfer.core.marker import figures_of
 from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.directory import PARTS, bitext_files, iter_pairs, raw_side, write_pairs
 from stxfer.corpora.bitext.lines import Pair
@@ -92,7 +93,7 @@ def clean_bitext(raw: str | os.PathLike[str], out: str | os.PathLike[str], langu
         raws = [raw_side(out, part, languages[0]) for part in PARTS[1:]]
         stage.finish([*bitext_files(out, languages), *raws, out / "dropped.json"],
                      figures={**{part: report[part]["n_pairs"] for part in PARTS}, "leaks": leak_report(cleaner.leaks)})
-    figures: dict[str, Any] = read_json(stage.marker)["figures"]
+    figures: dict[str, Any] = figures_of(stage.out, dict[str, Any])
     return figures
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.core.errors import DataError
-from stxfer.core.fileio import atomic_dir, read_json
+from stxfer.core.fileio import atomic_dir
+from stxfer.core.marker import figures_of
 from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.directory import PARTS, bitext_files, write_pairs
 from stxfer.corpora.bitext.lines import Pair
@@ -50,7 +51,7 @@ def bitext_of_sets(data: str | os.PathLike[str], out: str | os.PathLike[str], la
             for part, some in pairs.items():
                 write_pairs(directory, part, languages, some)
         stage.finish(bitext_files(out, languages), figures={part: len(some) for part, some in pairs.items()})
-    figures: dict[str, int] = read_json(stage.marker)["figures"]
+    figures: dict[str, int] = figures_of(stage.out, dict[str, int])
     return figures
 
 

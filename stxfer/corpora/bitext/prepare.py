@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.core.fileio import atomic_dir, atomic_write, read_json
+from stxfer.core.fileio import atomic_dir, atomic_write
+from stxfer.core.marker import figures_of
 from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.directory import PARTS, bitext_files, iter_pairs, write_pairs
 from stxfer.corpora.bitext.lines import LeftOut, Pair
@@ -82,7 +83,7 @@ def prepare_bitext(corpora: Sequence[str | os.PathLike[str]], out: str | os.Path
             if wanted:
                 counts |= _split_off(directory, languages, wanted, seed)
         stage.finish(bitext_files(out, languages), figures={part: counts[part] for part in sorted(counts)})
-    figures: dict[str, int] = read_json(stage.marker)["figures"]
+    figures: dict[str, int] = figures_of(stage.out, dict[str, int])
     return figures
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from stxfer.core.errors import ConfigError, DataError
+from stxfer.audio.hub import AGAIN
+from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.core.fileio import atomic_dir, read_json, write_json
+from stxfer.core.mistakes import shown
+from stxfer.core.records import read_record
 from stxfer.core.stage import Stage
+from stxfer.experiment.records import ConvertedModel, HubConfig, WeightIndex
 from stxfer.mt.translators.families import FAMILIES, MARIAN, T5, Family, Pieces, family_of, languages
 from stxfer.text.vocab import open_pieces
 
@@ -48,7 +51,7 @@ def convert_model(model: Path, out: Path, quantization: str = "float32", *, forc
     if not model.is_dir():
         raise DataError(f"{model}: no such directory; download the model first, e.g. with 'huggingface-cli download "
                         "NAME --local-dir DIR' (nothing is downloaded here)")
-    family = family_of(read_json(model / "config.json"), model)
+    family = family_of(read_record(model / "config.json", HubConfig, AGAIN), model)
     weights = _check_files(model, family)
     small = sorted({model / name for name in ("config.json", *family.pieces, *family.files)})
     sizes = {path.name: path.stat().st_size for path in weights}
@@ -72,7 +75,8 @@ def _check_files(model: Path, family: Family) -> list[Path]:
     if found is None:
         missing.append(f"{WEIGHTS[0]} or {WEIGHTS[2]}")
     elif found.endswith(".index.json"):
-        weights = [model / name for name in sorted(set(read_json(model / found)["weight_map"].values()))]
+        index = read_record(model / found, WeightIndex, AGAIN)
+        weights = [model / name for name in sorted(set(index["weight_map"].values()))]
         missing += [path.name for path in weights if not path.exists()]
     if missing:
         raise DataError(f"{model}: a {family.name} model lacks {', '.join(missing)}; download the whole directory")
@@ -88,7 +92,6 @@ def _convert(model: Path, family: Family, quantization: str, directory: Path) ->
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a name that looks like a directory must not become a download
     import torch
     from ctranslate2.converters import TransformersConverter
-    from safetensors import SafetensorError
 
     class Converter(TransformersConverter):  # type: ignore[misc]  # ctranslate2 has no types
         """Reads the vocabulary id by id: what CTranslate2 does differs between versions of transformers."""
@@ -109,13 +112,15 @@ def _convert(model: Path, family: Family, quantization: str, directory: Path) ->
             self.tokenizer = tokenizer_class.from_pretrained(name, local_files_only=True, **options)
             return _by_id(self.tokenizer, self.size)
 
-    raw = read_json(model / "config.json")
+    raw = read_record(model / "config.json", HubConfig, AGAIN)
     converter = Converter(str(model))
     try:
         with torch.no_grad():
             converter.convert(str(directory), quantization=None if quantization == "float32" else quantization,
                               force=True)
-    except (OSError, RuntimeError, ValueError, KeyError, SafetensorError, pickle.UnpicklingError) as error:
+    except (StxferError, MemoryError):
+        raise
+    except Exception as error:  # whatever the readers of configurations, vocabularies and weights stumble over
         raise DataError(f"{model}: cannot be read or converted: {' '.join(str(error).split())[:300]}") from None
     for name in dict.fromkeys(family.pieces):
         shutil.copyfile(model / name, directory / name)
@@ -165,7 +170,7 @@ def read_model(directory: Path) -> tuple[Family, list[str], dict[str, Any]]:
     """Return the family, the vocabulary and the ``translator.json`` of a converted model.
 
     Raises:
-        DataError: files are missing.
+        DataError: files are missing, or hold something else.
     """
     if not Path(directory).is_dir():
         raise DataError(f"{directory}: no such directory; convert a model to it: "
@@ -173,10 +178,13 @@ def read_model(directory: Path) -> tuple[Family, list[str], dict[str, Any]]:
     missing = [name for name in (MODEL_INFO, "model.bin", "config.json", VOCABULARY)
                if not (Path(directory) / name).exists()]
     if not missing:
-        info = read_json(Path(directory) / MODEL_INFO)
+        info = read_record(Path(directory) / MODEL_INFO, ConvertedModel, "convert the model again")
+        if info["family"] not in FAMILIES:
+            raise DataError(f"{Path(directory) / MODEL_INFO}: family: {shown(info['family'])} must be one of "
+                            f"{' '.join(FAMILIES)}; convert the model again")
         family = FAMILIES[info["family"]]
         missing = [name for name in dict.fromkeys(family.pieces) if not (Path(directory) / name).exists()]
     if missing:
         raise DataError(f"{directory}: not a whole converted model, lacks {', '.join(missing)}; make it again: "
                         f"python -m stxfer.bin.convert_mt --model HF_DIR --out {directory} --force")
-    return family, read_json(Path(directory) / VOCABULARY), info
+    return family, read_record(Path(directory) / VOCABULARY, list[str], "convert the model again"), info

@@ -165,7 +165,7 @@ def _read(path: Path, text: str, seen: tuple[Path, ...]) -> tuple[dict[str, str]
     """Return the rules and the alphabet of a YAML table, those of its base included."""
     try:
         raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: of dates and numbers
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict) or raw.keys() - {"base", "rules", "alphabet"}:
         raise ConfigError(f"{path}: must be a mapping of base, rules and alphabet, no other key")
