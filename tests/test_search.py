@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.decoding.search import Hypothesis, beam_search
+from stxfer.decoding.search import Hypothesis, beam, beam_search
 from stxfer.decoding.search.beam import _Utterance
 from stxfer.decoding.search.ctc import CtcPrefixScorer
 from stxfer.model.berard import BerardDecoder
@@ -257,7 +257,8 @@ def test_end_detection_is_espnets(ended, step):
     assert utterance.end_detected(step) == end_detect(theirs, step)
 
 
-def test_ctc_prefix_scores_are_sums_over_alignments():
+@pytest.mark.parametrize("scan", [False, True])
+def test_ctc_prefix_scores_are_sums_over_alignments(scan):
     """Against Watanabe et al. 2017, eq. 44: all alignments, one by one."""
     torch.manual_seed(0)
     n_frames, vocab, blank, eos = 6, 4, 0, 3
@@ -270,7 +271,7 @@ def test_ctc_prefix_scores_are_sums_over_alignments():
     def prefix(labels: tuple[int, ...]) -> float:
         return sum(value for key, value in mass.items() if key[:len(labels)] == labels)
 
-    scorer = CtcPrefixScorer(log_probs, torch.tensor([n_frames]), blank=blank, eos=eos)
+    scorer = CtcPrefixScorer(log_probs, torch.tensor([n_frames]), blank=blank, eos=eos, scan=scan)
     labels: tuple[int, ...] = ()
     one = torch.zeros(1, dtype=torch.long)
     for token in (1, 2, 2):
@@ -281,6 +282,39 @@ def test_ctc_prefix_scores_are_sums_over_alignments():
         assert scores[eos].item() == pytest.approx(math.log(mass[labels] / prefix(labels)), abs=1e-4)
         scorer.select(one, one.view(1, 1), torch.tensor([[token]]))
         labels = (*labels, token)
+
+
+def test_sums_over_frames_are_those_of_the_loop():
+    """What a GPU computes in place of the loop, for utterances of several lengths and hypotheses of several tokens."""
+    generator = torch.Generator().manual_seed(1)
+    log_probs = (5 * torch.randn(3, 40, VOCAB, generator=generator)).log_softmax(2)
+    scorers = [CtcPrefixScorer(log_probs, torch.tensor([40, 30, 20]), blank=0, eos=EOS, scan=scan)
+               for scan in (False, True)]
+    last = torch.full((3, 1), EOS)
+    for step in range(8):
+        candidates = None if step == 0 else torch.randint(1, VOCAB, (*last.shape, 6), generator=generator)
+        loop, scan = (scorer.score(last, candidates) for scorer in scorers)
+        possible = loop > -1e9
+        assert torch.equal(possible, scan > -1e9) and bool(possible.any())
+        assert torch.allclose(loop[possible], scan[possible], atol=2e-3)
+        width = 4
+        rows = torch.randint(last.size(1), (3, width), generator=generator)
+        tokens = torch.randint(1, VOCAB, (3, width), generator=generator) if candidates is None else \
+            candidates[torch.arange(3).unsqueeze(1), rows, torch.randint(6, (3, width), generator=generator)]
+        for scorer in scorers:
+            scorer.select(torch.arange(3), rows, tokens)
+        last = tokens
+
+
+def test_the_search_with_sums_over_frames_finds_the_same(monkeypatch):
+    model, (out, lens) = make_model(3), encoded(3, [9, 14, 5])
+    options = {"ctc": model.ctc, "ctc_weight": 0.4, "sos": EOS, "eos": EOS, "beam_size": 4, "nbest": 3}
+    loop = beam_search(out, lens, model.decoder, **options)
+    monkeypatch.setattr(beam, "CtcPrefixScorer", partial(CtcPrefixScorer, scan=True))
+    scan = beam_search(out, lens, model.decoder, **options)
+    assert [[one.tokens for one in nbest] for nbest in scan] == [[one.tokens for one in nbest] for nbest in loop]
+    assert [[one.score for one in nbest] for nbest in scan] == \
+        [pytest.approx([one.score for one in nbest], abs=1e-3) for nbest in loop]
 
 
 @pytest.mark.parametrize("options, message", [

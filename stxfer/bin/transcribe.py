@@ -47,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                         help="look for no speech: an input is cut only if it is longer than a piece")
     parser.add_argument("--at-once", type=float, default=AT_ONCE, metavar="S",
                         help="seconds of speech that are heard together: more are faster and take more memory")
+    parser.add_argument("--amp", action="store_true", help="compute in bfloat16 where a GPU can")
     args = parser.parse_args(argv)
     _check(parser, args)
     experiment = load_experiment(args.config) if args.config else None
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         variant = variant_with_lm(args.model, experiment) if args.lm else args.variant
         transcriber = Transcriber.from_pretrained(
             args.model, variant=variant, experiment=experiment, encoder=args.encoder, nbest=args.nbest,
-            at_once=args.at_once, pause=args.pause, longest=args.longest, whole=args.whole)
+            at_once=args.at_once, pause=args.pause, longest=args.longest, whole=args.whole, amp=args.amp)
         write_events(transcriber.stream(sources), len(sources), Output(chosen, args.out, sys.stdout),
                      lambda line: print(printable(f"error: {line}"), file=sys.stderr, flush=True))
 

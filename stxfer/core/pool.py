@@ -7,12 +7,14 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
+from multiprocessing.sharedctypes import Synchronized
 from typing import TypeVar
 
+from stxfer.core.devices import VISIBLE, devices
 from stxfer.core.errors import StxferError
 from stxfer.core.threads import VARIABLES, environment
 
@@ -65,14 +67,19 @@ HERE = Pool()
 
 @contextlib.contextmanager
 def worker_pool(nj: int) -> Iterator[Pool]:
-    """Yield ``nj`` processes, started by the first job; with ``nj`` 1 jobs are done in this process."""
+    """Yield ``nj`` processes, started by the first job; with ``nj`` 1 jobs are done in this process.
+
+    Where there are GPUs, each process sees one, and no two the same as long as there are enough.
+    """
     if nj <= 1:
         yield HERE
         return
     before = {name: os.environ.get(name) for name in VARIABLES}
     os.environ.update(environment(1))  # a worker's arithmetic uses one core
     try:
-        with ProcessPoolExecutor(nj, multiprocessing.get_context("spawn"), initializer=_follow_parent) as executor:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(nj, context, initializer=_begin,
+                                 initargs=(devices(), context.Value("i", 0))) as executor:
             yield Pool(executor, nj)
     finally:
         for name, value in before.items():
@@ -80,6 +87,15 @@ def worker_pool(nj: int) -> Iterator[Pool]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _begin(names: Sequence[str], begun: Synchronized[int]) -> None:
+    """Begin a worker: it takes the next of the devices, if there are any, and ends when its parent does."""
+    if names:
+        with begun.get_lock():
+            os.environ[VISIBLE] = names[begun.value % len(names)]
+            begun.value += 1
+    _follow_parent()
 
 
 def _follow_parent() -> None:

@@ -13,6 +13,7 @@ from stxfer.audio.ark import read_matrix, read_places
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import write_json
 from stxfer.core.progress import Progress
+from stxfer.decoding.memory import batch_frames, fitted, mixed_precision
 from stxfer.experiment.layout import DECODED, FRAMES
 from stxfer.experiment.training import Decoding
 from stxfer.kaldi.table import read_table, write_table
@@ -66,9 +67,14 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
     progress = Progress(name, len(paths))
     found: dict[str, tuple[list[str], float]] = {}
     limited: dict[str, str] = {}
-    for batch in batches(frames, options.batch_frames):
+    where = next(model.parameters()).device
+
+    def work(batch: list[str]) -> list[Decoded]:
         features = {utt: load_features(utt, paths[utt], feats_scp) for utt in batch}
-        for utt, best in zip(batch, decode_batch(model, features, options, prefix, lm), strict=True):
+        return decode_batch(model, features, options, prefix, lm)
+
+    for batch, results in fitted(batches(frames, batch_frames(options.batch_frames, where)), work):
+        for utt, best in zip(batch, results, strict=True):
             found[utt] = ([tokens[i] for i in best.tokens], best.score)
             if best.cut:
                 limited[utt] = f"length limit: {len(best.tokens)} tokens"
@@ -148,7 +154,9 @@ def decode_batch(model: Any, features: dict[str, Any], options: Decoding, prefix
         prefix: ids that every hypothesis begins with.
         lm: the language model that ``options.lm`` names.
     """
-    return search_encoded(model, [encode(model, utt, values) for utt, values in features.items()], options, prefix, lm)
+    with mixed_precision(options.amp, next(model.parameters()).device):
+        encoded = [encode(model, utt, values) for utt, values in features.items()]
+        return search_encoded(model, encoded, options, prefix, lm)
 
 
 def search_encoded(model: Any, encoded: Sequence[Tensor], options: Decoding, prefix: Sequence[int] = (),
@@ -184,11 +192,11 @@ def ctc_weight(model: Any, options: Decoding) -> float:
     return 0.0 if getattr(model, "ctc", None) is None else 1.0 if model.decoder is None else options.ctc_weight
 
 
-def batches(frames: dict[str, int], batch_frames: int) -> Iterator[list[str]]:
-    """Yield lists of utterances, longest first, of at most ``batch_frames`` padded frames (or one utterance)."""
+def batches(frames: dict[str, int], most: int) -> Iterator[list[str]]:
+    """Yield lists of utterances, longest first, of at most ``most`` padded frames (or one utterance)."""
     batch: list[str] = []
     for utt in sorted(frames, key=lambda utt: (-frames[utt], utt)):
-        if batch and frames[batch[0]] * (len(batch) + 1) > batch_frames:
+        if batch and frames[batch[0]] * (len(batch) + 1) > most:
             yield batch
             batch = []
         batch.append(utt)

@@ -11,7 +11,17 @@ from stxfer.audio.ark import read_places
 from stxfer.core.errors import DataError
 from stxfer.core.options import option_fields
 from stxfer.core.progress import Progress
-from stxfer.decoding.decode import batches, encode, frame_counts, load_features, prefix_ids, search_encoded, written
+from stxfer.decoding.decode import (
+    Decoded,
+    batches,
+    encode,
+    frame_counts,
+    load_features,
+    prefix_ids,
+    search_encoded,
+    written,
+)
+from stxfer.decoding.memory import batch_frames, fitted, mixed_precision
 from stxfer.experiment.training import Decoding, Tune
 from stxfer.kaldi.table import read_table
 from stxfer.score import asr, st
@@ -94,10 +104,17 @@ def tune(loaded: LoadedModel, lm: Any, feats_scp: Path, reference: Path, options
     tried = options.candidates()
     hyps: list[dict[str, str]] = [{} for _ in tried]
     progress = Progress(f"{name}, {len(tried)} combinations", len(paths))
-    for batch in batches(frame_counts(feats_scp, list(paths)), options.batch_frames):
-        encoded = [encode(loaded.model, utt, load_features(utt, paths[utt], feats_scp)) for utt in batch]
-        for found, candidate in zip(hyps, tried, strict=True):
-            for utt, best in zip(batch, search_encoded(loaded.model, encoded, candidate, prefix, lm), strict=True):
+    where = next(loaded.model.parameters()).device
+
+    def work(batch: list[str]) -> list[list[Decoded]]:
+        with mixed_precision(options.amp, where):
+            encoded = [encode(loaded.model, utt, load_features(utt, paths[utt], feats_scp)) for utt in batch]
+            return [search_encoded(loaded.model, encoded, candidate, prefix, lm) for candidate in tried]
+
+    frames = frame_counts(feats_scp, list(paths))
+    for batch, results in fitted(batches(frames, batch_frames(options.batch_frames, where)), work):
+        for found, those in zip(hyps, results, strict=True):
+            for utt, best in zip(batch, those, strict=True):
                 found[utt] = written(loaded.tokenizer, [loaded.tokens[i] for i in best.tokens])
         progress.add(len(batch))
     heard = {utt: refs[utt] for utt in paths}

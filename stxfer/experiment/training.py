@@ -88,7 +88,10 @@ class BeamSearch(Options):
     """The shortest hypothesis, likewise."""
     # Each utterance is encoded alone and scored by itself: the batch decides the speed.
     batch_frames: Annotated[Count, NoEffect] = 20000
-    """About so many frames are searched together."""
+    """About so many frames are searched together; on a GPU at least as many as keep it busy, if its memory holds
+    them."""
+    amp: Flag = False
+    """Compute in bfloat16 where a GPU can."""
 
 
 @options

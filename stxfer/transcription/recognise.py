@@ -11,6 +11,7 @@ import numpy as np
 from stxfer.audio.ark import as_stored
 from stxfer.audio.io import SAMPLE_RATE
 from stxfer.decoding.decode import BLANK, Decoded, batches, encode, prefix_ids, search_nbest
+from stxfer.decoding.memory import batch_frames, fitted, mixed_precision
 from stxfer.experiment.prepare import MIN_SECONDS
 from stxfer.text.normalise import normalise
 from stxfer.transcription.system import SpeechSystem
@@ -83,12 +84,18 @@ class SearchRecogniser:
         features = {key: as_stored(matrix, self._system.compression) for key, matrix in zip(long, made, strict=True)}
         found: dict[str, list[Heard]] = {}
         options, lm = self._system.decoding, self._system.lm
-        for batch in batches({key: len(matrix) for key, matrix in features.items()}, options.batch_frames):
-            encoded = [encode(self._loaded.model, key, features.pop(key)) for key in batch]
-            results = search_nbest(self._loaded.model, encoded, options, self._prefix, lm, nbest)
-            for key, frames, hypotheses in zip(batch, encoded, results, strict=True):
-                seconds = len(long[key]) / SAMPLE_RATE
-                found[key] = [self._heard(one, frames, seconds) for one in hypotheses]
+        model, where = self._loaded.model, next(self._loaded.model.parameters()).device
+
+        def work(batch: list[str]) -> list[list[Heard]]:
+            with mixed_precision(options.amp, where):
+                encoded = [encode(model, key, features[key]) for key in batch]
+                results = search_nbest(model, encoded, options, self._prefix, lm, nbest)
+                return [[self._heard(one, frames, len(long[key]) / SAMPLE_RATE) for one in hypotheses]
+                        for key, frames, hypotheses in zip(batch, encoded, results, strict=True)]
+
+        frames = {key: len(matrix) for key, matrix in features.items()}
+        for batch, heard in fitted(batches(frames, batch_frames(options.batch_frames, where)), work):
+            found.update(zip(batch, heard, strict=True))
         return [found.get(f"{k:06d}", []) for k in range(len(samples))]
 
     def _heard(self, found: Hypothesis, encoded: Tensor, seconds: float) -> Heard:
@@ -118,14 +125,19 @@ class WhisperRecogniser:
         """See :class:`Recogniser`."""
         from stxfer.decoding.whisper import search_whisper
 
-        found: list[list[Heard]] = [[] for _ in samples]
+        found: dict[int, list[Heard]] = {}
         long = [k for k, one in enumerate(samples) if len(one) >= MIN_SECONDS * SAMPLE_RATE]
         beam = self._system.decoding.beam_size
-        for first in range(0, len(long), self._system.batch):
-            some = long[first:first + self._system.batch]
-            for k, result in zip(some, search_whisper(self._whisper, [samples[k] for k in some], beam), strict=True):
-                found[k] = [self._heard(result)]
-        return found
+        where = next(self._whisper.network.parameters()).device
+
+        def work(batch: list[int]) -> list[Decoded]:
+            with mixed_precision(self._system.decoding.amp, where):
+                return search_whisper(self._whisper, [samples[k] for k in batch], beam)
+
+        size = self._system.batch
+        for batch, results in fitted((long[k:k + size] for k in range(0, len(long), size)), work):
+            found.update((k, [self._heard(one)]) for k, one in zip(batch, results, strict=True))
+        return [found.get(k, []) for k in range(len(samples))]
 
     def _heard(self, found: Decoded) -> Heard:
         """Normalise what was written; where that joins or parts words, each is as sure as the piece."""

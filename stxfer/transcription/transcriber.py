@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,13 +102,14 @@ class Transcriber:
         pause: seconds without speech that part two pieces.
         longest: seconds of the longest piece; None: what the system has learnt from.
         whole: look for no speech: a source is cut only if it is longer than a piece, as the test sets are.
+        amp: compute in bfloat16 where a GPU can.
 
     Raises:
         ConfigError: an option out of range.
     """
 
     def __init__(self, system: SpeechSystem, *, nbest: int = 1, at_once: float = AT_ONCE, pause: float = PAUSE,
-                 longest: float | None = None, whole: bool = False) -> None:
+                 longest: float | None = None, whole: bool = False, amp: bool = False) -> None:
         if nbest < 1 or at_once <= 0:
             raise ConfigError(f"{nbest} hypotheses of each piece, {at_once:g} s heard at once: at least 1 hypothesis, "
                               "and some speech, is needed")
@@ -116,6 +117,8 @@ class Transcriber:
             raise ConfigError(f"{nbest} hypotheses of each piece: the search of fine-tuned Whisper gives one")
         if system.extractor is None and longest is not None and longest > system.most_seconds:
             raise ConfigError(f"pieces of {longest:g} s: Whisper hears {system.most_seconds:g} s at once")
+        if amp:
+            system = replace(system, decoding=replace(system.decoding, amp=True))
         self.system, self.nbest, self.at_once = system, nbest, at_once
         self.cutting = Cutting(longest or system.most_seconds, pause, detect=not whole)
         self._recognise = recogniser(system)
@@ -140,7 +143,7 @@ class Transcriber:
         Raises:
             DataError: the file cannot be used, or the samples are not numbers.
         """
-        segments = []
+        segments: list[Segment] = []
         for event in self.stream([_source(audio, rate)]):
             if event.problem:
                 raise DataError(f"{event.source.name}: {event.problem}")

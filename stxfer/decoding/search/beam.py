@@ -137,7 +137,7 @@ def beam_search(encoder_out: Tensor, encoder_lens: Tensor, decoder: Any, *, sos:
                       prefix=tuple(prefix),
                       weights={name: weight for name, weight in weights.items() if weight != 0.0})
     results: list[list[Hypothesis]] = [[] for _ in range(len(encoder_out))]
-    encoder_lens = encoder_lens.to(encoder_out.device)
+    encoder_out, encoder_lens = _full(encoder_out), encoder_lens.to(encoder_out.device)
     left = [i for i, frames in enumerate(encoder_lens.tolist()) if frames > 0]
     while left:
         lens = encoder_lens[left]
@@ -154,7 +154,7 @@ def _search(encoder_out: Tensor, lens: Tensor, decoder: Any, ctc: Any, lm: Any, 
     """One search, with one ``minlenratio``; see :func:`beam_search`."""
     utterances = [_limits(frames, minlenratio, options) for frames in lens.tolist()]
     attention = decoder_step(decoder, encoder_out, lens) if "decoder" in options.weights else None
-    prefix_scorer = CtcPrefixScorer(ctc.log_softmax(encoder_out), lens, blank=BLANK, eos=options.eos) \
+    prefix_scorer = CtcPrefixScorer(_full(ctc.log_softmax(encoder_out)), lens, blank=BLANK, eos=options.eos) \
         if "ctc" in options.weights else None
     language = LmScorer(lm, sos=options.sos, skip=len(options.prefix)) if "lm" in options.weights else None
     active = utterances
@@ -222,11 +222,11 @@ def _score(last: Tensor, attention: Step | None, prefix_scorer: CtcPrefixScorer 
     """Return each scorer's log probabilities of the next token, (B, K, V), in the order ESPnet adds them."""
     scores: dict[str, Tensor] = {}
     if attention is not None:
-        scores["decoder"] = attention.score(last)
+        scores["decoder"] = _full(attention.score(last))
     if "length_bonus" in options.weights:
         scores["length_bonus"] = torch.ones(1, 1, 1, device=last.device)
     if language is not None:
-        scores["lm"] = language.score(last)
+        scores["lm"] = _full(language.score(last))
     if prefix_scorer is not None:
         candidates = None
         pre_beam = int(PRE_BEAM_RATIO * options.beam_size)
@@ -239,6 +239,11 @@ def _score(last: Tensor, attention: Step | None, prefix_scorer: CtcPrefixScorer 
     else:
         scores = {name: score.expand_as(scores["decoder"]) for name, score in scores.items()}
     return scores
+
+
+def _full(scores: Tensor) -> Tensor:
+    """Return log probabilities that a network has computed in half precision in single: sums of them need it."""
+    return scores.float() if scores.dtype in (torch.bfloat16, torch.float16) else scores
 
 
 def _without_ctc(scores: dict[str, Tensor], options: _Search) -> Tensor:

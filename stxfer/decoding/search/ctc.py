@@ -22,9 +22,12 @@ class CtcPrefixScorer:
         lens: frames of each utterance, (B,).
         blank: the blank's id.
         eos: the end-of-sentence id; its score is that of the whole label sequence g.
+        scan: compute the recursion over frames by prefix sums; None: on a GPU, which would wait for the launches of a
+            loop.
     """
 
-    def __init__(self, log_probs: Tensor, lens: Tensor, *, blank: int, eos: int) -> None:
+    def __init__(self, log_probs: Tensor, lens: Tensor, *, blank: int, eos: int, scan: bool | None = None) -> None:
+        self._scans = log_probs.is_cuda if scan is None else scan
         frames = torch.arange(log_probs.size(1), device=log_probs.device)
         padding = frames >= lens.unsqueeze(1)
         # Padding that surely emits blank leaves every prefix probability as it is.
@@ -62,7 +65,7 @@ class CtcPrefixScorer:
         total = torch.logsumexp(self._forward, dim=1)  # (T, B, K)
         repeats = candidates == last.unsqueeze(2)  # the same label again needs a blank between
         phi = torch.where(repeats, self._forward[:, 1].unsqueeze(3), total.unsqueeze(3))
-        forward = self._recursion(labels, phi, start)
+        forward = (self._scan if self._scans else self._recursion)(labels, phi, start)
 
         psi = torch.logsumexp(phi[start - 1:-1] + labels[start:], dim=0)
         if start <= n_frames:
@@ -93,6 +96,26 @@ class CtcPrefixScorer:
             torch.add(both, emitted[t], out=out[t])
         return lattice[:, 0::2]
 
+    def _scan(self, labels: Tensor, phi: Tensor, start: int) -> Tensor:
+        """Return what :meth:`_recursion` returns, to rounding, in a dozen operations whatever the number of frames.
+
+        r(t) = logaddexp(r(t-1), u(t-1)) + x(t) is X(t) + log sum over s <= t of exp(u(s-1) - X(s-1)), where X are the
+        sums of x. They nearly cancel: double precision.
+        """
+        n_frames = labels.size(0)
+        forward = phi.new_full((n_frames, 2, *labels.shape[1:]), LOG_ZERO)
+        if self._length == 0:
+            forward[0, 0] = labels[0]
+        if start >= n_frames:
+            return forward
+        blanks = self._emissions[start:, :, self._blank].double().view(n_frames - start, -1, 1, 1)
+        label = _first_order(labels[start:].double(), phi[start - 1:-1].double(), forward[start - 1, 0].double())
+        forward[start:, 0] = label.to(forward.dtype)
+        before = torch.cat([forward[start - 1:start, 0].double(), label[:-1]])
+        forward[start:, 1] = _first_order(blanks.expand_as(label), before, forward[start - 1, 1].double()).to(
+            forward.dtype)
+        return forward
+
     def select(self, utts: Tensor, rows: Tensor, tokens: Tensor) -> None:
         """Append ``tokens`` (B', K') to hypotheses ``rows`` (B', K') of ``utts`` (B',)."""
         candidates, forward, psi = self._next
@@ -105,3 +128,10 @@ class CtcPrefixScorer:
         if utts.numel() < self._emissions.size(1):
             self._emissions = self._emissions[:n_frames, utts]
         self._length += 1
+
+
+def _first_order(x: Tensor, u: Tensor, first: Tensor) -> Tensor:
+    """Return r(t) = logaddexp(r(t-1), u(t)) + x(t) for all t, (T, ...), with ``first`` (...) before the first."""
+    sums = x.cumsum(0)
+    terms = torch.cat([torch.logaddexp(u[:1], first.unsqueeze(0)), u[1:] - sums[:-1]])
+    return sums + torch.logcumsumexp(terms, 0)

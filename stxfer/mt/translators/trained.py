@@ -10,6 +10,7 @@ from stxfer.core.fileio import sha256
 from stxfer.core.progress import Progress
 from stxfer.core.threads import use_threads
 from stxfer.decoding.decode import UNKNOWN
+from stxfer.decoding.memory import batch_frames, fitted, mixed_precision
 from stxfer.experiment.layout import MODEL, mt_dir
 from stxfer.experiment.training import MtDecoding
 from stxfer.mt.translator import Closing, Translation, checked
@@ -53,8 +54,9 @@ class TrainedTranslator(Closing):
         results: list[list[Translation]] = [[] for _ in sentences]
         filled = checked(sentences, keys)
         progress = Progress("translating", len(filled), "sentences", end=False)
-        for batch in batches(ids, self.options.batch_frames):
-            for position, found in zip(batch, self._batch([ids[i] for i in batch], nbest), strict=True):
+        most = batch_frames(self.options.batch_frames, self._device)
+        for batch, translated in fitted(batches(ids, most), lambda some: self._batch([ids[i] for i in some], nbest)):
+            for position, found in zip(batch, translated, strict=True):
                 results[position] = found
             progress.add(len(batch))
         return results
@@ -69,7 +71,7 @@ class TrainedTranslator(Closing):
         padded = torch.full((len(batch), int(lengths.max())), model.ignore_id)
         for row, ids in zip(padded, batch, strict=True):
             row[: len(ids)] = torch.tensor(ids)
-        with torch.inference_mode():
+        with torch.inference_mode(), mixed_precision(options.amp, self._device):
             encoded, encoded_lengths = model.encode(padded.to(self._device), lengths.to(self._device))
             found = beam_search(encoded, encoded_lengths, model.decoder, sos=model.sos, eos=model.eos,
                                 beam_size=options.beam_size, length_bonus=options.length_bonus,
