@@ -38,8 +38,12 @@ def file_stamps(paths: Iterable[str | os.PathLike[str]], out: Path) -> dict[str,
     """
     work = WorkDir.of(out)
     found: dict[str, str] = {}
+    folders: dict[str, str] = {}  # there are few, of a million files
     for path in [os.fspath(path) for path in paths]:
-        name = work.stored(path)
+        folder, base = os.path.split(path)
+        if folder not in folders:
+            folders[folder] = work.stored(folder or os.curdir)
+        name = os.path.normpath(os.path.join(folders[folder], base))
         try:
             found[path] = _by_time(path) if os.path.isabs(name) or not work.root else \
                 f"{name}\0{file_digest(path, keep=True)}\n"
