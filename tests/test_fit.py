@@ -191,6 +191,7 @@ TRANSFORMER = {"attention_heads": 2, "linear_units": 16, "num_blocks": 1}
     ("s2t_transformer", {**BLOCK, "conv_channels": 16}, "transformer", TRANSFORMER),
     ("s2t_blstm", {"output_size": 16, "num_layers": 1}, "transformer", TRANSFORMER),
     ("s2t_blstm", {"output_size": 16, "num_layers": 1, "conv_layers": 2}, "berard", BERARD),
+    ("s2t_blstm", {"output_size": 16, "num_layers": 1, "lstm_size": 24}, "transformer", TRANSFORMER),
     ("s2t_e_branchformer", {**BRANCHES, "conv_channels": 16}, "transformer", TRANSFORMER),
     ("vgg_rnn", {"hidden_size": 8, "output_size": 8}, "transformer", TRANSFORMER),
     ("berard", {"hidden_size": 8, "num_layers": 2}, "berard", BERARD)])

@@ -20,24 +20,29 @@ class BLSTMEncoder(AbsEncoder):
 
     Args:
         input_size: dimension of the features.
-        output_size: of the encoder, twice the size of each direction of each LSTM.
+        output_size: dimension of the output, which is that of a Transformer decoder, too.
         num_layers: LSTM layers.
+        lstm_size: width of the LSTMs, both directions together, if they are wider than what a decoder reads; a linear
+            layer follows them. 0: ``output_size``.
         conv_layers: convolutions before them, each halving the frame rate; 0: a linear layer, all frames.
         conv_channels: channels between the convolutions (before gating).
         conv_kernel: width of the convolutions in frames.
         dropout_rate: before each LSTM and after the last.
     """
 
-    def __init__(self, input_size: int, output_size: int = 256, num_layers: int = 2, conv_layers: int = 0,
-                 conv_channels: int = 256, conv_kernel: int = 5, dropout_rate: float = 0.2) -> None:
+    def __init__(self, input_size: int, output_size: int = 256, num_layers: int = 2, lstm_size: int = 0,
+                 conv_layers: int = 0, conv_channels: int = 256, conv_kernel: int = 5, dropout_rate: float = 0.2) -> None:
         super().__init__()
-        if output_size % 2:
-            raise ValueError(f"output_size {output_size} must be even: each direction has half of it")
-        self.subsample = ConvSubsampler(input_size, output_size, conv_channels, conv_kernel, conv_layers) \
+        width = lstm_size or output_size
+        if width % 2:
+            raise ValueError(f"{'lstm_size' if lstm_size else 'output_size'} {width} must be even: each direction has "
+                             "half of it")
+        self.subsample = ConvSubsampler(input_size, width, conv_channels, conv_kernel, conv_layers) \
             if conv_layers else None
-        self.linear = None if conv_layers else nn.Linear(input_size, output_size)
-        self.lstms = nn.ModuleList(BLSTM(output_size, output_size // 2) for _ in range(num_layers))
-        self.norms = nn.ModuleList(nn.LayerNorm(output_size) for _ in range(num_layers))
+        self.linear = None if conv_layers else nn.Linear(input_size, width)
+        self.lstms = nn.ModuleList(BLSTM(width, width // 2) for _ in range(num_layers))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(num_layers))
+        self.output = None if width == output_size else nn.Linear(width, output_size)
         self.dropout = nn.Dropout(dropout_rate)
         self._output_size = output_size
 
@@ -58,4 +63,6 @@ class BLSTMEncoder(AbsEncoder):
         order = reversal(lengths, x.size(1))
         for lstm, norm in zip(self.lstms, self.norms, strict=True):
             x = norm(lstm(self.dropout(x), order))
+        if self.output is not None:
+            x = self.output(self.dropout(x))
         return blanked(self.dropout(x), lengths), lengths, None
