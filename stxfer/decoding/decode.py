@@ -184,7 +184,8 @@ def search_nbest(model: Any, encoded: Sequence[Tensor], options: Decoding, prefi
                        beam_size=options.beam_size, ctc_weight=ctc_weight(model, options),
                        length_bonus=options.length_bonus, maxlenratio=options.maxlenratio,
                        minlenratio=options.minlenratio, prefix=prefix, nbest=nbest,
-                       lm=lm, lm_weight=options.lm_weight if options.lm else 0.0)
+                       lm=lm, lm_weight=options.lm_weight if options.lm else 0.0,
+                       pre_beam_ratio=options.pre_beam_ratio)
 
 
 def ctc_weight(model: Any, options: Decoding) -> float:

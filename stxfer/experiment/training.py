@@ -120,6 +120,9 @@ class Decoding(BeamSearch):
     """The language model of the experiment that scores each token too (shallow fusion)."""
     lm_weight: Amount = 0.3
     """w adds w times the language model's log probability to the score."""
+    pre_beam_ratio: Positive = 1.5
+    """CTC scores so many tokens, times ``beam_size``, of each hypothesis: those that the decoder and the language model
+    favour. ESPnet's value suits a decoder that attends; one that has not learnt to leaves CTC the wrong ones."""
     tune: Tune | None = None
     """What is tuned on the development set, for each system; what is best there decodes the test set."""
 

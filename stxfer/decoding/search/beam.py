@@ -24,7 +24,7 @@ from stxfer.decoding.search.lm import LmScorer
 from stxfer.decoding.search.step import Step, decoder_step
 
 BLANK = 0
-PRE_BEAM_RATIO = 1.5  # candidates that CTC scores, in beams
+PRE_BEAM_RATIO = 1.5  # of ESPnet
 END_M, END_D = 3, -10.0  # end detection: Watanabe et al. 2017, eq. 50
 ROUNDING = 0.1  # more than the rounding errors of a hypothesis's score
 
@@ -57,6 +57,7 @@ class _Search:
     max_len: int | None
     nbest: int
     prefix: tuple[int, ...]
+    pre_beam_ratio: float
 
 
 @dataclass
@@ -95,7 +96,8 @@ class _Utterance:
 def beam_search(encoder_out: Tensor, encoder_lens: Tensor, decoder: Any, *, sos: int, eos: int, beam_size: int,
                 ctc: Any = None, ctc_weight: float = 0.0, length_bonus: float = 0.0, maxlenratio: float = 0.0,
                 minlenratio: float = 0.0, max_len: int | None = None, nbest: int = 1, prefix: Sequence[int] = (),
-                lm: Any = None, lm_weight: float = 0.0) -> list[list[Hypothesis]]:
+                lm: Any = None, lm_weight: float = 0.0,
+                pre_beam_ratio: float = PRE_BEAM_RATIO) -> list[list[Hypothesis]]:
     """Search the best token sequences of a batch of utterances.
 
     Args:
@@ -115,6 +117,8 @@ def beam_search(encoder_out: Tensor, encoder_lens: Tensor, decoder: Any, *, sos:
         prefix: tokens that every hypothesis begins with, a language tag; they are no text that ``lm`` reads.
         lm: an ESPnet language model of the same vocabulary, in eval mode; needed for an ``lm_weight`` above 0.
         lm_weight: weight of the language model's score, added to those of decoder and CTC (shallow fusion).
+        pre_beam_ratio: CTC scores so many tokens, times ``beam_size``, of each hypothesis: those that decoder and language
+            model favour; the others count as impossible. Without a decoder CTC scores all.
 
     Returns:
         For each utterance at most ``nbest`` hypotheses, best first; none if no hypothesis can be
@@ -134,7 +138,7 @@ def beam_search(encoder_out: Tensor, encoder_lens: Tensor, decoder: Any, *, sos:
         raise ConfigError(f"beam_size {beam_size} and nbest {nbest} must be at least 1")
     weights = {"decoder": 1.0 - ctc_weight, "length_bonus": length_bonus, "lm": lm_weight, "ctc": ctc_weight}
     options = _Search(sos=sos, eos=eos, beam_size=beam_size, maxlenratio=maxlenratio, max_len=max_len, nbest=nbest,
-                      prefix=tuple(prefix),
+                      prefix=tuple(prefix), pre_beam_ratio=pre_beam_ratio,
                       weights={name: weight for name, weight in weights.items() if weight != 0.0})
     results: list[list[Hypothesis]] = [[] for _ in range(len(encoder_out))]
     encoder_out, encoder_lens = _full(encoder_out), encoder_lens.to(encoder_out.device)
@@ -229,7 +233,7 @@ def _score(last: Tensor, attention: Step | None, prefix_scorer: CtcPrefixScorer 
         scores["lm"] = _full(language.score(last))
     if prefix_scorer is not None:
         candidates = None
-        pre_beam = int(PRE_BEAM_RATIO * options.beam_size)
+        pre_beam = int(options.pre_beam_ratio * options.beam_size)
         if forced is not None:
             candidates = torch.full((*last.shape, 1), forced, device=last.device)
         elif "decoder" in scores and pre_beam < scores["decoder"].size(2):
