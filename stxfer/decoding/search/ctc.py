@@ -36,6 +36,7 @@ class CtcPrefixScorer:
         self._blank, self._eos = blank, eos
         self._lens = lens
         self._emissions = log_probs.transpose(0, 1).contiguous()  # (T, B, V)
+        self._probabilities = self._emissions.double().exp()
         self._length = 0
         by_blank = self._emissions[..., blank].cumsum(0).unsqueeze(2)
         # Forward probabilities of the prefix, ending in a label or in blank: (T, 2, B, K).
@@ -53,81 +54,89 @@ class CtcPrefixScorer:
         Returns:
             Log probabilities, (B, K, V).
         """
-        x, start = self._emissions, max(self._length, 1)
-        n_frames, n_utts, vocab = x.shape
-        width = last.size(1)
-        if candidates is None:
-            candidates = torch.arange(vocab, device=x.device).expand(n_utts, width, vocab)
-            labels = x.unsqueeze(2).expand(n_frames, n_utts, width, vocab)
-        else:
-            index = candidates.reshape(1, n_utts, -1).expand(n_frames, -1, -1)
-            labels = x.gather(2, index).view(n_frames, *candidates.shape)
         total = torch.logsumexp(self._forward, dim=1)  # (T, B, K)
-        repeats = candidates == last.unsqueeze(2)  # the same label again needs a blank between
-        phi = torch.where(repeats, self._forward[:, 1].unsqueeze(3), total.unsqueeze(3))
-        forward = (self._scan if self._scans else self._recursion)(labels, phi, start)
-
-        psi = torch.logsumexp(phi[start - 1:-1] + labels[start:], dim=0)
-        if start <= n_frames:
-            psi = torch.logaddexp(psi, forward[start - 1, 0])
-        psi = phi.new_full((n_utts, width, vocab), LOG_ZERO).scatter_(2, candidates, psi)
-        ends = (self._lens - 1).view(1, n_utts, 1).expand(1, n_utts, width)
+        psi = self._psi(total, last)
+        if candidates is not None:
+            psi = torch.full_like(psi, LOG_ZERO).scatter_(2, candidates, psi.gather(2, candidates))
+        ends = (self._lens - 1).view(1, -1, 1).expand(1, *last.shape)
         psi[..., self._eos] = total.gather(0, ends).squeeze(0)
         if self._eos != self._blank:
             psi[..., self._blank] = LOG_ZERO
-        self._next = candidates, forward, psi
+        self._next = last, total, psi
         return psi - self._prefix.unsqueeze(2)
 
-    def _recursion(self, labels: Tensor, phi: Tensor, start: int) -> Tensor:
-        """Return the forward probabilities of every prefix + candidate, (T, 2, B, K, S)."""
-        n_frames, shape = labels.size(0), labels.shape[1:]
-        blanks = self._emissions[..., self._blank].view(n_frames, -1, 1, 1).expand_as(labels)
+    def _psi(self, total: Tensor, last: Tensor) -> Tensor:
+        """Return log psi of every prefix and token, (B, K, V): phi times the token's probability, summed over frames.
+
+        A product of matrices, so that all tokens cost next to nothing. Double precision holds what is up to 300 orders
+        of magnitude less probable than the prefix.
+        """
+        start, frames = max(self._length, 1), self._emissions.size(0)
+        psi = total.new_full((*last.shape, self._emissions.size(2)), LOG_ZERO)
+        if start < frames:
+            phi = total[start - 1:-1]
+            best = phi.amax(0)
+            sums = torch.einsum("tbk,tbv->bkv", (phi - best).double().exp(), self._probabilities[start:])
+            psi = (sums.log() + best.unsqueeze(2)).clamp(min=LOG_ZERO).to(total.dtype)
+            # The same label again needs a blank between.
+            again = self._emissions[start:].gather(2, last.expand(frames - start, *last.shape))
+            psi.scatter_(2, last.unsqueeze(2),
+                         torch.logsumexp(self._forward[start - 1:-1, 1] + again, dim=0).unsqueeze(2))
+        return torch.logaddexp(psi, self._emissions[0].unsqueeze(1)) if self._length == 0 else psi
+
+    def select(self, utts: Tensor, rows: Tensor, tokens: Tensor) -> None:
+        """Append ``tokens`` (B', K') to hypotheses ``rows`` (B', K') of ``utts`` (B',)."""
+        last, total, psi = self._next
+        utterance = utts.unsqueeze(1)
+        self._lens = self._lens[utts]
+        frames = int(self._lens.max())
+        self._emissions, self._probabilities = self._emissions[:frames], self._probabilities[:frames]
+        if utts.numel() < self._emissions.size(1):
+            self._emissions, self._probabilities = self._emissions[:, utts], self._probabilities[:, utts]
+        repeats = tokens == last[utterance, rows]
+        phi = torch.where(repeats, self._forward[:frames, 1, utterance, rows], total[:frames, utterance, rows])
+        labels = self._emissions.gather(2, tokens.expand(frames, *tokens.shape))
+        self._forward = (self._scan if self._scans else self._recursion)(labels, phi)
+        self._prefix = psi[utterance, rows, tokens]
+        self._length += 1
+
+    def _recursion(self, labels: Tensor, phi: Tensor) -> Tensor:
+        """Return the forward probabilities of prefixes and a token after each, (T, 2, B, K), given (T, B, K) each."""
+        frames, shape = labels.size(0), labels.shape[1:]
+        blanks = self._emissions[..., self._blank].unsqueeze(2).expand_as(labels)
         emitted = torch.stack([labels, blanks], dim=1).unbind(0)
         # Slots: label, phi, blank. A frame's two sums read slots 1-2 and write slots 0 and 2, so that
         # one logaddexp and one addition do a frame: the loop over frames is what the search waits for.
-        lattice = phi.new_full((n_frames, 3, *shape), LOG_ZERO)
+        lattice = phi.new_full((frames, 3, *shape), LOG_ZERO)
         lattice[:, 1] = phi
         if self._length == 0:
             lattice[0, 0] = labels[0]
         label, right, out = lattice[:, 0:1].unbind(0), lattice[:, 1:3].unbind(0), lattice[:, 0::2].unbind(0)
         both = phi.new_empty((2, *shape))
-        for t in range(start, n_frames):
+        for t in range(max(self._length, 1), frames):
             torch.logaddexp(label[t - 1], right[t - 1], out=both)
             torch.add(both, emitted[t], out=out[t])
         return lattice[:, 0::2]
 
-    def _scan(self, labels: Tensor, phi: Tensor, start: int) -> Tensor:
+    def _scan(self, labels: Tensor, phi: Tensor) -> Tensor:
         """Return what :meth:`_recursion` returns, to rounding, in a dozen operations whatever the number of frames.
 
         r(t) = logaddexp(r(t-1), u(t-1)) + x(t) is X(t) + log sum over s <= t of exp(u(s-1) - X(s-1)), where X are the
         sums of x. They nearly cancel: double precision.
         """
-        n_frames = labels.size(0)
-        forward = phi.new_full((n_frames, 2, *labels.shape[1:]), LOG_ZERO)
+        start, frames = max(self._length, 1), labels.size(0)
+        forward = phi.new_full((frames, 2, *labels.shape[1:]), LOG_ZERO)
         if self._length == 0:
             forward[0, 0] = labels[0]
-        if start >= n_frames:
+        if start >= frames:
             return forward
-        blanks = self._emissions[start:, :, self._blank].double().view(n_frames - start, -1, 1, 1)
+        blanks = self._emissions[start:, :, self._blank].double().unsqueeze(2)
         label = _first_order(labels[start:].double(), phi[start - 1:-1].double(), forward[start - 1, 0].double())
         forward[start:, 0] = label.to(forward.dtype)
         before = torch.cat([forward[start - 1:start, 0].double(), label[:-1]])
         forward[start:, 1] = _first_order(blanks.expand_as(label), before, forward[start - 1, 1].double()).to(
             forward.dtype)
         return forward
-
-    def select(self, utts: Tensor, rows: Tensor, tokens: Tensor) -> None:
-        """Append ``tokens`` (B', K') to hypotheses ``rows`` (B', K') of ``utts`` (B',)."""
-        candidates, forward, psi = self._next
-        utterance = utts.unsqueeze(1)
-        column = (candidates[utterance, rows] == tokens.unsqueeze(2)).int().argmax(2)
-        self._lens = self._lens[utts]
-        n_frames = int(self._lens.max())
-        self._forward = forward[:n_frames, :, utterance, rows, column]
-        self._prefix = psi[utterance, rows, tokens]
-        if utts.numel() < self._emissions.size(1):
-            self._emissions = self._emissions[:n_frames, utts]
-        self._length += 1
 
 
 def _first_order(x: Tensor, u: Tensor, first: Tensor) -> Tensor:
