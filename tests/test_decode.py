@@ -18,7 +18,7 @@ from stxfer.bin import decode as decode_cli
 from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.core.fileio import read_json, sha256, write_json
 from stxfer.core.stage import Stage
-from stxfer.decoding.decode import batches, decode_batch, decode_dataset
+from stxfer.decoding.decode import Decoded, batches, decode_batch, decode_dataset
 from stxfer.decoding.systems import Job, decode_job
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.training import Decoding
@@ -229,7 +229,7 @@ def test_utterance_too_short_for_the_encoder_is_empty(world, caplog):
     with caplog.at_level(logging.WARNING):
         results = decode_batch(build_model("asr", config).eval(), features,
                                Decoding(maxlenratio=-4.0, minlenratio=-3.0))
-    assert results[0] == ([], 0.0, False)
+    assert results[0] == Decoded([], 0.0)
     assert results[1].tokens
     assert "'short'" in caplog.text
 
