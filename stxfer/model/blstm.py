@@ -31,7 +31,8 @@ class BLSTMEncoder(AbsEncoder):
     """
 
     def __init__(self, input_size: int, output_size: int = 256, num_layers: int = 2, lstm_size: int = 0,
-                 conv_layers: int = 0, conv_channels: int = 256, conv_kernel: int = 5, dropout_rate: float = 0.2) -> None:
+                 conv_layers: int = 0, conv_channels: int = 256, conv_kernel: int = 5,
+                 dropout_rate: float = 0.2) -> None:
         super().__init__()
         width = lstm_size or output_size
         if width % 2:

@@ -117,8 +117,8 @@ def beam_search(encoder_out: Tensor, encoder_lens: Tensor, decoder: Any, *, sos:
         prefix: tokens that every hypothesis begins with, a language tag; they are no text that ``lm`` reads.
         lm: an ESPnet language model of the same vocabulary, in eval mode; needed for an ``lm_weight`` above 0.
         lm_weight: weight of the language model's score, added to those of decoder and CTC (shallow fusion).
-        pre_beam_ratio: CTC scores so many tokens, times ``beam_size``, of each hypothesis: those that decoder and language
-            model favour; the others count as impossible. Without a decoder CTC scores all.
+        pre_beam_ratio: CTC scores so many tokens, times ``beam_size``, of each hypothesis: those that decoder and
+            language model favour; the others count as impossible. Without a decoder CTC scores all.
 
     Returns:
         For each utterance at most ``nbest`` hypotheses, best first; none if no hypothesis can be
