@@ -10,20 +10,20 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 import pytest
-import sentencepiece as spm
 import torch
 import yaml
+from untrained import MODEL, make_lm, make_model, make_vocab
 
 from stxfer.bin import decode as decode_cli
 from stxfer.core.errors import ConfigError, DataError, StxferError
-from stxfer.core.fileio import read_json, sha256, write_json
+from stxfer.core.fileio import read_json, sha256
 from stxfer.core.stage import Stage
 from stxfer.decoding.decode import Decoded, batches, decode_batch, decode_dataset
 from stxfer.decoding.systems import Job, decode_job
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.training import Decoding
 from stxfer.kaldi.table import read_table, write_table
-from stxfer.model.build import ASRTask, LMTask, build_model
+from stxfer.model.build import build_model
 from stxfer.model.load import load_model
 
 LENGTHS = {"utt-b": 120, "utt-a": 64, "utt-d": 200, "utt-c": 65}
@@ -37,64 +37,6 @@ CONFIG = {
 LMS = ("rnn", "other", "absent")
 VARIANTS = {"lm": {name: {"text": ["tgt_train"]} for name in LMS},
             "variants": {name: {"target": {"lm": name, "lm_weight": 0.8}} for name in LMS}}
-MODEL = {
-    "encoder": "s2t_transformer",
-    "encoder_conf": {"output_size": 16, "attention_heads": 2, "linear_units": 16, "num_blocks": 1, "conv_channels": 16},
-    "decoder": "transformer", "decoder_conf": {"attention_heads": 2, "linear_units": 16, "num_blocks": 1},
-    "frontend": None, "normalize": None, "input_size": 80, "token_type": "bpe",
-}
-
-
-def make_vocab(directory: Path) -> list[str]:
-    directory.mkdir(parents=True)
-    sentences = ["mtoto anasoma kitabu", "watoto wanasoma vitabu", "mama anapika chakula", "baba analima shamba"]
-    spm.SentencePieceTrainer.train(sentence_iterator=iter(sentences * 5), model_prefix=str(directory / "bpe"),
-                                   vocab_size=28, model_type="unigram", minloglevel=2)
-    pieces = spm.SentencePieceProcessor(model_file=str(directory / "bpe.model"))
-    names = [pieces.id_to_piece(i) for i in range(len(pieces))]
-    return ["<blank>", "<unk>", *(name for name in names if not name.startswith("<")), "<sos/eos>"]
-
-
-def make_model(directory: Path, vocab: Path, tokens: list[str], *, ctc_weight: float = 0.3) -> None:
-    """Write a model directory as training leaves it, with random but sharp parameters."""
-    directory.mkdir(parents=True)
-    config = {**MODEL, "token_list": tokens, "bpemodel": str(vocab / "bpe.model"),
-              "model_conf": {"ctc_weight": ctc_weight}}
-    torch.manual_seed(3)
-    model = build_model("asr", config)
-    with torch.no_grad():
-        if model.decoder is not None:
-            model.decoder.output_layer.weight.mul_(6)
-            model.decoder.output_layer.bias[-1] += 2.0
-        if model.ctc is not None:
-            model.ctc.ctc_lo.weight.mul_(6)
-    torch.save(model.state_dict(), directory / "model.pth")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["espnet"])  # ESPnet's default configuration is that of the command line
-        defaults = ASRTask.get_default_config()
-    (directory / "config.yaml").write_text(yaml.safe_dump({**defaults, **config}))
-    write_json(directory / "model.json", {"task": "asr"})
-    outputs = [directory / name for name in ("model.pth", "config.yaml", "model.json")]
-    Stage("training", directory).finish(outputs)
-
-
-def make_lm(directory: Path, vocab: Path, tokens: list[str], kind: str = "seq_rnn") -> None:
-    """Write a language model's directory, likewise."""
-    directory.mkdir(parents=True)
-    sizes = {"seq_rnn": {"unit": 12}, "transformer": {"att_unit": 16, "unit": 16, "layer": 1}}
-    config = {"lm": kind, "lm_conf": sizes[kind], "token_list": tokens, "token_type": "bpe",
-              "bpemodel": str(vocab / "bpe.model")}
-    torch.manual_seed(4)
-    model = build_model("lm", config)
-    with torch.no_grad():
-        model.lm.decoder.weight.mul_(12)
-    torch.save(model.state_dict(), directory / "model.pth")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["espnet"])
-        defaults = LMTask.get_default_config()
-    (directory / "config.yaml").write_text(yaml.safe_dump({**defaults, **config}))
-    write_json(directory / "model.json", {"task": "lm"})
-    Stage("training", directory).finish([directory / name for name in ("model.pth", "config.yaml", "model.json")])
 
 
 def make_set(directory: Path) -> None:

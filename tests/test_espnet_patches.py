@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from stxfer.model import espnet
+from stxfer.model import espnet, espnet_layers
 from stxfer.model.build import ASRTask
 from stxfer.model.encoder import S2TConformerEncoder, S2TEBranchformerEncoder, S2TTransformerEncoder
 from stxfer.model.espnet_patches import CHECKED, INTERNALS, fast_imports, quiet_builds, quiet_training
@@ -114,12 +114,13 @@ def test_processes_share_each_batch() -> None:
 
 
 def test_internals_are_there() -> None:
-    decoder = espnet.TransformerDecoder(7, 8, attention_heads=2, linear_units=8, num_blocks=1, concat_after=True)
+    decoder = espnet_layers.TransformerDecoder(7, 8, attention_heads=2, linear_units=8, num_blocks=1, concat_after=True)
     layer, positions = decoder.decoders[0], decoder.embed[1]
     parts = {"TransformerDecoder": decoder, "DecoderLayer": layer, "MultiHeadedAttention": layer.self_attn,
-             "PositionalEncoding": positions, "ScaledPositionalEncoding": espnet.ScaledPositionalEncoding(8, 0.0)}
-    lm = espnet.TransformerLM(7, embed_unit=8, att_unit=8, unit=8, layer=1)
-    parts |= {"SequentialRNNLM": espnet.SequentialRNNLM(7, unit=8), "TransformerLM": lm, "Encoder": lm.encoder,
+             "PositionalEncoding": positions,
+             "ScaledPositionalEncoding": espnet_layers.ScaledPositionalEncoding(8, 0.0)}
+    lm = espnet_layers.TransformerLM(7, embed_unit=8, att_unit=8, unit=8, layer=1)
+    parts |= {"SequentialRNNLM": espnet_layers.SequentialRNNLM(7, unit=8), "TransformerLM": lm, "Encoder": lm.encoder,
               "EncoderLayer": lm.encoder.encoders[0]}
     assert [type(module).__name__ for module in lm.encoder.embed[:4]] == ["Linear", "LayerNorm", "Dropout", "ReLU"]
     assert lm.encoder.encoders[0].normalize_before
@@ -137,10 +138,10 @@ def test_internals_are_there() -> None:
 
 
 @pytest.mark.parametrize(("ours", "theirs", "options"), [
-    (S2TTransformerEncoder, espnet.TransformerEncoder, {}),
-    (S2TConformerEncoder, espnet.ConformerEncoder, {
+    (S2TTransformerEncoder, espnet_layers.TransformerEncoder, {}),
+    (S2TConformerEncoder, espnet_layers.ConformerEncoder, {
         "rel_pos_type": "latest", "pos_enc_layer_type": "rel_pos", "selfattention_layer_type": "rel_selfattn"}),
-    (S2TEBranchformerEncoder, espnet.EBranchformerEncoder, {})])
+    (S2TEBranchformerEncoder, espnet_layers.EBranchformerEncoder, {})])
 def test_encoders_are_espnets_behind_the_subsampler(ours: Any, theirs: Any, options: dict[str, Any]) -> None:
     torch.manual_seed(1)
     block = {"attention_heads": 2, "linear_units": 16, "num_blocks": 2}
@@ -152,8 +153,8 @@ def test_encoders_are_espnets_behind_the_subsampler(ours: Any, theirs: Any, opti
                            if not name.startswith("subsample.")})
     speech, lengths = torch.randn(2, 50, 20), torch.tensor([50, 31])
     frames, frame_lengths = mine.subsample(speech, lengths)
-    if theirs is espnet.TransformerEncoder:  # it has no positions without an input layer
-        frames = espnet.PositionalEncoding(16, 0.0).eval()(frames)
+    if theirs is espnet_layers.TransformerEncoder:  # it has no positions without an input layer
+        frames = espnet_layers.PositionalEncoding(16, 0.0).eval()(frames)
     expected, expected_lengths, _ = stock(frames, frame_lengths)
     found, found_lengths, _ = mine(speech, lengths)
     assert torch.equal(found_lengths, expected_lengths) and torch.equal(found, expected)

@@ -17,7 +17,7 @@ from stxfer.decoding.search import Hypothesis, beam, beam_search
 from stxfer.decoding.search.beam import _Utterance
 from stxfer.decoding.search.ctc import CtcPrefixScorer
 from stxfer.model.berard import BerardDecoder
-from stxfer.model.espnet import ScaledPositionalEncoding, SequentialRNNLM, TransformerDecoder, TransformerLM
+from stxfer.model.espnet_layers import ScaledPositionalEncoding, SequentialRNNLM, TransformerDecoder, TransformerLM
 from stxfer.model.espnet_patches import fast_imports
 
 with fast_imports():

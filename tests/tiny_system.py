@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from test_decode import make_lm, make_model, make_vocab
+from untrained import make_lm, make_model, make_vocab
 
 from stxfer.audio.dump import dump_fbank
 from stxfer.audio.io import SAMPLE_RATE, resample

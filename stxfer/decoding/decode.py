@@ -239,7 +239,7 @@ def encode(model: Any, utt: str, values: Any) -> Tensor:
     """Return the encoder's output for one utterance, (T', D); no frames if it is too short."""
     import torch
 
-    from stxfer.model.espnet import TooShortUttError
+    from stxfer.model.espnet_layers import TooShortUttError
 
     parameter = next(model.parameters())
     speech = torch.tensor(values, dtype=parameter.dtype, device=parameter.device).unsqueeze(0)

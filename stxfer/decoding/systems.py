@@ -123,7 +123,7 @@ def decode_job(job: Job) -> dict[str, Any]:
         report = _decode_with_whisper(job, job.decoded.system.whisper)
         stage.finish([stage.out / name for name in OUTPUTS], computed=computed_on())
         return report
-    loaded, lm = open_models(job.model, job.lm)
+    loaded, lm = _models(job)
     stage.marker.unlink(missing_ok=True)
     options = job.decoded.options
     (stage.out / TUNING).unlink(missing_ok=True)
@@ -162,36 +162,16 @@ def tune_system(job: Job, out: Path) -> dict[str, Any]:
     if options.tune.lm_weight and not options.lm:
         raise ConfigError(f"{job.decoded.name}: lm_weight cannot be tuned: it is decoded without a language model")
     check_trained(job)
-    _tuned(job, *open_models(job.model, job.lm), out, f"{job.decoded.name} seed {job.seed}")
+    _tuned(job, *_models(job), out, f"{job.decoded.name} seed {job.seed}")
     written: dict[str, Any] = read_record(out / TUNING, Tuned)
     return written
 
 
-def open_models(model: Path, lm_model: Path | None) -> tuple[LoadedModel, Any]:
-    """Open a system and a language model on this process's device.
+def _models(job: Job) -> tuple[LoadedModel, Any]:
+    """Return a job's system and language model (None if it has none)."""
+    from stxfer.model.load import open_models  # torch: seconds to import
 
-    Args:
-        model: the system's directory.
-        lm_model: that of a language model; None: without one.
-
-    Returns:
-        The system, and the language model, an ``AbsLM`` in eval mode, or None.
-
-    Raises:
-        ConfigError: the language model has another vocabulary than the system.
-        DataError: a directory holds no finished model, or a vocabulary has been removed.
-        TransferError: parameters cannot be read.
-    """
-    from stxfer.core.devices import device
-    from stxfer.model.load import load_model  # espnet: seconds to import
-
-    loaded = load_model(model, device())
-    if lm_model is None:
-        return loaded, None
-    lm = load_model(lm_model, device())
-    if lm.tokens != loaded.tokens:
-        raise ConfigError(f"{lm_model}: its vocabulary is not that of {model}; train the language model again")
-    return loaded, lm.model.lm
+    return open_models(job.model, job.lm)
 
 
 def _tuned(job: Job, loaded: LoadedModel, lm: Any, out: Path, name: str) -> Decoding:

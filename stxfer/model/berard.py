@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stxfer.model.espnet import AbsDecoder, AbsEncoder, BatchScorerInterface
+from stxfer.model.espnet_layers import AbsDecoder, AbsEncoder, BatchScorerInterface
 
 CONV_STRIDE = 2
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from stxfer.model.berard import BLSTM, blanked, reversal
 from stxfer.model.encoder import ConvSubsampler
-from stxfer.model.espnet import AbsEncoder
+from stxfer.model.espnet_layers import AbsEncoder
 
 
 class BLSTMEncoder(AbsEncoder):

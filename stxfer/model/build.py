@@ -9,30 +9,23 @@ from typing import Any
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from stxfer.core.errors import ConfigError, StxferError
-from stxfer.experiment.frontend import PRETRAINED
-from stxfer.model.berard import BerardDecoder, BerardEncoder
-from stxfer.model.blstm import BLSTMEncoder
+from stxfer.model.config import buildable
 from stxfer.model.dropout import use_byte_dropout
 from stxfer.model.encoded import EncodedModel
-from stxfer.model.encoder import S2TConformerEncoder, S2TEBranchformerEncoder, S2TTransformerEncoder
 from stxfer.model.espnet import asr_task, lm_task, mt_task
 from stxfer.model.espnet_patches import quiet_builds
+from stxfer.model.families import FRONTENDS, OWN_DECODERS, OWN_ENCODERS
 from stxfer.model.frontend import Frontend
 from stxfer.model.smoothing import SmoothedLoss
 from stxfer.model.text_only import TextOnlyModel
-from stxfer.model.weighted_sum import NAME, WeightedSum
 
 # Values of ``model`` in configurations of this project; ESPnet's own is "espnet".
 ESPNET, ENCODED, TEXT_ONLY = "espnet", "encoded", "text_only"
 
 # A subclass of ASRTask with choices of its own does not work: build_model reads the module's.
-asr_task.encoder_choices.classes |= {
-    "s2t_transformer": S2TTransformerEncoder, "s2t_conformer": S2TConformerEncoder,
-    "s2t_e_branchformer": S2TEBranchformerEncoder, "s2t_blstm": BLSTMEncoder, "berard": BerardEncoder}
-asr_task.frontend_choices.classes[PRETRAINED] = Frontend
-asr_task.decoder_choices.classes["berard"] = BerardDecoder
-asr_task.frontend_choices.classes[NAME] = WeightedSum
+asr_task.frontend_choices.classes |= FRONTENDS
+asr_task.encoder_choices.classes |= OWN_ENCODERS
+asr_task.decoder_choices.classes |= OWN_DECODERS
 asr_task.model_choices.classes |= {
     ENCODED: EncodedModel, TEXT_ONLY: TextOnlyModel,
     "deaf": TextOnlyModel}  # what configurations of models trained by earlier versions call it
@@ -95,15 +88,8 @@ def build_model(task: str, config: Mapping[str, Any]) -> torch.nn.Module:
         ConfigError: no model can be built of that.
     """
     cls = task_class(task)
-    try:
-        with quiet_builds():
-            model: torch.nn.Module = cls.build_model(argparse.Namespace(**{**cls.get_default_config(), **config}))
-    except (StxferError, MemoryError):
-        raise
-    except Exception as error:  # of an option that a class does not have, of sizes that do not fit each other
-        reason = " ".join(str(error).split())[:300]
-        raise ConfigError(f"no {task} model can be built: {type(error).__name__}: {reason}; correct 'model' of the "
-                          "experiment file") from error
+    with quiet_builds(), buildable(task):
+        model: torch.nn.Module = cls.build_model(argparse.Namespace(**{**cls.get_default_config(), **config}))
     return model
 
 

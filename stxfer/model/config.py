@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 from typing_extensions import NotRequired, TypedDict
 
-from stxfer.core.errors import DataError
+from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.core.records import mistake
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.frontend import PRETRAINED
 from stxfer.experiment.layout import CONFIG
 
-VOCABULARIES = ("bpemodel", "src_bpemodel")  # keys of the SentencePiece models
+# Keys of the SentencePiece models, and what these are called beside an exported model.
+VOCABULARIES = {"bpemodel": "bpe.model", "src_bpemodel": "src_bpe.model"}
 _ADVICE = "remove the model's directory and train it again"
 
 
@@ -27,6 +30,23 @@ class ModelConfig(TypedDict):
     src_bpemodel: NotRequired[str | None]
     frontend: NotRequired[str | None]
     frontend_conf: NotRequired[dict[str, Any] | None]
+
+
+@contextlib.contextmanager
+def buildable(task: str) -> Iterator[None]:
+    """Turn what stops a model from being built within the block into a line that names the model's options.
+
+    Raises:
+        ConfigError: anything but an error of this package, or of memory, was raised.
+    """
+    try:
+        yield
+    except (StxferError, MemoryError):
+        raise
+    except Exception as error:  # of an option that a class does not have, of sizes that do not fit each other
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"no {task} model can be built: {type(error).__name__}: {reason}; correct 'model' of the "
+                          "experiment file") from error
 
 
 def read_config(directory: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from stxfer.model.espnet import (
+from stxfer.model.espnet_layers import (
     ConformerEncoder,
     EBranchformerEncoder,
     PositionalEncoding,

@@ -31,6 +31,8 @@ from typing import Any
 
 import typeguard
 
+from stxfer.core.errors import ConfigError
+
 CHECKED = {"espnet": "202511", "torch": "2.11.0", "typeguard": "4.6.0"}
 UNUSED = ("transformers", "nltk")  # which ESPnet imports for wrappers and scores that no recipe here uses
 
@@ -49,6 +51,7 @@ INTERNALS = {
     "stxfer.model.encoder": ("encoders with input_layer None: embed is None, then a positional encoding",),
     "stxfer.model.smoothing": ("LabelSmoothingLoss: size, padding_idx, smoothing, normalize_length",),
     "stxfer.model.frontend": ("ASRTask.build_model: frontend.output_size is the encoder's input_size if that is None",),
+    "stxfer.model.recogniser": ("ESPnetASRModel: frontend, encoder, decoder, ctc, encode; ESPnetLanguageModel: lm",),
     "stxfer.training.run_espnet": ("AbsTask.build_optimizers: returns one optimiser of args.optim_conf",),
     "stxfer.model.build": ("ESPnetMTModel: criterion_mt, decoder.embed[0] shared with decoder.output_layer",),
     "stxfer.model.berard": ("initialize: calls espnet_initialization_fn of modules last",),
@@ -59,6 +62,25 @@ INTERNALS = {
 
 
 @contextlib.contextmanager
+def needed(what: str, extra: str = "") -> Iterator[None]:
+    """Turn an import that fails within the block into a line that says how to install what is missing.
+
+    Args:
+        what: it is that is imported.
+        extra: packages to install beside ESPnet, which comes without those that it lists itself.
+
+    Raises:
+        ConfigError: the import fails.
+    """
+    try:
+        yield
+    except ImportError as error:
+        first = f"pip install '{extra}' and " if extra else ""
+        raise ConfigError(f"{what} is not installed ({error}): {first}pip install --no-deps "
+                          f"espnet=={CHECKED['espnet']}") from None
+
+
+@contextlib.contextmanager
 def fast_imports() -> Iterator[None]:
     """Within the block ``import espnet2...`` takes 3 s in place of 13 to 16.
 
@@ -66,9 +88,9 @@ def fast_imports() -> Iterator[None]:
     ``espnet2.text.phoneme_tokenizer`` imports g2p_en, which looks for nltk data on the network, and wrappers of Hugging
     Face models import half of transformers. Pretrained encoders are run by :mod:`stxfer.audio.encoders`,
     so that transformers is not lost: it can be imported afterwards. typeguard and g2p_en stay as
-    they are left here. Does nothing if ESPnet is imported already.
+    they are left here. Does nothing if ESPnet's tasks are imported already.
     """
-    if "espnet2" in sys.modules:
+    if "espnet2.tasks.asr" in sys.modules:
         yield
         return
     typeguard.typechecked = _pass_through  # type: ignore[assignment]

@@ -21,7 +21,7 @@ from stxfer.audio.waveform import SHIFT, samples_of
 from stxfer.audio.windows import Window
 from stxfer.core.errors import ConfigError
 from stxfer.experiment.frontend import PretrainedFrontend
-from stxfer.model.espnet import AbsFrontend, TooShortUttError
+from stxfer.model.espnet_layers import AbsFrontend, TooShortUttError
 from stxfer.model.lora import import_peft, lora_config
 
 _TINY = 1e-6  # the least variance that features are divided by, as those of stage 3

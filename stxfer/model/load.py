@@ -10,12 +10,15 @@ from typing import Any
 import sentencepiece as spm
 import torch
 
+from stxfer.core.devices import device
 from stxfer.core.errors import ConfigError, DataError, TransferError
 from stxfer.core.records import read_record
+from stxfer.experiment.frontend import PRETRAINED
 from stxfer.experiment.layout import CONFIG, FRONTEND, INFO, parameters
 from stxfer.experiment.records import OpenedInfo
-from stxfer.model.build import build_model
-from stxfer.model.config import read_config
+from stxfer.model.config import buildable, read_config
+from stxfer.model.espnet_patches import quiet_builds
+from stxfer.model.recogniser import LanguageModel, Recogniser, recognises
 from stxfer.model.transfer import load_state
 from stxfer.text.vocab import open_pieces
 
@@ -35,12 +38,14 @@ class LoadedModel:
     source_tokenizer: spm.SentencePieceProcessor | None = None
 
 
-def load_model(directory: Path, where: torch.device = CPU) -> LoadedModel:
+def load_model(directory: Path, where: torch.device = CPU, *, encoder: Path | None = None
+               ) -> LoadedModel:
     """Open the model of a system's directory.
 
     Args:
         directory: what training or :mod:`stxfer.model.export` has left.
         where: the device that the model computes on, e.g. :func:`stxfer.core.devices.device`.
+        encoder: directory of the pretrained encoder that the model begins with, where it is not where it was.
 
     Raises:
         DataError: the directory holds no finished model, or its vocabulary has been removed.
@@ -51,10 +56,11 @@ def load_model(directory: Path, where: torch.device = CPU) -> LoadedModel:
     config = read_config(directory)
     if task == "lm" and "encoder" in config:
         task = "text"  # what earlier versions called the control of text alone
-    if (directory / FRONTEND).exists():  # an exported model brings its own
-        config["frontend_conf"]["model"] = str(directory / FRONTEND)
+    beside = directory / FRONTEND  # an exported model brings its own
+    if config.get("frontend") == PRETRAINED and (encoder or beside.exists()):
+        config["frontend_conf"]["model"] = str(encoder or beside)
     try:
-        model = build_model(task, config)
+        model = _network(task, config)
     except ConfigError as error:
         raise DataError(f"{directory / CONFIG}: {error}") from None
     try:
@@ -69,6 +75,42 @@ def load_model(directory: Path, where: torch.device = CPU) -> LoadedModel:
     return LoadedModel(model, list(config["token_list"]), _tokenizer(directory, config["bpemodel"]),
                        config, task, list(config["src_token_list"]) if source else None,
                        _tokenizer(directory, source) if source else None)
+
+
+def open_models(model: Path, lm_model: Path | None, *, encoder: Path | None = None) -> tuple[LoadedModel, Any]:
+    """Open a system and a language model on this process's device.
+
+    Args:
+        model: the system's directory.
+        lm_model: that of a language model; None: without one.
+        encoder: that of the pretrained encoder that the system's model begins with, where it is not where it was.
+
+    Returns:
+        The system, and the language model, an ``AbsLM`` in eval mode, or None.
+
+    Raises:
+        ConfigError: the language model has another vocabulary than the system.
+        DataError: a directory holds no finished model, or a vocabulary has been removed.
+        TransferError: parameters cannot be read.
+    """
+    loaded = load_model(model, device(), encoder=encoder)
+    if lm_model is None:
+        return loaded, None
+    lm = load_model(lm_model, device())
+    if lm.tokens != loaded.tokens:
+        raise ConfigError(f"{lm_model}: its vocabulary is not that of {model}; train the language model again")
+    return loaded, lm.model.lm
+
+
+def _network(task: str, config: Mapping[str, Any]) -> torch.nn.Module:
+    with quiet_builds(), buildable(task):
+        if task == "lm":
+            return LanguageModel(config)
+        if task in ("asr", "st") and recognises(config):
+            return Recogniser(config)
+    from stxfer.model.build import build_model  # ESPnet's tasks: seconds to import
+
+    return build_model(task, config)
 
 
 def _tokenizer(directory: Path, path: str) -> spm.SentencePieceProcessor:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from stxfer.model.espnet import AbsFrontend
+from stxfer.model.espnet_layers import AbsFrontend
 
 NAME = "weighted_sum"
 WEIGHTS = f"frontend.{NAME}"  # in a model's state dict

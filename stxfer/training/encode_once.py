@@ -18,7 +18,7 @@ from stxfer.core.workdir import WorkDir
 from stxfer.decoding.decode import batches, load_features
 from stxfer.experiment.layout import FEATS
 from stxfer.kaldi.table import read_table, write_table
-from stxfer.model.espnet import TooShortUttError
+from stxfer.model.espnet_layers import TooShortUttError
 
 
 def encode_corpus(model: Any, corpora: Mapping[str, tuple[Path, Path]], out: Path,

@@ -10,7 +10,7 @@ from torch import Tensor
 from stxfer.core.errors import ConfigError
 from stxfer.decoding.search.attention import AncestorAttention, add_position
 from stxfer.decoding.search.step import Step
-from stxfer.model.espnet import PositionalEncoding, SequentialRNNLM, TransformerLM
+from stxfer.model.espnet_layers import PositionalEncoding, SequentialRNNLM, TransformerLM
 
 BLANK = 0
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stxfer.core.errors import ConfigError
 from stxfer.decoding.search.attention import AncestorAttention, add_position, attend, heads
-from stxfer.model.espnet import PositionalEncoding, ScaledPositionalEncoding, TransformerDecoder
+from stxfer.model.espnet_layers import PositionalEncoding, ScaledPositionalEncoding, TransformerDecoder
 
 
 class TransformerStep:
