@@ -24,13 +24,14 @@ die() { echo "error: $*" >&2; exit 1; }
 check_own() {  # the user's environment: name what is missing, without importing anything slow
     local python=$1 missing
     command -v "$python" >/dev/null || die "STXFER_PYTHON=$python: no such interpreter"
-    missing=$("$python" - "$tools"/requirements.txt "$tools"/requirements-espnet.txt <<'PY'
+    missing=$("$python" - "$tools"/requirements{,-pretrained,-train,-espnet}.txt <<'PY'
 import importlib.metadata, re, sys
 if sys.version_info < (3, 10):
     sys.exit("python>=3.10")
 names = [re.match(r"[\w.-]*", line)[0] for path in sys.argv[1:] for line in open(path, encoding="utf-8")]
-# espnet lists two that nothing here imports; peft is for LoRA alone, which says so if it is not there.
-optional = {"editdistance", "importlib-metadata", "peft"}
+# espnet lists two that nothing here imports; peft is for LoRA alone, which says so if it is not there; argcomplete for
+# the command stxfer in a shell.
+optional = {"argcomplete", "editdistance", "importlib-metadata", "peft"}
 installed = {re.sub(r"[-_.]+", "-", d.metadata["Name"] or "").lower() for d in importlib.metadata.distributions()}
 wanted = dict.fromkeys(re.sub(r"[-_.]+", "-", name).lower() for name in names if name)
 print(*[name for name in wanted if name not in installed | optional])
@@ -123,9 +124,14 @@ rm -rf "$TMPDIR"; mkdir "$TMPDIR"
 trap 'rm -rf "$TMPDIR"' EXIT
 
 run_pip "$pip"
-run_pip -c "$tools"/constraints.txt -r "$tools"/requirements.txt -r "$tools"/requirements-dev.txt
+run_pip -c "$tools"/constraints.txt -r "$tools"/requirements.txt -r "$tools"/requirements-pretrained.txt \
+    -r "$tools"/requirements-train.txt -r "$tools"/requirements-dev.txt
 run_pip --no-deps -r "$tools"/requirements-espnet.txt
-# What an editable install would do, without a build: the project itself is importable in this environment.
+# What an editable install would do, without a build: the project itself is importable in this environment, and its
+# command is there.
 echo "$root" >"$("$venv"/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"/stxfer.pth
+printf '#!%s\n# PYTHON_ARGCOMPLETE_OK\nfrom stxfer.bin.__main__ import main\nmain()\n' "$venv"/bin/python \
+    >"$venv"/bin/stxfer
+chmod +x "$venv"/bin/stxfer
 echo "$wanted" >"$marker"
 say "tools/venv is ready after $((SECONDS - began)) s"

@@ -16,8 +16,10 @@ import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import stxfer
+from stxfer.bin._completion import complete
 from stxfer.core.errors import StxferError
 from stxfer.core.jobs import follow_parent
 
@@ -30,11 +32,21 @@ _ADVICE = {errno.ENOSPC: "make room and run it again", errno.EDQUOT: "make room 
 ERROR_LOG = "stxfer-error.log"  # of errors that no message was written for
 
 
+
+class Parser(argparse.ArgumentParser):
+    """A parser that completes the line where a shell asks for that."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """See ``argparse.ArgumentParser.parse_args``."""
+        complete(self)
+        return super().parse_args(args, namespace)
+
+
 def make_parser(module: str, description: str) -> argparse.ArgumentParser:
     """Return a parser whose ``--help`` shows defaults."""
-    return argparse.ArgumentParser(
-        prog=f"python -m stxfer.bin.{module.rpartition('.')[2]}", description=description,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False)
+    called = sys.argv[0] if sys.argv[0].startswith("stxfer ") else f"python -m stxfer.bin.{module.rpartition('.')[2]}"
+    return Parser(prog=called, description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+                  allow_abbrev=False)
 
 
 def add_stage_options(parser: argparse.ArgumentParser) -> None:
@@ -121,6 +133,10 @@ def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None
         sys.exit(f"error: {printable(str(error))}")
     except KeyboardInterrupt:
         sys.exit(130)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "stxfer":
+            raise
+        sys.exit(f"error: {error.name} is not installed, which this needs: pip install 'stxfer[train]'")
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         advice = f"; {_ADVICE[error.errno]}" if error.errno in _ADVICE else ""

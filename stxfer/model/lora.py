@@ -22,7 +22,7 @@ def import_peft() -> Any:
         import peft
     except ImportError as error:
         raise ConfigError(f"to fine-tune with LoRA, or Whisper, the packages peft and accelerate are needed ({error}); "
-                          "tools/install.sh installs them, tools/requirements.txt has the version") from None
+                          "pip install 'stxfer[pretrained]' installs them, and so does tools/install.sh") from None
     return peft
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +13,7 @@ from stxfer.decoding.decode import BLANK, UNKNOWN
 if TYPE_CHECKING:
     from torch import Tensor
 
+log = logging.getLogger(__name__)
 SPACE = "\u2581"  # of SentencePiece, before a word's first piece
 
 
@@ -48,6 +51,12 @@ def likelihood(gains: Sequence[float]) -> float:
     return math.exp(min(0.0, math.fsum(gains)))
 
 
+@functools.cache
+def _tell(why: str) -> None:
+    """Say once that times are missing."""
+    log.warning("words have no times: torchaudio cannot be loaded (%s)", " ".join(why.split())[:200])
+
+
 def align(ctc: Any, encoded: Tensor, tokens: Sequence[int], seconds: float) -> list[tuple[float, float]]:
     """Return when each token begins and ends, by CTC's best path through a hypothesis.
 
@@ -60,11 +69,15 @@ def align(ctc: Any, encoded: Tensor, tokens: Sequence[int], seconds: float) -> l
         seconds: duration of what was encoded.
 
     Returns:
-        Seconds; none if the frames are too few for the tokens.
+        Seconds; none if the frames are too few for the tokens, or torchaudio cannot be loaded.
     """
     import torch
-    from torchaudio.functional import forced_align, merge_tokens
 
+    try:
+        from torchaudio.functional import forced_align, merge_tokens
+    except (ImportError, OSError) as error:  # not installed, or made for another torch
+        _tell(str(error))
+        return []
     repeats = sum(one == other for one, other in zip(tokens, tokens[1:], strict=False))
     if not tokens or len(encoded) < len(tokens) + repeats:
         return []
