@@ -20,6 +20,7 @@ import pytest
 import tiny_system
 from documents import DOCUMENTS, RECIPES, ROOT, Block, Document
 
+import stxfer.bin.__main__ as main
 from stxfer.experiment.config import load_experiment
 
 PAGES = [document for document in DOCUMENTS if document.path.parent == ROOT / "docs"]
@@ -27,11 +28,11 @@ MINI = ROOT / "egs2" / "mini_sw" / "asr1"
 COMMANDS = sorted(path.stem for path in ROOT.glob("stxfer/bin/[a-z]*.py"))
 TOPS = {".ci", "conf", "docs", "egs2", "local", "stxfer", "tests", "tools", "utils"}
 FILES = re.compile(r"(run\.sh|[\w./-]+\.(md|toml|sh|ya?ml))")
-MADE = {"RESULTS.md", "config.yaml", "tools/venv"}  # by a run
+MADE = {"RESULTS.md", "config.yaml", "meta.yaml", "tools/venv"}  # by a run
 PYTHON = re.compile(r"(.*/)?python3?|\$STXFER_PYTHON")
 TOOLS = {"tools/test.sh", "tools/install.sh", ".ci/run"}
 LINTERS = {f"tools/venv/bin/{name}" for name in ("ruff", "mypy", "lint-imports")}
-OTHERS = {".", "cd", "git"}  # of the shell, which need no check
+OTHERS = {".", "cd", "git", "pip"}  # which need no check
 QUICK = {"check_config"}  # commands that read an experiment file and nothing else
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
@@ -111,12 +112,22 @@ def script_options(script: Path) -> set[str]:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("--")}
 
 
+def own_command(words: Sequence[str]) -> tuple[str, list[str]] | None:
+    """Return a command of ``stxfer.bin`` and its arguments, where a line runs one; ``stxfer --help`` names none."""
+    if words[0] == "stxfer" or words[0].endswith("/bin/stxfer"):
+        first = words[1].replace("-", "_")
+        return (first, list(words[2:])) if first in COMMANDS else ("", list(words[1:]))
+    if PYTHON.fullmatch(words[0]) and words[1] == "-m" and words[2].startswith("stxfer.bin."):
+        return words[2].removeprefix("stxfer.bin."), list(words[3:])
+    return None
+
+
 def check_command(document: Document, words: Sequence[str]) -> bool:
     """Check a command line; return whether it takes no corpus and no time, so that it can be run here."""
     program, arguments = words[0], list(words[1:])
-    if PYTHON.fullmatch(program) and arguments[0] == "-m" and arguments[1].startswith("stxfer.bin."):
-        name, given = arguments[1].removeprefix("stxfer.bin."), arguments[2:]
-        if "--help" not in given:
+    if own := own_command(words):
+        name, given = own
+        if name and "--help" not in given:
             with pytest.MonkeyPatch.context() as patch:
                 stop_after_parsing(patch, parse=True)
                 with pytest.raises(Parsed):
@@ -144,8 +155,10 @@ def run_command(document: Document, words: Sequence[str], patch: pytest.MonkeyPa
     if words[0].endswith("run.sh"):
         assert "Stages:" in recipe_help((document.base / words[0]).parent)
         return
-    name, given = words[2].removeprefix("stxfer.bin."), list(words[3:])
+    name, given = own_command(words) or ("", [])
     try:
+        if not name:
+            main.make_parser().parse_args(given)
         command_main(name)(given)
     except SystemExit as end:  # of --help
         assert end.code == 0
@@ -252,7 +265,7 @@ def test_python_runs(document: Document, block: Block, work: Path, monkeypatch: 
 
 
 def test_readme_is_for_a_first_visit() -> None:
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
 
 
 def test_readme_names_every_page() -> None:

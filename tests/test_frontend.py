@@ -30,7 +30,7 @@ from stxfer.decoding.decode import decode_dataset
 from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.layout import system_dir
 from stxfer.kaldi.table import read_table
-from stxfer.model.export import export_model
+from stxfer.model.export import write_model
 from stxfer.model.frontend import Frontend
 from stxfer.model.load import load_model
 from stxfer.model.transfer import load_state
@@ -195,7 +195,8 @@ def test_a_system_is_trained_transferred_exported_and_decoded(whisper: Path, tmp
     report = decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, scp, tmp_path / "one",
                             experiment.decoded["second"].options)
     assert report["utterances"] == 6
-    export_model(second, tmp_path / "exported")
+    (tmp_path / "exported").mkdir()
+    write_model(second, tmp_path / "exported")
     directory.rename(tmp_path / "moved")
     with pytest.raises(DataError, match=f"^{directory}: no such directory"):
         load_model(second)

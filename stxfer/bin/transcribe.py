@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser("stxfer.bin.transcribe", "Write what is said in audio of any length with a trained system; "
                          "one of speech translation writes the translation. Results come in the order of the inputs, "
                          "as soon as they are there; a file that cannot be read is named, and the others go on.")
-    parser.add_argument("model", type=Path, help="a trained system, exp/<system>/seed<n>")
+    parser.add_argument("model", type=Path, help="a trained system, exp/<system>/seed<n>, or a pack")
     parser.add_argument("inputs", nargs="+", metavar="INPUT",
                         help="an audio file; a folder of them or a Kaldi data directory; FILE.scp, a Kaldi table; "
                         "@FILE, a list of inputs, one a line (@-: on standard input); -, audio on standard input")

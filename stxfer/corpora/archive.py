@@ -30,7 +30,7 @@ _LONGEST = 1 << 20  # bytes of a header that holds a long name (pax, GNU), which
 
 
 def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str], *,
-           max_ratio: float = MAX_RATIO) -> list[Path]:
+           max_ratio: float = MAX_RATIO, tell: bool = True) -> list[Path]:
     """Unpack a tar (plain, gzip, bzip2, xz) or zip archive into a folder.
 
     What the archive holds at its top appears in ``folder`` when all of it has been unpacked. Tar members pass
@@ -42,6 +42,7 @@ def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str], *,
         archive: the file.
         folder: made if it is not there; what else lies in it stays.
         max_ratio: how many times its own size an archive may unpack to; 100 MB are always allowed.
+        tell: log what was done.
 
     Returns:
         What has appeared in ``folder``, sorted.
@@ -68,7 +69,8 @@ def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str], *,
                 (partial / path.name).replace(path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-    log.info("%s: %d files unpacked into %s", archive, count, folder)
+    if tell:
+        log.info("%s: %d files unpacked into %s", archive, count, folder)
     return made
 
 

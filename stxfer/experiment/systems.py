@@ -34,7 +34,7 @@ class Init(Options):
     """What becomes of embedding, output and CTC rows when the source has another vocabulary: ``same`` (that is an
     error), ``map`` (rows of shared pieces are copied) or ``reinit``."""
     model: Words = ""
-    """In place of a system: the directory of one of another experiment, or of an exported one."""
+    """In place of a system: the directory of one of another experiment, or a pack, a directory or a zip archive."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

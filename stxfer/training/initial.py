@@ -15,6 +15,7 @@ from stxfer.experiment.layout import TRANSFER, parameters
 from stxfer.experiment.training import Phase
 from stxfer.model.build import build_model
 from stxfer.model.config import read_config
+from stxfer.model.pack import opened
 from stxfer.model.saves import atomic_saves
 from stxfer.model.transfer import load_state, transfer
 from stxfer.training.spec import Fit, Start
@@ -45,11 +46,13 @@ def write_initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, p
         report = transfer(model, load_state(previous), ["all"], source=name,
                           vocabularies=(spec.target.tokens, spec.target.tokens))
     elif spec.init is not None:
-        start, theirs = spec.init, _vocabulary(spec.init.model)
-        _check_same_frontend(start, config)
-        report = transfer(model, load_state(parameters(start.model)), start.parts, policy=start.vocabulary,
+        start = spec.init
+        with opened(start.model) as directory:
+            theirs, state = read_config(directory), load_state(parameters(directory))
+        _check_same_frontend(start, theirs, config)
+        report = transfer(model, state, start.parts, policy=start.vocabulary,
                           source=f"{start.model.parent.name}/{start.model.name}",
-                          vocabularies=(theirs, spec.target.tokens))
+                          vocabularies=(theirs["token_list"], spec.target.tokens))
         write_json(spec.out / TRANSFER, report.to_json())
     with atomic_saves():
         torch.save(model.state_dict(), path)
@@ -57,19 +60,15 @@ def write_initial(spec: Fit, config: Mapping[str, Any], previous: Path | None, p
         print(report.summary(), flush=True)
 
 
-def _check_same_frontend(start: Start, config: Mapping[str, Any]) -> None:
+def _check_same_frontend(start: Start, their_config: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     """Raise TransferError where what was learnt on top of one pretrained encoder would be put on another."""
     if not {"encoder", "all"} & set(start.parts):
         return
-    theirs, ours = (config.get("frontend_conf") or {} for config in (read_config(start.model), config))
+    theirs, ours = (config.get("frontend_conf") or {} for config in (their_config, config))
     if theirs.get("digest") != ours.get("digest"):
         raise TransferError(f"{start.model}: its encoder begins with {theirs.get('model', 'no pretrained one')}, here "
                             f"with {ours.get('model', 'none')}: what it has learnt does not fit; use the same files, "
                             "or leave 'encoder' out of init.parts")
-
-
-def _vocabulary(model: Path) -> list[str]:
-    return list(read_config(model)["token_list"])
 
 
 def _check_frozen(model: torch.nn.Module, phases: Iterable[Phase]) -> None:

@@ -16,13 +16,11 @@ from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import (
     CHECKSUMS,
-    CONFIG,
     DURATIONS,
     FEATS,
     FRAMES,
     TRAIN_LOG,
     features_dir,
-    parameters,
     prepared_dir,
     system_dir,
     text_file,
@@ -31,6 +29,7 @@ from stxfer.experiment.layout import (
 from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.systems import Mix, System
 from stxfer.experiment.training import Phase
+from stxfer.model.pack import files_of
 
 EPOCH = re.compile(r"(\d+)epoch results: \[train\] (.*?), \[valid\] (.*)$")
 ENCODED = re.compile(r"\d\d:\d\d:\d\d (encoder outputs of .*)$")
@@ -61,7 +60,7 @@ def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, 
     if system.parent is not None:
         inputs.append(system_dir(exp, system.parent, seed))
     elif system.init is not None:
-        inputs += [parameters(Path(system.init.model)), Path(system.init.model) / CONFIG]
+        inputs += files_of(Path(system.init.model))
     return Stage(name, out, list(dict.fromkeys(inputs)), options, system.step, reads,
                  declared=Lineage(experiment, dump, exp))
 

@@ -85,6 +85,26 @@ class Record:
         return str(self._options["language"] if self.whisper else self._system["text"]).partition(".")[0]
 
     @property
+    def spoken(self) -> str:
+        """The language that it hears."""
+        if self.task == "asr":
+            return self.language
+        side = "source_lang" if self._system["data"].startswith("src_") else "target_lang"
+        return str(self._prepared.get(side, ""))
+
+    @property
+    def seed(self) -> int:
+        """The seed of its training."""
+        return int(self._options["seed"])
+
+    @property
+    def data(self) -> str:
+        """The set that it was trained on."""
+        if self.whisper:
+            return Path(next(iter(read_marker(self.directory)["inputs"]))).name
+        return str(self._system["data"])
+
+    @property
     def tag(self) -> str:
         """What its texts begin with, ``<sw>``; empty without tags."""
         return language_tag(self.language) if not self.whisper and self._system.get("tags") else ""
@@ -99,6 +119,12 @@ class Record:
         return replace(whisper, model=WorkDir.of(self.directory).located(whisper.model))
 
     @property
+    def frontend(self) -> Path | None:
+        """Directory of the pretrained encoder that the model begins with."""
+        conf = self._options.get("model", {}).get("frontend_conf")
+        return None if conf is None else Path(WorkDir.of(self.directory).located(conf["model"]))
+
+    @property
     def _system(self) -> Mapping[str, Any]:
         system: Mapping[str, Any] = self._options["system"]
         return system
@@ -106,11 +132,20 @@ class Record:
     @property
     def most_seconds(self) -> float:
         """The longest utterance that it can have learnt from."""
+        return float(self._prepared.get("max_seconds", PrepareOptions().max_seconds))
+
+    @property
+    def normalised(self) -> str:
+        """The signature of the rules that normalised its set's transcripts; empty where that is not recorded."""
+        return str(self._prepared.get("profiles", {}).get("text", ""))
+
+    @cached_property
+    def _prepared(self) -> Mapping[str, Any]:
         try:
-            prepared = read_marker(prepared_dir(self.dump, self._system["data"]))["options"]
+            options: Mapping[str, Any] = read_marker(prepared_dir(self.dump, self.data))["options"]
         except DataError:  # removed, or made elsewhere
-            prepared = {}
-        return float(prepared.get("max_seconds", PrepareOptions().max_seconds))
+            return {}
+        return options
 
     def features(self, encoder: Path | None = None) -> tuple[Extractor, str]:
         """Return what makes the features that it was trained on, and how they were stored.
@@ -122,13 +157,14 @@ class Record:
             ConfigError: the features cannot be made: they are of another version, or the encoder is another one.
             DataError: nothing says what they are, or the encoder's files are missing.
         """
-        where = features_dir(self.dump, self._system["data"])
+        where = features_dir(self.dump, self.data)
         try:
             marker = read_marker(where)
         except DataError as error:
             raise DataError(f"{self.directory}: what the system hears is recorded with its features: {error}") from None
         options = marker["options"]
-        return _extractor(options, where, encoder or _watched(marker, where)), str(options.get("compression", "none"))
+        return (extractor_of(options, where / MARKER, encoder or _watched(marker, where)),
+                str(options.get("compression", "none")))
 
     def decoding(self, variant: str) -> Decoding:
         """Return the options by which it decoded its test set, the usual ones or those of a variant, after tuning.
@@ -158,20 +194,31 @@ class Record:
                 for path in sorted(self.directory.glob(f"decode/*/{MARKER}"))}
 
 
-def _extractor(options: Mapping[str, Any], where: Path, encoder: Path | None) -> Extractor:
+def extractor_of(options: Mapping[str, Any], where: Path, encoder: Path | None) -> Extractor:
+    """Return what makes features.
+
+    Args:
+        options: of a feature stage's marker.
+        where: the file that holds them.
+        encoder: directory of the pretrained encoder, if they are of one.
+
+    Raises:
+        ConfigError: this version does not make such features, or the encoder is not given or another one.
+        DataError: the encoder's files are missing or broken.
+    """
     kind = options.get("kind", "fbank")
     if kind == "waveform":
         return Waveform()
     if kind == "pretrained":
         return _pretrained(options, where, encoder)
     if kind != "fbank" or any(options.get(key) != value for key, value in OPTIONS.items()):
-        raise ConfigError(f"{where / MARKER}: features that this version does not make; train on features of its own")
+        raise ConfigError(f"{where}: features that this version does not make; train on features of its own")
     return FBANK
 
 
 def _pretrained(options: Mapping[str, Any], where: Path, encoder: Path | None) -> Extractor:
     if encoder is None:
-        raise ConfigError(f"{where / MARKER}: does not say where the {options['family']} encoder lies; give its "
+        raise ConfigError(f"{where}: does not say where the {options['family']} encoder lies; give its "
                           "directory with --encoder")
     layer = options["layer"]
     found = open_pretrained(FeatureOptions(

@@ -13,12 +13,15 @@ from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import TUNED, lm_dir
 from stxfer.experiment.training import Decoding
 from stxfer.experiment.variants import MARK
+from stxfer.model.pack import is_pack
 from stxfer.text.profiles import Profile, profile
 from stxfer.transcription.recorded import Record
 
 if TYPE_CHECKING:
     from stxfer.model.load import LoadedModel
     from stxfer.model.whisper import WhisperModel
+
+ONE_WAY = "a pack decodes in one way, chosen when it was made: leave out --variant, --lm and --config"
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def open_system(directory: Path, *, variant: str = "", experiment: Experiment | 
     """
     record = Record(directory)
     rules = profile(record.language) if experiment is None else experiment.profile(record.language)
-    decoding = record.decoding(variant) if experiment is None else _declared(experiment, record, variant)
+    decoding = decoding_of(record, variant, experiment)
     if (options := record.whisper) is not None:
         from stxfer.model.whisper import open_whisper  # transformers: seconds to import
 
@@ -80,7 +83,7 @@ def open_system(directory: Path, *, variant: str = "", experiment: Experiment | 
         whisper.network.to(device())
         return SpeechSystem(record.name, record.task, rules, whisper, decoding, whisper.seconds,
                             batch=options.batch)
-    from stxfer.decoding.systems import open_models  # espnet: seconds to import
+    from stxfer.model.load import open_models  # torch: seconds to import
 
     extractor, compression = record.features(encoder)
     loaded, lm = open_models(directory, lm_dir(record.exp, decoding.lm) if decoding.lm else None)
@@ -94,6 +97,8 @@ def variant_with_lm(directory: Path, experiment: Experiment | None = None) -> st
     Raises:
         ConfigError: there is none, or several.
     """
+    if is_pack(directory):
+        raise ConfigError(f"{directory}: {ONE_WAY}")
     record = Record(directory)
     if experiment is None:
         found = [variant for variant in record.decoded() if record.decoding(variant).lm]
@@ -106,6 +111,20 @@ def variant_with_lm(directory: Path, experiment: Experiment | None = None) -> st
                       f"model{': name one with --variant: ' + ' '.join(found) if found else ''}"
                       + ("" if found or experiment else ", as far as sets were decoded; give the experiment file with "
                          "--config"))
+
+
+def decoding_of(record: Record, variant: str, experiment: Experiment | None = None) -> Decoding:
+    """Return the options by which a system decodes, usually or in a variant, after tuning.
+
+    Args:
+        record: of the system.
+        variant: of decoding; empty: the usual way.
+        experiment: what it was trained in; None: the options are those that sets were decoded with.
+
+    Raises:
+        ConfigError: there is no such variant, or it is to be tuned and is not.
+    """
+    return record.decoding(variant) if experiment is None else _declared(experiment, record, variant)
 
 
 def _declared(experiment: Experiment, record: Record, variant: str) -> Decoding:

@@ -18,8 +18,9 @@ from stxfer.core.errors import ConfigError, DataError
 from stxfer.experiment.config import Experiment
 from stxfer.kaldi.datadir import Audio
 from stxfer.transcription.inputs import Source
+from stxfer.transcription.packed import open_pretrained_system
 from stxfer.transcription.recognise import Heard, recogniser
-from stxfer.transcription.system import SpeechSystem, open_system
+from stxfer.transcription.system import SpeechSystem
 from stxfer.transcription.words import Word
 
 PAUSE = 0.5  # seconds
@@ -126,8 +127,12 @@ class Transcriber:
     @classmethod
     def from_pretrained(cls, directory: str | Path, *, variant: str = "", experiment: Experiment | None = None,
                         encoder: Path | None = None, **options: Any) -> Transcriber:
-        """Open a trained system, see :func:`stxfer.transcription.system.open_system`; ``options`` are the class's."""
-        return cls(open_system(Path(directory), variant=variant, experiment=experiment, encoder=encoder), **options)
+        """Open a trained system or a pack.
+
+        See :func:`stxfer.transcription.packed.open_pretrained_system`; ``options`` are the class's.
+        """
+        system = open_pretrained_system(Path(directory), variant=variant, experiment=experiment, encoder=encoder)
+        return cls(system, **options)
 
     def __call__(self, audio: str | Path | np.ndarray, rate: int = SAMPLE_RATE) -> str:
         """Return what is said in a file or in samples, see :meth:`transcribe`."""
