@@ -70,7 +70,7 @@ def test_every_command_takes_the_options_it_is_given(started: list[tuple[str, ..
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     parse = argparse.ArgumentParser.parse_args
 
-    def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> None:
+    def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None, _: Any = None) -> None:
         parse(parser, argv)
         raise Parsed
 
