@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from typing_extensions import TypedDict
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import read_json
 from stxfer.core.marker import read_marker
+from stxfer.core.records import read_record
 from stxfer.experiment.layout import INFO, TRANSFER, report_dir
 from stxfer.experiment.variants import MARK
 from stxfer.model.espnet_patches import CHECKED
@@ -31,6 +33,40 @@ _CITATION = """@inproceedings{wang20ia_interspeech,
   pages = {4731--4735},
   year = {2020},
 }"""
+
+
+class Row(TypedDict):
+    """An entry of ``summary`` of ``results.json``."""
+
+    system: str
+    set: str
+    seeds: list[int]
+    metric: str
+    value: float
+    ci_low: float
+    ci_high: float
+    n_utts: int
+
+
+class Comparison(TypedDict):
+    """An entry of its ``comparisons``."""
+
+    system: str
+    baseline: str
+    metric: str
+    relative_reduction: float | None
+    ci_low: float | None
+    ci_high: float | None
+    verdict: str
+
+
+class Results(TypedDict):
+    """What is read of ``results.json``."""
+
+    name: str
+    summary: list[Row]
+    signatures: dict[str, str]
+    comparisons: list[Comparison]
 
 
 @dataclass(frozen=True)
@@ -165,10 +201,10 @@ def lineage(record: Record) -> list[dict[str, str]]:
 
 
 def _results(record: Record) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = read_json(report_dir(record.exp) / RESULTS)
-    except DataError:  # no report was made
+    path = report_dir(record.exp) / RESULTS
+    if not path.exists():  # no report was made
         return {}
+    found: dict[str, Any] = read_record(path, Results)
     return found
 
 

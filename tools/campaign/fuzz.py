@@ -143,7 +143,7 @@ def _raise(_: object, error: Exception) -> str:
 
 
 def _has_dirs(module: str) -> bool:
-    return module not in ("check_config", "prepare", "dump_fbank", "make_vocab", "export_model", "verify")
+    return module not in ("check_config", "prepare", "dump_fbank", "make_vocab", "pack", "verify")
 
 
 def _place(said: str) -> str:

@@ -58,8 +58,9 @@ TARGETS = (
             f"{SYSTEM}/phase1/*.yaml {SYSTEM}/begun/.stage.json {SYSTEM}/*_shape", 0.6, unfinished=True),
     _target("decode", "decode --job direct+lm 1", f"{SYSTEM}/*.json {SYSTEM}/*.yaml {SYSTEM}/*.pth "
             f"{SYSTEM}/.stage.json dump/vocab/target/* dump/fbank/tgt_test/* exp/lm/sw/*", 1.0),
-    _target("export", f"export_model --model {SYSTEM} --out exported", f"{SYSTEM}/*.json {SYSTEM}/*.yaml "
-            f"{SYSTEM}/*.pth {SYSTEM}/.stage.json dump/vocab/target/*", 0.5, config=False),
+    _target("pack", f"pack {SYSTEM} packed", f"{SYSTEM}/*.json {SYSTEM}/*.yaml {SYSTEM}/*.pth {SYSTEM}/.stage.json "
+            "dump/vocab/target/* dump/fbank/tgt_train/.stage.json dump/data/tgt_train/.stage.json exp/report/*.json "
+            "exp/report/.stage.json", 0.5, config=False),
     _target("score", "score", "exp/*/seed1/decode*/*/* exp/*/seed1/decode*/*/score/* dump/fbank/*_test/text* "
             "dump/fbank/*_test/utt2* dump/fbank/tgt_train/utt2dur exp/*/seed1/model.json", 2.0),
     _target("report", "report", "exp/*/seed1/decode*/*/* exp/*/seed1/decode*/*/score/* exp/mt/*/score/* "
