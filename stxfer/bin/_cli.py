@@ -32,7 +32,6 @@ _ADVICE = {errno.ENOSPC: "make room and run it again", errno.EDQUOT: "make room 
 ERROR_LOG = "stxfer-error.log"  # of errors that no message was written for
 
 
-
 class Parser(argparse.ArgumentParser):
     """A parser that completes the line where a shell asks for that."""
 
