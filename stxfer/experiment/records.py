@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2 ** 53)]  # what NumPy and other readers of JSON hold
 Number = Annotated[float, Field(allow_inf_nan=False)]
 MetricName = Literal["wer", "cer", "bleu", "chrf"]
 
