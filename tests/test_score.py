@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jiwer
 import pytest
 import sacrebleu
 from hypothesis import given, settings
@@ -47,11 +48,23 @@ def test_counts_agree_with_a_plain_alignment(pairs):
         assert errors.total.errors == sum(counts.errors for counts in errors.utts.values())
 
 
+@given(some.lists(some.tuples(SENTENCE, SENTENCE), min_size=1, max_size=6))
+def test_counts_are_jiwers(pairs):
+    """Substitutions, deletions and insertions each, of equally short alignments."""
+    refs = {"z": "a b", **{f"u{i}": ref for i, (ref, _) in enumerate(pairs) if ref}}
+    hyps = {"z": "b a", **{f"u{i}": hyp for i, (ref, hyp) in enumerate(pairs) if ref}}
+    sides = list(refs.values()), list(hyps.values())
+    for errors, theirs in ((word_errors(refs, hyps, "n"), jiwer.process_words(*sides)),
+                           (char_errors(refs, hyps, "n"), jiwer.process_characters(*sides))):
+        assert (errors.total.sub, errors.total.del_, errors.total.ins) == \
+            (theirs.substitutions, theirs.deletions, theirs.insertions)
+
+
 def test_known_word_errors():
     errors = word_errors({"u1": "a b c d", "u2": "e f"}, {"u1": "a x c", "u2": "e f g"}, "norm:none")
     assert errors.total == ErrorCounts(n_utts=2, n_ref=6, sub=1, del_=1, ins=1)
     assert errors.total.rate == pytest.approx(50.0)
-    assert errors.signature.startswith("wer|norm:none|jiwer:")
+    assert errors.signature.startswith("wer|norm:none|rapidfuzz:")
 
 
 def test_characters_count_the_space_between_words():
@@ -121,7 +134,7 @@ def test_stage_scores_every_system(recipe, capsys):
     assert sum(utt["wer"]["sub"] for utt in utts) == wer["sub"] > 0
     found, utts = read_score("st_mt", "src_test")
     assert set(found["metrics"]) == {"bleu", "chrf"} and found["train_hours"] == pytest.approx(1.0)
-    assert set(utts[0]) == {"utt", "ref", "hyp"}
+    assert set(utts[0]) == {"utt", "speaker", "ref", "hyp"} and utts[0]["speaker"] is None
     assert "norm:en" in read_score("source_asr", "src_test")[0]["metrics"]["wer"]["signature"]
 
 

@@ -34,6 +34,7 @@ from stxfer.score.reference import reference_path
 from stxfer.text.normalise import normalise
 from stxfer.text.profiles import Profile
 
+FIELDS = ["utt", "speaker", "ref", "hyp"]  # of a line of utts.jsonl, beside the counts
 log = logging.getLogger(__name__)
 
 
@@ -45,8 +46,8 @@ def score_system(experiment: Experiment, decoded: DecodedSystem, seed: int, *, d
     BLEU and chrF against ``text.<target>.human`` of ``dump/fbank/<set>``. ``score.json`` holds system (``direct``, or
     ``direct+lm`` for a variant), seed, set, task, train_hours (distinct speech trained on), train_hours_with_copies (at
     other speeds, with other texts), speakers (None: not known), missing (utterances without a hypothesis, scored as
-    empty) and metrics, each with its signature; ``utts.jsonl`` one object an utterance: utt, ref, hyp and, for ASR, its
-    counts by metric.
+    empty) and metrics, each with its signature; ``utts.jsonl`` one object an utterance: utt, speaker (None: not known),
+    ref, hyp and, for ASR, its counts by metric.
 
     Raises:
         DataError: not decoded; a file is absent; references are not normalised or hypotheses do not fit.
@@ -65,7 +66,8 @@ def score_system(experiment: Experiment, decoded: DecodedSystem, seed: int, *, d
     dur_path, spk_path = features_dir(dump, system.data) / DURATIONS, ref_path.with_name("utt2spk")
     inputs = [hyp_dir, ref_path, dur_path, *([spk_path] if spk_path.exists() or is_recorded(spk_path) else [])]
     stage = Stage(f"score {what}", out, inputs=inputs,
-                  options={"norm": norm.identity, "metrics": list(st.METRICS if is_st else asr.metrics(norm.spaced)),
+                  options={"norm": norm.identity, "utterances": FIELDS,
+                           "metrics": list(st.METRICS if is_st else asr.metrics(norm.spaced)),
                            **({"bleu": st.usable_tokeniser(norm.bleu)} if is_st else {})},
                   step="score", reads=[trained / INFO] if is_recorded(trained / INFO) else [],
                   declared=Lineage(experiment, dump, expdir))
@@ -81,14 +83,15 @@ def score_system(experiment: Experiment, decoded: DecodedSystem, seed: int, *, d
     if missing:
         log.warning("%s: %d of %d utterances have no hypothesis and count as empty, e.g. %s",
                     what, len(missing), len(refs), missing[0])
+    speakers = _speakers(spk_path, refs)
     metrics, counts = (_score_st if is_st else _score_asr)(refs, paired, norm)
     score = {"system": decoded.name, "seed": seed, "set": system.test_set, "task": system.task,
              **_train_hours(trained, dur_path, what),
-             "speakers": _speakers(spk_path, refs), "missing": len(missing),
+             "speakers": len(set(speakers.values())) if speakers else None, "missing": len(missing),
              "metrics": metrics}
     with atomic_write(out / UTTERANCES) as handle:
         for utt, ref in refs.items():
-            line = {"utt": utt, "ref": ref, "hyp": paired[utt], **counts.get(utt, {})}
+            line = {**dict(zip(FIELDS, (utt, speakers.get(utt), ref, paired[utt]), strict=True)), **counts.get(utt, {})}
             handle.write(json.dumps(line, ensure_ascii=False) + "\n")
     write_json(out / SCORE, score)
     stage.finish([out / SCORE, out / UTTERANCES])
@@ -119,9 +122,16 @@ def _read_references(path: Path, norm: Profile) -> dict[str, str]:
     return refs
 
 
-def _speakers(path: Path, utts: Collection[str]) -> int | None:
-    """Return how many speakers say the utterances; None if there is no ``utt2spk``."""
-    return len({speaker for utt, speaker in read_table(path).items() if utt in utts}) if path.exists() else None
+def _speakers(path: Path, utts: Collection[str]) -> dict[str, str]:
+    """Return who speaks each utterance; nothing if ``utt2spk`` is not there.
+
+    Raises:
+        DataError: an utterance has no speaker.
+    """
+    table = read_table(path) if path.exists() else {}
+    if table and (unknown := next((utt for utt in utts if utt not in table), None)):
+        raise DataError(f"{path}: no speaker for utterance {unknown!r}; run stages 2 and 3 again")
+    return {utt: table[utt] for utt in utts} if table else {}
 
 
 def _train_hours(model: Path, durations: Path, what: str) -> dict[str, float]:

@@ -1,162 +1,205 @@
-"""How far a score, or a difference of two systems, would move with other test utterances.
+"""Whether a system differs from a baseline: the verdict on an interval, and what it rests on.
 
-The (paired) bootstrap: Bisani and Ney 2004, "Bootstrap estimates for confidence intervals in ASR
-performance evaluation", for error rates; Koehn 2004, "Statistical significance tests for machine
-translation evaluation", for BLEU and chrF. Utterances are drawn with replacement; both systems are
-scored on the same draw. The interval says nothing of other training seeds or other speakers.
+The interval is over the widest that the test set and the training runs can speak for (:mod:`stxfer.score.bootstrap`):
+speakers, where there are enough of them, else utterances, and then it says nothing of other speakers; and training
+seeds, where each system has enough. The p-values of all comparisons are corrected together (:func:`holm`): of twenty
+comparisons of equal systems, one is "significant" by chance.
 
-A bootstrap can only draw what it was given: of few utterances its intervals are too narrow, of one they have no width
-at all. Such an interval is no evidence, whichever side of zero it lies on.
+An interval of few utterances, or of no width, is no evidence, whichever side of zero it lies on.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-LEVEL = 0.95
-SEED = 20040517
-# Of two systems whose utterances have geometric numbers of errors, a 95 % interval of the relative reduction holds the
-# truth in 72 % of test sets of 5 utterances, 88 % of those of 10, 94 % of those of 30.
+from stxfer.score.bootstrap import Array, Estimate, Sample, Score, can_draw_seeds, compare, interval
+
 MIN_UTTERANCES = 30
-MIN_SPEAKERS = 3  # of two, nothing tells what is theirs and what is the systems'
-TOO_FEW = "too few to tell"
+MIN_SPEAKERS = 5
+MIN_EFFECTIVE = 2  # speakers of equal size: of fewer, nothing tells what is theirs and what is the systems'
+TOO_FEW, UNCLEAR, BETTER, WORSE = "too few to tell", "unclear", "better", "worse"
+ALPHA = 0.05
 POWER = 2.8  # standard errors: 1.96 of the interval, and 0.84 so that four of five test sets show the difference
-Score = Callable[[np.ndarray], np.ndarray]
-"""Sums of utterances' statistics, (n, k), to scores, (n,)."""
-
-
-def too_few(n_utts: int, low: float, high: float, n_speakers: int | None = None) -> bool:
-    """Whether an interval is no evidence: of no width, or of too few utterances or (where they are known) speakers."""
-    return low == high or n_utts < MIN_UTTERANCES or (n_speakers is not None and n_speakers < MIN_SPEAKERS)
+UTTERANCES, SPEAKERS, SEEDS = "utterances", "speakers", "seeds"
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A score in percent with its percentile interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A system against a baseline; ``relative_reduction`` is a fraction (0.2: a fifth fewer errors).
-
-    It is ``None``, as is its interval, where it has no value: the baseline's score is 0, in the test
-    set or in so many draws that the interval is unbounded.
+class Draws:
+    """A system on a test set, resampled by utterance and, where there are speakers enough, by speaker.
 
     Attributes:
+        samples: by unit, ``utterances`` or ``speakers``, the narrower first.
+        effective: how many units of equal size would tell as much, by unit.
         n_utts: utterances of the test set.
-        n_speakers: its speakers, where they are known.
-        needed: about how many utterances would show a difference as large as this one in four of five test sets, from
-            the variance of the difference between paired utterances; None where nothing can be said.
+        n_speakers: its speakers; None: not known.
     """
 
-    relative_reduction: float | None
-    ci_low: float | None
-    ci_high: float | None
+    samples: Mapping[str, Sample]
+    effective: Mapping[str, float]
     n_utts: int
-    n_speakers: int | None = None
-    needed: int | None = None
+    n_speakers: int | None
 
     @property
-    def verdict(self) -> str:
-        """``better``, ``worse``, ``unclear`` (the interval holds zero, or there is none) or ``too few to tell``."""
-        if self.ci_low is None or self.ci_high is None:
-            return "unclear"
-        alike = self.relative_reduction == self.ci_low == self.ci_high == 0 and self.n_utts >= MIN_UTTERANCES
-        if too_few(self.n_utts, self.ci_low, self.ci_high, self.n_speakers) and not alike:
-            return TOO_FEW
-        return "better" if self.ci_low > 0 else "worse" if self.ci_high < 0 else "unclear"
+    def unit(self) -> str:
+        """What an interval is over, beside seeds."""
+        return SPEAKERS if SPEAKERS in self.samples else UTTERANCES
 
 
-def error_rate(sums: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Judged:
+    """A system's score, or its difference from a baseline, by each interval that there is.
+
+    Attributes:
+        estimates: by what they are over, ``utterances``, ``speakers`` and ``seeds`` (with the wider of the two others),
+            from the narrowest claim to the widest.
+        unit: utterances or speakers: what the last of them draws beside seeds.
+        n_utts, n_speakers: of the test set.
+    """
+
+    estimates: Mapping[str, Estimate]
+    unit: str
+    n_utts: int
+    n_speakers: int | None
+
+    @property
+    def best(self) -> Estimate:
+        """The estimate that claims most: it is the one that is shown, and judged."""
+        return list(self.estimates.values())[-1]
+
+    @property
+    def over(self) -> list[str]:
+        """What it is over: ``utterances`` or ``speakers``, and ``seeds``."""
+        return [self.unit, SEEDS] if SEEDS in self.estimates else [self.unit]
+
+    @property
+    def has_value(self) -> bool:
+        """Whether value and interval are numbers: they are not where a baseline's score is 0."""
+        return bool(np.isfinite([self.best.value, self.best.low, self.best.high]).all())
+
+    @property
+    def enough(self) -> bool:
+        """Whether the interval is evidence: it has a width, and there are utterances enough."""
+        return self.best.low != self.best.high and self.n_utts >= MIN_UTTERANCES
+
+    @property
+    def detectable(self) -> float | None:
+        """The smallest difference that four of five such test sets would show, before any correction."""
+        return POWER * self.best.error if self.has_value and self.best.error else None
+
+    @property
+    def needed(self) -> int | None:
+        """About how many units would show a difference as large as this one in four of five test sets.
+
+        None where nothing can be said: there is no difference, nothing varies, or the variance between seeds alone is
+        too large, which more units do not change.
+        """
+        estimate = self.best
+        if not self.has_value or not estimate.value or not estimate.unit_error:
+            return None
+        of_seeds = max(0.0, estimate.error ** 2 - estimate.unit_error ** 2)
+        left = (estimate.value / POWER) ** 2 - of_seeds
+        if left <= 0:
+            return None
+        units = math.ceil(self._n_units * estimate.unit_error ** 2 / left)
+        return max(MIN_SPEAKERS if self.unit == SPEAKERS else MIN_UTTERANCES, units)
+
+    @property
+    def _n_units(self) -> int:
+        return self.n_speakers or 0 if self.unit == SPEAKERS else self.n_utts
+
+    def verdict(self, p: float | None) -> str:
+        """Return ``better``, ``worse``, ``unclear`` or ``too few to tell``, of a relative gain.
+
+        Args:
+            p: the corrected p-value of the difference; None: there is none, since nothing varies.
+        """
+        if not self.has_value:
+            return UNCLEAR
+        if not self.enough:
+            alike = not self.best.value and self.n_utts >= MIN_UTTERANCES
+            return UNCLEAR if alike else TOO_FEW
+        if p is None or p >= ALPHA:
+            return UNCLEAR
+        return BETTER if self.best.low > 0 else WORSE if self.best.high < 0 else UNCLEAR
+
+
+def error_rate(sums: Array) -> Array:
     """Return error rates in percent of summed ``[errors, reference length]``, (n, 2) -> (n,)."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        rates: np.ndarray = 100.0 * sums[:, 0] / sums[:, 1]
+        rates: Array = 100.0 * sums[:, 0] / sums[:, 1]
     return rates
 
 
-def resampled_sums(stats: np.ndarray, resamples: int, seed: int = SEED) -> np.ndarray:
-    """Return the sums of ``resamples`` draws of as many utterances as there are, with replacement.
-
-    Args:
-        stats: statistics of each utterance, (utterances, k). The draws depend only on the number of
-            utterances and the seed: statistics of two systems may be summed apart and compared.
-
-    Returns:
-        (resamples, k)
-    """
-    n, k = stats.shape
-    rng = np.random.default_rng(seed)
-    sums = np.empty((resamples, k), dtype=stats.dtype)
-    block = max(1, 4_000_000 // (n * k))  # 32 MB of gathered statistics at a time
-    for start in range(0, resamples, block):
-        drawn = rng.integers(n, size=(min(block, resamples - start), n))
-        sums[start:start + block] = stats[drawn].sum(axis=1)
-    return sums
+def judge_score(draws: Draws, score: Score) -> Judged:
+    """Return a system's score with its intervals; their ends, which are widened, stay above 0."""
+    found = {unit: interval(sample, score, draws.effective[unit]) for unit, sample in draws.samples.items()}
+    if can_draw_seeds(draws.samples[draws.unit]):
+        found[SEEDS] = interval(draws.samples[draws.unit], score, draws.effective[draws.unit], over_seeds=True)
+    return Judged({over: replace(of, low=max(0.0, of.low)) for over, of in found.items()}, draws.unit, draws.n_utts,
+                  draws.n_speakers)
 
 
-def interval(stats: np.ndarray, score: Score, *, resamples: int, level: float = LEVEL,
-             seed: int = SEED) -> Interval:
-    """Return the score of all utterances with its bootstrap interval.
+def judge_gain(system: Draws, baseline: Draws, score: Score, *, higher_is_better: bool = False) -> Judged:
+    """Return the relative reduction of ``system`` against ``baseline`` with its intervals.
 
-    Args:
-        stats: statistics of each utterance, (utterances, k), summed over a system's training seeds.
-    """
-    low, high = _percentiles(score(resampled_sums(stats, resamples, seed)), level)
-    return Interval(float(score(stats.sum(axis=0, keepdims=True))[0]), low, high)
-
-
-def compare(system: np.ndarray, baseline: np.ndarray, score: Score, *, higher_is_better: bool = False,
-            resamples: int, level: float = LEVEL, seed: int = SEED, n_speakers: int | None = None) -> Comparison:
-    """Return the paired bootstrap of ``system`` against ``baseline``.
-
-    The relative reduction is (baseline - system) / baseline, and where higher is better (BLEU, chrF)
-    the relative gain (system - baseline) / baseline: more than zero always favours the system.
-
-    Args:
-        system, baseline: statistics of the same utterances in the same order, (utterances, k), each
-            summed over the training seeds of its system (their numbers may differ for error rates,
-            whose reference lengths are summed too, and for BLEU and chrF).
-        n_speakers: speakers of the utterances, None: not known.
+    It is (baseline - system) / baseline, and where higher is better (BLEU, chrF) the relative gain
+    (system - baseline) / baseline: more than zero always favours the system. No more than all
+    errors can be taken away, so that an interval that is widened ends there.
 
     Raises:
         ValueError: the numbers of utterances differ.
     """
-    if len(system) != len(baseline):
-        raise ValueError(f"{len(system)} and {len(baseline)} utterances cannot be paired")
-    value = _relative(score(system.sum(axis=0, keepdims=True)), score(baseline.sum(axis=0, keepdims=True)),
-                      higher_is_better)[0]
-    draws = _relative(score(resampled_sums(system, resamples, seed)),
-                      score(resampled_sums(baseline, resamples, seed)), higher_is_better)
-    low, high = _percentiles(draws, level)
-    if not np.isfinite([value, low, high]).all():
-        return Comparison(None, None, None, len(system), n_speakers)
-    return Comparison(float(value), low, high, len(system), n_speakers, _needed(float(value), draws, len(system)))
+    def relative(one: Array, other: Array) -> Array:
+        reference = score(other)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gain: Array = (score(one) - reference if higher_is_better else reference - score(one)) / reference
+        return gain
+
+    judged = _judge(system, baseline, relative)
+    if higher_is_better:
+        return judged
+    return replace(judged, estimates={over: replace(of, high=min(1.0, of.high)) for over, of in
+                                      judged.estimates.items()})
 
 
-def _needed(value: float, draws: np.ndarray, n_utts: int) -> int | None:
-    """Return how many utterances would show a difference: its standard error falls with their square root."""
-    finite = draws[np.isfinite(draws)]
-    error = float(finite.std()) if len(finite) else 0.0
-    if not value or not error:
-        return None
-    return max(MIN_UTTERANCES, math.ceil(n_utts * (POWER * error / value) ** 2))
+def judge_difference(system: Draws, baseline: Draws, score: Score) -> Judged:
+    """Return the difference of the scores, system minus baseline; its p-value is that of the comparison.
+
+    Raises:
+        ValueError: the numbers of utterances differ.
+    """
+    return _judge(system, baseline, lambda one, other: score(one) - score(other))
 
 
-def _relative(system: np.ndarray, baseline: np.ndarray, higher_is_better: bool) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gains: np.ndarray = (system - baseline if higher_is_better else baseline - system) / baseline
-    return gains
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Return p-values corrected for many comparisons.
+
+    Holm 1979, "A simple sequentially rejective multiple test procedure": that any hypothesis that is rejected is true
+    has then at most the probability ALPHA, whatever their dependence.
+
+    Args:
+        p_values: None where there is no test; it is not counted.
+    """
+    known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, i) in enumerate(known):
+        largest = max(largest, min(1.0, (len(known) - rank) * p))
+        corrected[i] = largest
+    return corrected
 
 
-def _percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
-    with np.errstate(invalid="ignore"):  # infinite draws: the caller asks whether the result is finite
-        low, high = np.percentile(values, [50 * (1 - level), 50 * (1 + level)])
-    return float(low), float(high)
+def _judge(system: Draws, baseline: Draws, effect: Callable[[Array, Array], Array]) -> Judged:
+    if system.n_utts != baseline.n_utts:
+        raise ValueError(f"{system.n_utts} and {baseline.n_utts} utterances cannot be paired")
+    unit = system.unit
+    found = {name: compare(sample, baseline.samples[name], effect, system.effective[name])
+             for name, sample in system.samples.items()}
+    if can_draw_seeds(system.samples[unit], baseline.samples[unit]):
+        found[SEEDS] = compare(system.samples[unit], baseline.samples[unit], effect, system.effective[unit],
+                               over_seeds=True)
+    return Judged(found, unit, system.n_utts, system.n_speakers)
