@@ -8,7 +8,7 @@ from pathlib import Path
 from stxfer.bin._cli import add_selection_options, add_stage_options, make_parser, run
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.layout import DUMP, EXP
-from stxfer.report.markdown import NAMES
+from stxfer.report.headlines import NAMES
 from stxfer.score.evaluate import score_system
 from stxfer.score.reference import scorable
 

@@ -31,6 +31,7 @@ class Trained(TypedDict):
 
     hours: NotRequired[Number]
     hours_with_copies: NotRequired[Number]
+    utterances: NotRequired[Count]
 
 
 class Perplexity(TypedDict):
@@ -121,10 +122,25 @@ class ScoredUtterance(TypedDict):
     """A line of ``utts.jsonl``."""
 
     utt: str
+    speaker: NotRequired[str | None]
     ref: str
     hyp: str
     wer: NotRequired[Errors]
     cer: NotRequired[Errors]
+
+
+class Imported(TypedDict):
+    """``espnet.json``, see :class:`stxfer.score.imported.Origin`."""
+
+    hypotheses: str
+    model: dict[str, str | int]
+    own_wer: Number | None
+    own_words: Count | None
+    wer: Number
+    words: Count
+    changed_hyps: Count
+    changed_refs: Count | None
+    example: list[str]
 
 
 class TranslatorScore(TypedDict):

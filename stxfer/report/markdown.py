@@ -7,61 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.systems import System
+from stxfer.report.breakdowns import changed_lines, errors_table, met_line
+from stxfer.report.comparisons import headline_metric
 from stxfer.report.computed import computed_lines
 from stxfer.report.convergence import BOUND, LAST, facts_table, warnings
+from stxfer.report.curves import curve_lines
 from stxfer.report.decoding import decoding_table
 from stxfer.report.escapes import code, in_cell, plain, ticks, visible
+from stxfer.report.headlines import NAMES, detectable_line
 from stxfer.report.leaks import leak_lines
-from stxfer.report.results import headline_metric
+from stxfer.score.imported import origin_line
 from stxfer.score.significance import TOO_FEW
 
-NAMES = {"wer": "WER", "cer": "CER", "bleu": "BLEU", "chrf": "chrF"}
-GAIN = {"wer": "relative WER", "cer": "relative CER", "bleu": "relative BLEU", "chrf": "relative chrF"}
 UNITS = {"wer": "word", "cer": "character"}
 Cell = dict[str, Any]
-
-
-def headline(comparison: Cell) -> str:
-    """Say in plain words what a comparison shows, e.g. ``a beats b by 21.3 % relative WER [17.0, 25.1]``."""
-    system, baseline, metric = comparison["system"], comparison["baseline"], GAIN[comparison["metric"]]
-    if comparison["relative_reduction"] is None:
-        return f"{system} against {baseline}: no {metric}, the score of {baseline} is 0 or nearly so"
-    value, low, high = (100 * comparison[key] for key in ("relative_reduction", "ci_low", "ci_high"))
-    if comparison["verdict"] == TOO_FEW:
-        return (f"{system} against {baseline}: {TOO_FEW} ({_size_of(comparison)}, {value:+.1f} % {metric})"
-                f"{_needed(comparison)}")
-    if comparison["verdict"] == "better":
-        return f"{system} beats {baseline} by {value:.1f} % {metric} [{low:.1f}, {high:.1f}]"
-    if comparison["verdict"] == "worse":
-        return f"{system} is worse than {baseline} by {-value:.1f} % {metric} [{-high:.1f}, {-low:.1f}]"
-    return (f"{system} against {baseline}: no difference that the interval confirms "
-            f"({value:+.1f} % {metric} [{low:+.1f}, {high:+.1f}]){_needed(comparison)}")
-
-
-def _size_of(comparison: Cell) -> str:
-    speakers = comparison["n_speakers"]
-    return _many(comparison["n_utts"], "utterance") + (f" of {_many(speakers, 'speaker')}" if speakers else "")
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _needed(comparison: Cell) -> str:
-    """Say how large a test set would have to be, where that can be told."""
-    needed = comparison.get("needed")
-    if not needed or needed <= comparison["n_utts"] and comparison["verdict"] != TOO_FEW:
-        return ""
-    number = "more than a million" if needed > 1_000_000 else f"about {needed:,}"
-    return f"; a test set of {number} utterances would show a difference of this size"
-
-
-def headlines(results: Cell) -> list[str]:
-    """Return a sentence for each compared pair, by the metric it is judged by: WER, CER or BLEU."""
-    pairs: dict[tuple[str, str], dict[str, Cell]] = {}
-    for cell in results["comparisons"]:
-        pairs.setdefault((cell["system"], cell["baseline"]), {})[cell["metric"]] = cell
-    return [headline(metrics[headline_metric(metrics)]) for metrics in pairs.values()]
 
 
 def unscored(results: Cell) -> list[str]:
@@ -70,12 +30,13 @@ def unscored(results: Cell) -> list[str]:
             for system, path in results["unscored"].items()]
 
 
-def plain_text(experiment: Experiment, results: Cell) -> str:
+def plainplain(experiment: Experiment, results: Cell) -> str:
     """Return the tables and headlines for a terminal."""
     blocks = [_align(table) for table in (target_table(experiment, results), supporting_table(results))
               if len(table) > 1]
-    return "\n\n".join([*blocks, "\n".join([*headlines(results), *unscored(results), *warnings(results["runs"])])]
-                       ).rstrip()
+    lines = [*(f"warning: {line}" for line in results["banners"]), *(line["text"] for line in results["headlines"]),
+             *unscored(results), *warnings(results["runs"])]
+    return "\n\n".join([*blocks, "\n".join(lines)]).rstrip()
 
 
 def target_table(experiment: Experiment, results: Cell) -> list[list[str]]:
@@ -84,14 +45,17 @@ def target_table(experiment: Experiment, results: Cell) -> list[list[str]]:
     shown = [metric for metric in ("wer", "cer") if any(metric in metrics for metrics in systems.values())]
     table = [["system", "starts from", "hours", *(head for m in shown for head in (f"{NAMES[m]} %", "[95 %]"))]]
     for name, metrics in systems.items():
-        system = experiment.decoded[name].system
-        init, whisper = system.init, system.whisper
-        start = f"{init.source or init.model} ({', '.join(init.parts)})" if init else "nothing"
-        if whisper is not None:
-            start = f"{Path(whisper.model).name} (tune: {whisper.tune})"
+        start = "ESPnet" if name in results["imported"] else _start(experiment.decoded[name].system)
         hours = metrics[headline_metric(metrics)]["train_hours"]
         table.append([name, start, f"{hours:.2f}", *(part for m in shown for part in _score(metrics[m]))])
     return table
+
+
+def _start(system: System) -> str:
+    """Say what a system starts from."""
+    if system.whisper is not None:
+        return f"{Path(system.whisper.model).name} (tune: {system.whisper.tune})"
+    return f"{system.init.source or system.init.model} ({', '.join(system.init.parts)})" if system.init else "nothing"
 
 
 def supporting_table(results: Cell) -> list[list[str]]:
@@ -109,14 +73,21 @@ def supporting_table(results: Cell) -> list[list[str]]:
 
 def comparison_table(results: Cell) -> list[list[str]]:
     """Return the rows of all comparisons."""
-    table = [["system", "baseline", "metric", "relative gain %", "[95 %]", "verdict", "needed"]]
+    table = [["system", "baseline", "metric", "relative gain %", "[95 %]", "over", "p", "corrected", "MAPSSWE",
+              "randomisation", "verdict", "needed"]]
     for cell in results["comparisons"]:
         known = cell["relative_reduction"] is not None
         table.append([cell["system"], cell["baseline"], NAMES[cell["metric"]],
                       f"{100 * cell['relative_reduction']:+.1f}" if known else "-",
                       f"[{100 * cell['ci_low']:+.1f}, {100 * cell['ci_high']:+.1f}]" if known else "-",
-                      cell["verdict"], f"{cell['needed']:,}" if cell.get("needed") else "-"])
+                      ", ".join(cell["over"]), *(_p(p) for p in (
+                          cell["p"], cell["p_holm"], cell["mapsswe"] and cell["mapsswe"]["p"], cell["randomisation"])),
+                      cell["verdict"], f"{cell['needed']:,}" if cell["needed"] else cell["needed_of"] or "-"])
     return table
+
+
+def _p(value: float | None) -> str:
+    return "-" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def markdown(experiment: Experiment, results: Cell, samples: Sequence[Sequence[tuple[str, str]]],
@@ -133,11 +104,17 @@ def markdown(experiment: Experiment, results: Cell, samples: Sequence[Sequence[t
 
 def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
     yield f"# Results of {plain(results['name'])}: {experiment.source_lang} to {experiment.target_lang}\n"
-    yield from (f"- **{line}**" if " beats " in line else f"- {line}" for line in headlines(results))
+    sets = ", ".join(dict.fromkeys(cell["set"] for cell in results["summary"]))
+    yield f"Test sets: {sets}." + (f" Commit `{results['commit']}`." if results["commit"] else "") + "\n"
+    if results["banners"]:
+        yield from (f"> **Warning:** {plain(line)}  " for line in results["banners"])
+        yield ""
+    yield from (f"- **{line['text']}**" if line["top"] else f"- {line['text']}" for line in results["headlines"])
     missing = [pair for pair in experiment.compare
                if not {(c["system"], c["baseline"]) for c in results["comparisons"]} & {pair}]
     yield from (f"- {system} against {baseline}: not compared, not both are scored" for system, baseline in missing)
     yield from (f"- {line}" for line in [*unscored(results), *warnings(results["runs"])])
+    yield from (f"- {plain(origin_line(name, of))}" for name, of in results["imported"].items())
     table = target_table(experiment, results)
     if len(table) > 1:
         metrics = next(metrics for _, metrics in _by_system(results, "tgt_test"))
@@ -147,12 +124,11 @@ def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
         yield from _pipes(table, left=2)
         yield f"\n![{UNITS[metric].capitalize()} error rates and relative reductions](report.png)"
     if results["comparisons"]:
-        least = results["bootstrap"]
-        yield ("\n## Comparisons\n\nMore than zero favours the system; *unclear*: the interval holds zero; "
-               f"*{TOO_FEW}*: fewer than {least['min_utterances']} utterances or {least['min_speakers']} speakers, or "
-               "an interval of no width. *needed*: utterances that would show a difference of this size in four of "
-               "five test sets, from the variance between these.\n")
+        yield f"\n## Comparisons\n\n{_legend(results)}\n"
         yield from _pipes(comparison_table(results), left=3)
+    yield ""
+    yield from (f"- {detectable_line(cell)}." for cell in results["detectable"])
+    yield from _breakdowns(results)
     table = supporting_table(results)
     if len(table) > 1:
         yield "\n## Source recognition and translation\n\nWER, CER: lower is better; BLEU, chrF: higher is better.\n"
@@ -171,6 +147,30 @@ def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
         yield from (f"\nLanguage model {plain(name)}: perplexity {dev['perplexity']:.2f} a token, "
                     f"{dev['word_perplexity']:.1f} a word, on {dev['sentences']} sentences of the development set."
                     for name, dev in results["lm"].items())
+
+
+def _legend(results: Cell) -> str:
+    least = results["bootstrap"]
+    return ("More than zero favours the system. *over*: what was drawn for the interval and *p*: speakers or, of fewer "
+            f"than {least['min_speakers']}, utterances, and seeds, where both systems have {least['min_seeds']}. "
+            "*corrected*: Holm's, for all comparisons. *MAPSSWE*, *randomisation*: p over words and utterances of "
+            "these speakers and models. *better*, *worse*: the interval leaves zero out and the corrected p is below "
+            f"{least['alpha']:g}; *{TOO_FEW}*: fewer than {least['min_utterances']} utterances, or no width. *needed*: "
+            "utterances, speakers where they are drawn, or seeds that would show the difference in four of five test "
+            "sets.")
+
+
+def _breakdowns(results: Cell) -> Iterator[str]:
+    breakdowns = results["breakdowns"]
+    if breakdowns["errors"]:
+        yield ("\n## Errors\n\nSubstitutions, deletions and insertions in percent of the words said; then the share of "
+               "words that are wrong, by where these systems could have met them, and the range of speakers' WER. "
+               f"{met_line(breakdowns)}\n")
+        yield from _pipes(errors_table(breakdowns), left=1)
+    lines = [*changed_lines(breakdowns), *curve_lines(results["curves"], NAMES)]
+    if lines:
+        yield "\nWords most gained and lost, as often right by the baseline and by the system; learning curves:\n"
+        yield from (f"- {plain(line)}" for line in lines)
 
 
 def _samples(samples: Sequence[Sequence[tuple[str, str]]]) -> Iterator[str]:
@@ -198,10 +198,9 @@ def _scoring(results: Cell) -> Iterator[str]:
     resamples = results["bootstrap"]["resamples"]
     yield "\n## How it was scored\n"
     yield from (f"- {plain(key)}: {code(signature)}" for key, signature in results["signatures"].items())
-    yield (f"- Intervals: {100 * results['bootstrap']['level']:.0f} % percentiles of the bootstrap over test "
-           f"utterances (paired for comparisons; WER, CER {resamples['wer']:,} resamples, BLEU, chrF "
-           f"{resamples['bleu']:,}; seed {results['bootstrap']['seed']}); a system's training seeds are pooled. "
-           "They tell what other test utterances would change, not other training seeds or speakers.")
+    yield (f"- Intervals: {100 * results['bootstrap']['level']:.0f} % percentiles of the bootstrap (paired for "
+           f"comparisons; WER, CER {resamples['wer']:,} resamples, BLEU, chrF {resamples['bleu']:,}; seed "
+           f"{results['bootstrap']['seed']}), widened for few units; a system's training seeds are pooled.")
     counted = {"space:counted" in of for of in results["signatures"].values() if of.startswith("cer|")}
     if True in counted:
         yield "- CER counts the space between words as a character."

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stxfer.core.fileio import atomic_write
-from stxfer.report.results import headline_metric
+from stxfer.report.comparisons import headline_metric
 from stxfer.score.significance import TOO_FEW
 
 INK, MUTED, RULE = "#22303c", "#6b7885", "#c9d0d6"

@@ -16,9 +16,13 @@ from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import LEAKS, decode_dir, mt_scores, prepared_dir, report_dir, system_dir
 from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.records import Leaks
+from stxfer.report.comparisons import headline_metric
 from stxfer.report.markdown import markdown
+from stxfer.report.materials import find_materials
 from stxfer.report.plot import plot_report
-from stxfer.report.results import Run, collect_results, headline_metric, read_runs, trained_runs, unscorable
+from stxfer.report.results import collect_results
+from stxfer.report.runs import Run, read_runs, trained_runs, unscorable
+from stxfer.score.imported import IMPORTED, with_imported
 
 FILES = ("RESULTS.md", "results.json", "report.png")
 N_SAMPLES = 5
@@ -46,7 +50,9 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
         DataError: a requested system is not scored, or no target system is.
         StaleError: scores were made from something that has changed since.
     """
-    unscored, lineage = unscorable(experiment, dump), Lineage(experiment, dump, expdir)
+    lineage = Lineage(experiment, dump, expdir)
+    systems, experiment = systems or list(experiment.systems), with_imported(experiment, expdir)
+    unscored = unscorable(experiment, dump)
     runs = read_runs(experiment, expdir, systems=systems, seeds=seeds, unscored=unscored, declared=lineage,
                      allow_stale=allow_stale)
     targets = {name: of_system for name, of_system in runs.items() if of_system[0].system.kind == "target"}
@@ -58,19 +64,22 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
     trained = trained_runs(experiment, expdir, runs, unscored)
     of_training = [decode_dir(expdir, way.system, seed, way.variant) if way.name in runs else
                    system_dir(expdir, way.name, seed) for way, seed in trained]
+    materials = find_materials(experiment, [way.system for way, _ in trained],
+                               [of_system[0].decoded for of_system in targets.values()], dump, expdir)
     leaks = prepared_dir(dump) / LEAKS
     found = [leaks] if leaks.exists() or is_recorded(leaks) else []
+    imported = sorted(expdir.glob(f"*/seed*/decode/tgt_test/{IMPORTED}"))
     stage = Stage("report", out, inputs=[*(run.path for of_system in runs.values() for run in of_system), *of_training,
-                                         *mt_scores(expdir).values(), *found],
+                                         *mt_scores(expdir).values(), *materials.files(), *imported, *found],
                   options={"name": experiment.name, "systems": used, "unscored": unscored,
                            "trained": [[way.name, seed] for way, seed in trained],
                            "compare": [list(p) for p in experiment.compare], "config": config, "command": command},
                   step="report", declared=lineage)
     if not stage.needed(force=force, allow_stale=allow_stale):
         return Report(out, read_json(out / "results.json"))
-    results = collect_results(experiment, expdir, runs, unscored)
+    results = collect_results(experiment, expdir, runs, unscored, materials)
     results["leaks"] = read_record(leaks, Leaks) if found else None
-    how = [("command", command), ("config", config),
+    how = [("command", command), ("config", config), *([("commit", results["commit"])] if results["commit"] else []),
            ("seeds", " ".join(map(str, sorted({seed for of_system in used.values() for seed in of_system}))))]
     plot_report(out / "report.png", results, through_st=through_st(experiment) & targets.keys())
     with atomic_write(out / "RESULTS.md") as handle:

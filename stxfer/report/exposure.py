@@ -1,0 +1,63 @@
+"""Where a system may have met a word: heard in target training, read in ST's text, read by a language model, nowhere.
+
+What transfer through speech translation is said to give is words that target training does not have, which ST's decoder
+has read; so errors are counted by where a word has been met.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from stxfer.audio.perturb import COPY
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.layout import TEXT, lm_dir, text_file
+from stxfer.experiment.systems import Mix, System
+from stxfer.experiment.variants import DecodedSystem
+from stxfer.kaldi.table import iter_table
+
+HEARD, READ_ST, READ_LM = "heard", "st", "lm"
+
+
+def training_texts(experiment: Experiment, ways: Iterable[DecodedSystem], dump: Path,
+                   exp: Path) -> dict[str, list[Path]]:
+    """Return the texts in the target language that target systems have learnt from, where they are there.
+
+    Args:
+        experiment: what is declared.
+        ways: the target systems, each with how it is decoded.
+        dump: directory of texts and labels.
+        exp: directory of the language models, of which the text that they were trained on is taken.
+
+    Returns:
+        By where words are met: ``heard``, the transcripts of target training; ``st``, what the systems that these start
+        from, directly or through others, have written for speech of another language, and what is mixed into target
+        training so; ``lm``. A share of a set, and labels that were filtered out, are not told apart from all of it.
+    """
+    found: dict[str, dict[Path, None]] = {HEARD: {}, READ_ST: {}, READ_LM: {}}
+    for way in ways:
+        system: System | None = way.system
+        while system is not None:
+            parts: tuple[System | Mix, ...] = (system, *system.mix)
+            for part in parts:
+                if part.text.partition(".")[0] == experiment.target_lang:
+                    found[READ_ST if part.label else HEARD][text_file(part, dump)] = None
+            system = experiment.systems[system.parent] if system.parent else None
+        if way.options.lm:
+            found[READ_LM][lm_dir(exp, way.options.lm) / "data" / "train" / TEXT] = None
+    return {where: [path for path in paths if path.exists()] for where, paths in found.items()}
+
+
+def word_counts(paths: Iterable[Path]) -> Counter[str]:
+    """Return how often each word stands in texts, those of copies at other speeds counted once."""
+    counts: Counter[str] = Counter()
+    for path in paths:
+        seen: set[str] = set()
+        for utt, text in iter_table(path):
+            copy = COPY.fullmatch(utt)
+            original = copy[2] if copy else utt
+            if original not in seen:
+                seen.add(original)
+                counts.update(text.split())
+    return counts
