@@ -30,7 +30,7 @@ def unscored(results: Cell) -> list[str]:
             for system, path in results["unscored"].items()]
 
 
-def plainplain(experiment: Experiment, results: Cell) -> str:
+def plain_text(experiment: Experiment, results: Cell) -> str:
     """Return the tables and headlines for a terminal."""
     blocks = [_align(table) for table in (target_table(experiment, results), supporting_table(results))
               if len(table) > 1]
