@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from stxfer.bin._cli import make_parser, run
+from stxfer.bin._cli import add_stage_options, make_parser, run
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.layout import DUMP, EXP
 from stxfer.score.imported import import_espnet, origin_line
@@ -28,10 +28,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                         help="which of EXPDIR's hypotheses, where several are for the test set")
     parser.add_argument("--dump", type=Path, default=DUMP, help="directory of the features and texts")
     parser.add_argument("--exp", type=Path, default=EXP, help="directory of the trained systems")
-    parser.add_argument("--force", action="store_true", help="import again what has been imported")
+    add_stage_options(parser)
     args = parser.parse_args(argv)
     origin = import_espnet(load_experiment(args.config), args.expdir, args.name, dump=args.dump, exp=args.exp,
-                           seed=args.seed, hours=args.hours, hypotheses=args.hypotheses, force=args.force)
+                           seed=args.seed, hours=args.hours, hypotheses=args.hypotheses, force=args.force,
+                           allow_stale=args.allow_stale)
     print(origin_line(args.name, asdict(origin)))
 
 

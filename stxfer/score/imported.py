@@ -59,7 +59,8 @@ class Origin:
 
 
 def import_espnet(experiment: Experiment, directory: Path, name: str, *, dump: Path, exp: Path, seed: int,
-                  hours: float | None = None, hypotheses: str = "", force: bool = False) -> Origin:
+                  hours: float | None = None, hypotheses: str = "", force: bool = False,
+                  allow_stale: bool = False) -> Origin:
     """Take an ESPnet experiment's hypotheses for ``tgt_test`` as those of a system, and score them.
 
     Args:
@@ -72,6 +73,7 @@ def import_espnet(experiment: Experiment, directory: Path, name: str, *, dump: P
         hours: of speech that it was trained on; None: as much as ``tgt_train`` has.
         hypotheses: ``<decode>/<set>``, where there are several for the test set.
         force: import again what has been imported.
+        allow_stale: use references although what they were made from has changed since.
 
     Raises:
         ConfigError: the name cannot be used.
@@ -89,14 +91,14 @@ def import_espnet(experiment: Experiment, directory: Path, name: str, *, dump: P
     stage = Stage(f"import {name}", out, inputs=[found.path, ref_path],
                   options={"espnet": str(directory), "normalisation": rules.identity, "hours": hours},
                   step="import_espnet")
-    if stage.needed(force=force):
+    if stage.needed(force=force, allow_stale=allow_stale):
         if hours is not None:
             write_json(system_dir(exp, name, seed) / INFO, {"train": {"hours": hours, "hours_with_copies": hours}})
         write_table(out / "text", hyps)
         write_json(out / DECODED, {"utterances": len(hyps), "empty": sum(not text for text in hyps.values()),
                                    "loops": sum(bool(loop(text)) for text in hyps.values()), "options": {}})
         stage.finish([out / "text", out / DECODED])
-    scored = score_system(experiment, way, seed, dump=dump, expdir=exp, force=force)
+    scored = score_system(experiment, way, seed, dump=dump, expdir=exp, force=force, allow_stale=allow_stale)
     origin = _origin(found, hyps, refs, {utt: normalise(text, rules) for utt, text in found.refs.items()}, scored)
     write_json(out / IMPORTED, asdict(origin))
     return origin
