@@ -1,4 +1,4 @@
-"""Intervals hold the truth as often as they say: a short run of tools/campaign/coverage.py."""
+"""Intervals hold the truth as often as they say: a short run of tools/campaign/interval_coverage.py."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from types import ModuleType
 
 import pytest
 
-PATH = Path(__file__).resolve().parents[1] / "tools" / "campaign" / "coverage.py"
+PATH = Path(__file__).resolve().parents[1] / "tools" / "campaign" / "interval_coverage.py"
 TRIALS = 200  # a standard error of 1.5 %
 
 
 @pytest.fixture(scope="module")
 def coverage() -> Iterator[ModuleType]:
-    """``tools/campaign/coverage.py``, with a fifth of its resamples."""
+    """``tools/campaign/interval_coverage.py``, with a fifth of its resamples."""
     spec = importlib.util.spec_from_file_location("coverage_campaign", PATH)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -14,7 +14,8 @@ normal quantile stands where Student's t should (Hesterberg 2015, "What teachers
 section 5.3). The distance of each end of the percentile interval from the value is therefore multiplied by t / 1.96 and
 by the ratio of the unbiased standard error to that of the draws. Speakers who say unequally much count for fewer
 (:func:`effective_number`). The degrees of freedom of units and seeds together are Satterthwaite's (1946), the variance
-between seeds is the jackknife's. ``tools/campaign/coverage.py`` measures how often such intervals hold the truth.
+between seeds is the jackknife's. ``tools/campaign/interval_coverage.py`` measures how often such intervals hold the
+truth.
 """
 
 from __future__ import annotations

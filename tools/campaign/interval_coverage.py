@@ -6,7 +6,7 @@ trained with several seeds; both systems find the same speakers and utterances h
 better. The word errors are drawn from that, compared as the report compares them, and counted: a 95 % interval of the
 relative reduction should hold the population's in 93 to 97 % of test sets.
 
-    tools/campaign/coverage.py [--trials N] [--cases NAME ...]
+    tools/campaign/interval_coverage.py [--trials N] [--cases NAME ...]
 
 Prints a line for each case: the share of test sets whose interval holds the truth, over utterances alone, over what the
 report shows, and by the plain percentiles of the same draws; the share in which systems that are equal in the
