@@ -13,22 +13,28 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import test_decode
 import tiny_system
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from speech_models import save_whisper
+from speech_models import SIZE, save_model, save_whisper
 from tiny_system import SENTENCES, joined, speak
 
 from stxfer.audio import pieces as cutting
+from stxfer.audio.dump import dump_fbank
 from stxfer.audio.io import SAMPLE_RATE, resample
 from stxfer.audio.pieces import FRAME, Cutting, pieces
+from stxfer.audio.pretrained import open_pretrained
+from stxfer.audio.shards import FBANK, Extractor
 from stxfer.audio.stream import read_blocks
+from stxfer.audio.waveform import Waveform
 from stxfer.bin import transcribe as cli
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import write_json
 from stxfer.core.stage import Stage
 from stxfer.decoding.decode import decode_dataset
 from stxfer.decoding.whisper import decode_with_whisper
+from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.training import Decoding
 from stxfer.kaldi.datadir import Audio
 from stxfer.kaldi.table import read_table, write_table
@@ -210,6 +216,44 @@ def test_whole_utterances_have_the_text_of_stage_11(work: Path, tmp_path: Path) 
     found = {utt: hears(path) for utt, path in read_table(work / "dump/data/tgt_train/wav.scp").items()}
     assert found == read_table(tmp_path / "text") and any(found.values())
     assert system.decoding.lm == "sw" and variant_with_lm(work / SYSTEM) == "lm"
+
+
+ATTENTION = {"output_size": 16, "attention_heads": 2, "linear_units": 16, "num_blocks": 1}
+BERARD = {"encoder": "berard", "encoder_conf": {"hidden_size": 8, "num_layers": 1, "input_layers": [16, 8]},
+          "decoder": "berard", "decoder_conf": {"embed_size": 8, "hidden_size": 16, "attention_dim": 8,
+                                                "output_size": 8}}
+SMALLER = {"encoder": "s2t_blstm", "encoder_conf": {"output_size": 16, "num_layers": 1}}
+
+
+@pytest.mark.parametrize("kind, model", [
+    ("fbank", {"encoder": "conformer", "encoder_conf": ATTENTION}), ("fbank", SMALLER), ("fbank", BERARD),
+    ("pretrained", SMALLER), ("waveform", SMALLER)])
+def test_every_family_hears_what_stage_11_hears(work: Path, tmp_path: Path, transcriber: Transcriber, kind: str,
+                                                model: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    extractor: Extractor = FBANK
+    if kind != "fbank":
+        encoder = save_model("wav2vec2", tmp_path / "encoder")
+        model = {**model, "input_size": SIZE}
+        extractor = open_pretrained(FeatureOptions(kind="pretrained", model=str(encoder), layer=2))
+    if kind == "waveform":
+        model = {**model, "input_size": None, "frontend": "pretrained",
+                 "frontend_conf": {"model": str(encoder), "layer": 2, "tune": "nothing"}}
+        extractor = Waveform()
+    monkeypatch.setattr(test_decode, "MODEL", {**test_decode.MODEL, **model})
+    for part in ("data", "vocab"):
+        shutil.copytree(work / "dump" / part, tmp_path / "dump" / part)
+    features = tmp_path / "dump/fbank/tgt_train"
+    dump_fbank(tmp_path / "dump/data/tgt_train", features, extractor=extractor,
+               compression="16bit" if kind == "waveform" else "8bit")
+    test_decode.make_model(tmp_path / SYSTEM, tmp_path / "dump/vocab/target", transcriber.system.model.tokens)
+    tiny_system.mark_system(tmp_path / SYSTEM)
+    tiny_system.mark_decoded(tmp_path / SYSTEM, "", Decoding(beam_size=2, ctc_weight=0.4, maxlenratio=0.2))
+    hears = Transcriber.from_pretrained(tmp_path / SYSTEM, whole=True)
+    loaded = hears.system.model
+    decode_dataset(loaded.model, loaded.tokens, loaded.tokenizer, features / "feats.scp", tmp_path / "out",
+                   hears.system.decoding)
+    found = {utt: hears(path) for utt, path in read_table(tmp_path / "dump/data/tgt_train/wav.scp").items()}
+    assert found == read_table(tmp_path / "out/text") and any(found.values())
 
 
 def test_batches_change_nothing_and_results_come_in_order(work: Path, transcriber: Transcriber,
