@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import test_decode
 import tiny_system
+import untrained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from speech_models import SIZE, save_model, save_whisper
@@ -234,12 +234,12 @@ def test_every_family_hears_what_stage_11_hears(work: Path, tmp_path: Path, tran
         encoder = save_model("wav2vec2", tmp_path / "encoder")
         model = {**model, "input_size": SIZE}
         extractor = open_pretrained(FeatureOptions(kind="pretrained", model=str(encoder), layer=2))
-    monkeypatch.setattr(test_decode, "MODEL", {**test_decode.MODEL, **model})
+    monkeypatch.setattr(untrained, "MODEL", {**untrained.MODEL, **model})
     for part in ("data", "vocab"):
         shutil.copytree(work / "dump" / part, tmp_path / "dump" / part)
     features = tmp_path / "dump/fbank/tgt_train"
     dump_fbank(tmp_path / "dump/data/tgt_train", features, extractor=extractor)
-    test_decode.make_model(tmp_path / SYSTEM, tmp_path / "dump/vocab/target", transcriber.system.model.tokens)
+    untrained.make_model(tmp_path / SYSTEM, tmp_path / "dump/vocab/target", transcriber.system.model.tokens)
     tiny_system.mark_system(tmp_path / SYSTEM)
     tiny_system.mark_decoded(tmp_path / SYSTEM, "", Decoding(beam_size=2, ctc_weight=0.4, maxlenratio=0.2))
     hears = Transcriber.from_pretrained(tmp_path / SYSTEM, whole=True)
