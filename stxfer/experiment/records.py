@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from typing_extensions import NotRequired, TypedDict
 
 Count = Annotated[int, Field(ge=0, lt=2 ** 53)]  # what NumPy and other readers of JSON hold
@@ -152,12 +152,16 @@ class TranslatorScore(TypedDict):
     metrics: NotRequired[dict[MetricName, TranslatorMetric]]
 
 
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value  # JSON has lists alone, and a list is no tuple
+
+
 class TranslatedSentence(TypedDict):
     """A line of ``translations.jsonl``: each translation has its text, its score and whether it holds ``<unk>``."""
 
     sentence: str
     key: str
-    translations: list[tuple[str, float] | tuple[str, float, bool]]
+    translations: list[Annotated[tuple[str, float] | tuple[str, float, bool], BeforeValidator(_as_tuple)]]
 
 
 NearExample = TypedDict("NearExample", {"sentence": str, "near": str, "in": str})
