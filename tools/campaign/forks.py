@@ -11,12 +11,14 @@ import importlib
 import os
 import resource
 import signal
+import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any
 
 import torch
@@ -95,7 +97,7 @@ def _be_child(function: Callable[[], None], log: Path, seconds: float) -> None:
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
-        jobs.subprocess.Popen = Forked  # type: ignore[misc, assignment]  # what a stage starts, likewise
+        jobs.subprocess = _Forking(subprocess)  # type: ignore[assignment]  # what a stage starts, likewise
         code = _status(function)
     finally:
         os._exit(code)
@@ -104,6 +106,18 @@ def _be_child(function: Callable[[], None], log: Path, seconds: float) -> None:
 def tidy_when_ended() -> None:
     """Let a campaign that is ended put back what it has moved."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+class _Forking:
+    """The module ``subprocess`` with :class:`Forked` in place of ``Popen``, for one that imports it."""
+
+    Popen: type
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module, self.Popen = module, Forked
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
 
 
 class Forked:

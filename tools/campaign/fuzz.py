@@ -92,7 +92,8 @@ class Campaign:
                 path = self.work / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
             if target.unfinished:
-                shutil.copytree(self.kept.parent / "unfinished", self.work / SYSTEM, dirs_exist_ok=True)
+                shutil.copytree(self.kept.parent / "unfinished", self.work / SYSTEM, dirs_exist_ok=True,
+                                symlinks=True)
             files = sorted(path for path in self.work.rglob("*") if path.is_file() and any(
                 fnmatch.fnmatch(str(path.relative_to(self.work)), pattern) for pattern in target.files))
             if not files:
