@@ -334,7 +334,8 @@ def test_digests_are_remembered_and_files_that_changed_are_read_again(
 def test_what_is_remembered_may_be_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"one")
-    for content in ("", "[]", '{"file": 1}', '{"file": [1]}', '{"file": [1, 2, 3, 4, 5, "x"]}', "\x00\xff"):
+    for content in ("", "[]", "[" * 100_000, '{"file": 1}', '{"file": [1]}', '{"file": [1, 2, 3, 4, 5, "x"]}',
+                    "\x00\xff"):
         (tmp_path / digests.REMEMBERED).write_text(content)
         monkeypatch.setattr(digests, "_directories", {})
         assert file_digest(path) == hashlib.sha256(b"one").hexdigest()

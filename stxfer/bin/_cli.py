@@ -92,6 +92,10 @@ def _integers(text: str) -> list[int]:
     return numbers
 
 
+_OUT_OF_MEMORY = "error: out of memory; run it again with a smaller --nj, a smaller batch or more memory"
+_NO_MEMORY = re.compile("can't allocate memory|CUDA out of memory")
+
+
 def printable(message: str) -> str:
     """Return one line without control characters: data that a message quotes must not command the terminal."""
     return "".join(char if char.isprintable() or char == " " else repr(char)[1:-1] for char in message)
@@ -141,8 +145,10 @@ def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None
         advice = f"; {_ADVICE[error.errno]}" if error.errno in _ADVICE else ""
         sys.exit(printable(f"error: {where}{error.strerror or error}{advice}"))
     except MemoryError:
-        sys.exit("error: out of memory; run it again with a smaller --nj, a smaller batch or more memory")
+        sys.exit(_OUT_OF_MEMORY)
     except Exception as error:
+        if _NO_MEMORY.search(str(error)):  # what PyTorch raises on a processor has no class of its own
+            sys.exit(_OUT_OF_MEMORY)
         sys.exit(_unexpected(main, error))
 
 

@@ -40,7 +40,7 @@ class _Directory:
             return cls()
         try:
             found = json.loads((directory / REMEMBERED).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return cls()
         return cls({name: entry for name, entry in found.items() if isinstance(entry, list) and len(entry) == _WHOLE}
                    if isinstance(found, dict) else {})

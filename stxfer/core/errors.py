@@ -19,3 +19,8 @@ class StaleError(StxferError):
 
 class TransferError(StxferError):
     """Parameters asked for cannot be transferred."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error of a library says, its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

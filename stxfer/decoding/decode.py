@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stxfer.audio.ark import read_matrix, read_places
-from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.errors import ConfigError, DataError, first_line
 from stxfer.core.fileio import write_json
 from stxfer.core.progress import Progress
 from stxfer.decoding.memory import batch_frames, fitted, mixed_precision
@@ -252,7 +252,7 @@ def encode(model: Any, utt: str, values: Any) -> Tensor:
             return speech.new_zeros(0, model.encoder.output_size())
         except RuntimeError as error:
             raise DataError(f"utterance {utt!r}: {speech.size(1)} x {speech.size(2)} features do not fit the model: "
-                            f"{str(error).splitlines()[0]}") from None
+                            f"{first_line(error)}") from None
     if isinstance(encoded, tuple):  # with the outputs of layers that have a CTC of their own
         encoded = encoded[0]
     output: Tensor = encoded[0, :int(lens[0])]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from stxfer.audio.ark import FeatureTable
-from stxfer.core.errors import StxferError
+from stxfer.core.errors import StxferError, first_line
 from stxfer.model.espnet import DATA_TYPES, AdapterForSoundScpReader
 
 
@@ -43,7 +43,7 @@ def safe_reads() -> Iterator[None]:
             raise
         except Exception as error:  # torch raises several kinds for damaged or unsafe files
             raise StxferError(f"{source}: damaged, or holds more than numbers, which could run code and is not read "
-                              f"({str(error).splitlines()[0]}); remove {Path(str(source)).parent} and train again"
+                              f"({first_line(error)}); remove {Path(str(source)).parent} and train again"
                               ) from None
 
     def features(path: Any, float_dtype: Any = None, **_: Any) -> Any:

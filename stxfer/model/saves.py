@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from stxfer.core.errors import StxferError
+from stxfer.core.errors import StxferError, first_line
 from stxfer.core.fileio import sync
 
 _PROBE = 1 << 20  # bytes
@@ -71,7 +71,7 @@ def _reason(temporary: Path, path: Path, error: RuntimeError) -> Exception:
             os.fsync(handle.fileno())
     except OSError as found:
         return OSError(found.errno, found.strerror, str(path))
-    return StxferError(f"{path}: cannot be written: {str(error).splitlines()[0]}")
+    return StxferError(f"{path}: cannot be written: {first_line(error)}")
 
 
 def intact(path: Path) -> bool:

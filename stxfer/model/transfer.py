@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from stxfer.core.errors import TransferError
+from stxfer.core.errors import TransferError, first_line
 
 SPECIAL = frozenset({"<blank>", "<unk>", "<sos/eos>"})  # in every vocabulary
 VOCABULARY_TENSORS = ("decoder.embed.", "decoder.output_layer.", "ctc.")
@@ -173,7 +173,7 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
     except FileNotFoundError:
         raise TransferError(f"{path}: no such model; train the system it belongs to first") from None
     except Exception as error:  # torch raises several kinds for damaged or unsafe files
-        raise TransferError(f"{path}: cannot be read as model parameters: {str(error).splitlines()[0]}") from None
+        raise TransferError(f"{path}: cannot be read as model parameters: {first_line(error)}") from None
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise TransferError(f"{path}: not a model's parameters (a trainer's checkpoint? give the model file)")
     return state

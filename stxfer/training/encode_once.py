@@ -11,7 +11,7 @@ import torch
 
 from stxfer.audio.ark import read_places, write_matrix
 from stxfer.core.devices import device
-from stxfer.core.errors import DataError
+from stxfer.core.errors import DataError, first_line
 from stxfer.core.fileio import atomic_dir
 from stxfer.core.progress import Progress
 from stxfer.core.workdir import WorkDir
@@ -69,5 +69,5 @@ def _encode(model: Any, features: Mapping[str, np.ndarray]) -> list[torch.Tensor
         encoded, lens = model.encode(speech.to(place), lengths)
     except (RuntimeError, TooShortUttError) as error:
         raise DataError(f"utterance {next(iter(features))!r} and {len(features) - 1} more: the encoder cannot take "
-                        f"them: {str(error).splitlines()[0]}") from None
+                        f"them: {first_line(error)}") from None
     return [values[:length].float().cpu() for values, length in zip(encoded, lens.tolist(), strict=True)]
