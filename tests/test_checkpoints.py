@@ -124,18 +124,20 @@ def test_a_file_that_may_not_grow_is_named(whole: Fit, tmp_path: Path) -> None:
 
 
 @needs_mount
-def test_a_full_disk_is_named() -> None:
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
     script = ("import torch; from stxfer.bin._cli import run; from stxfer.model.saves import atomic_saves\n"
               "def main(_):\n"
               "    with atomic_saves():\n"
-              "        torch.save(torch.zeros(100000), '/mnt/checkpoint.pth')\n"
+              f"        torch.save(torch.zeros(100000), '{disk}/checkpoint.pth')\n"
               "run(main)")
-    done = subprocess.run([*UNSHARE, f"mount -t tmpfs -o size=64k tmpfs /mnt; {sys.executable} -c \"{script}\"; "
-                           "echo $?; ls /mnt | wc -l"], capture_output=True, text=True,
+    done = subprocess.run([*UNSHARE, f"mount -t tmpfs -o size=64k tmpfs {disk}; {sys.executable} -c \"{script}\"; "
+                           f"echo $?; ls {disk} | wc -l"], capture_output=True, text=True,
                           env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])})
     assert done.stdout.split() == ["1", "0"], done.stderr
     assert done.stderr.splitlines()[-1] == \
-        "error: /mnt/checkpoint.pth: No space left on device; make room and run it again"
+        f"error: {disk}/checkpoint.pth: No space left on device; make room and run it again"
 
 
 def test_what_is_kept_is_the_file_before(tmp_path: Path) -> None:

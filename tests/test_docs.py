@@ -32,7 +32,7 @@ MADE = {"RESULTS.md", "config.yaml", "meta.yaml", "tools/venv"}  # by a run
 PYTHON = re.compile(r"(.*/)?python3?|\$STXFER_PYTHON")
 TOOLS = {"tools/test.sh", "tools/install.sh", ".ci/run"}
 LINTERS = {f"tools/venv/bin/{name}" for name in ("ruff", "mypy", "lint-imports")}
-OTHERS = {".", "cd", "git", "pip"}  # which need no check
+OTHERS = {".", "cd", "cp", "git", "pip"}  # which need no check
 QUICK = {"check_config"}  # commands that read an experiment file and nothing else
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)

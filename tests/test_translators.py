@@ -34,7 +34,7 @@ SOURCES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "human": ({}, {}, HUMAN),
     "transliterate": ({"map": "mine.tsv"}, {"map": "mine.tsv"}, ["mine.tsv"])}
 DECODE = {"beam_size": 2, "ctc_weight": 0.0, "length_bonus": 0.0, "maxlenratio": 2.0, "minlenratio": 0.0,
-          "batch_frames": 100}
+          "batch_frames": 100, "amp": False}
 
 
 def opener(kind: str, **options: Any) -> Opener:

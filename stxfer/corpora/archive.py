@@ -98,7 +98,9 @@ def _is_tar(archive: Path) -> bool:
     """Whether a file is a tar archive; ``tarfile.is_tarfile`` would read names of any length."""
     try:
         tarfile.open(archive, tarinfo=_Member).close()
-    except (tarfile.ReadError, EOFError, zlib.error, lzma.LZMAError):
+    except EOFError:  # a compressed file that is cut short, as reading it tells
+        return True
+    except (tarfile.ReadError, zlib.error, lzma.LZMAError):
         return False
     return True
 

@@ -11,12 +11,12 @@ from typing import Any
 import stxfer
 from stxfer.core.errors import DataError
 from stxfer.core.records import read_record
+from stxfer.core.source import commit
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import decode_dir, mt_scores, system_dir
 from stxfer.experiment.records import TranslatorScore
 from stxfer.report.banners import banners
 from stxfer.report.breakdowns import break_down
-from stxfer.report.commit import commit
 from stxfer.report.comparisons import METRICS, compare_systems, detectable, resample, summarise
 from stxfer.report.computed import computed_facts
 from stxfer.report.convergence import run_facts
