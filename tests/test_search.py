@@ -83,13 +83,13 @@ def encoded(seed: int, lens: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def espnet_search(model, frames, *, beam_size=5, ctc_weight=0.0, length_bonus=0.0, maxlenratio=0.0, minlenratio=0.0,
-                  nbest=1, batched=True, lm=None, lm_weight=0.0):
+                  nbest=1, batched=True, lm=None, lm_weight=0.0, pre_beam_ratio=1.5):
     """Search one utterance as Speech2Text does."""
     scorers = {"decoder": model.decoder, "ctc": CTCPrefixScorer(ctc=model.ctc, eos=EOS),
                "length_bonus": LengthBonus(VOCAB), "lm": lm}
     weights = {"decoder": 1.0 - ctc_weight, "ctc": ctc_weight, "length_bonus": length_bonus, "lm": lm_weight}
     search = BeamSearch(beam_size=beam_size, weights=weights, scorers=scorers, sos=EOS, eos=EOS, vocab_size=VOCAB,
-                        pre_beam_score_key=None if ctc_weight == 1.0 else "full")
+                        pre_beam_score_key=None if ctc_weight == 1.0 else "full", pre_beam_ratio=pre_beam_ratio)
     if batched:
         search.__class__ = BatchBeamSearch
     with torch.no_grad():
@@ -120,7 +120,7 @@ OPTIONS = [
     {"ctc_weight": 0.3, "maxlenratio": -6.0, "minlenratio": -2.0}, {"ctc_weight": 1.0},
     {"ctc_weight": 1.0, "length_bonus": 0.5, "maxlenratio": 0.6},
     {"beam_size": 1}, {"ctc_weight": 0.3, "beam_size": 2, "nbest": 2}, {"ctc_weight": 0.3, "beam_size": 12},
-    {"maxlenratio": 2.0},
+    {"maxlenratio": 2.0}, {"ctc_weight": 0.9, "pre_beam_ratio": 2.4}, {"ctc_weight": 0.9, "pre_beam_ratio": 20.0},
 ]
 
 
@@ -315,6 +315,25 @@ def test_the_search_with_sums_over_frames_finds_the_same(monkeypatch):
     assert [[one.tokens for one in nbest] for nbest in scan] == [[one.tokens for one in nbest] for nbest in loop]
     assert [[one.score for one in nbest] for nbest in scan] == \
         [pytest.approx([one.score for one in nbest], abs=1e-3) for nbest in loop]
+
+
+def test_few_candidates_are_one_at_least():
+    model, (out, lens) = make_model(1, eos_bias=-20.0), encoded(1, [9])
+    options = {"ctc": model.ctc, "ctc_weight": 0.3, "sos": EOS, "eos": EOS, "beam_size": 3}
+    one, fewer = (beam_search(out, lens, model.decoder, pre_beam_ratio=ratio, **options) for ratio in (0.4, 0.1))
+    assert one == fewer and one[0][0].tokens
+
+
+def test_what_attention_does_not_favour_is_found_by_ctc_alone_if_it_may():
+    """The decoder never writes token 3, of which CTC is sure."""
+    model, (out, lens) = make_model(1), encoded(1, [6])
+    with torch.no_grad():
+        model.decoder.output_layer.bias[3] = -30.0
+        model.ctc.ctc_lo.bias[3] = 60.0
+    options = {"ctc": model.ctc, "ctc_weight": 0.9, "sos": EOS, "eos": EOS, "beam_size": 2}
+    few, all_of_them = (beam_search(out, lens, model.decoder, pre_beam_ratio=ratio, **options)[0][0].tokens
+                        for ratio in (1.5, 20.0))
+    assert 3 not in few and all_of_them == (3,)
 
 
 @pytest.mark.parametrize("options, message", [

@@ -233,7 +233,7 @@ def _score(last: Tensor, attention: Step | None, prefix_scorer: CtcPrefixScorer 
         scores["lm"] = _full(language.score(last))
     if prefix_scorer is not None:
         candidates = None
-        pre_beam = int(options.pre_beam_ratio * options.beam_size)
+        pre_beam = max(1, int(options.pre_beam_ratio * options.beam_size))
         if forced is not None:
             candidates = torch.full((*last.shape, 1), forced, device=last.device)
         elif "decoder" in scores and pre_beam < scores["decoder"].size(2):

@@ -36,7 +36,7 @@ class CtcPrefixScorer:
         self._blank, self._eos = blank, eos
         self._lens = lens
         self._emissions = log_probs.transpose(0, 1).contiguous()  # (T, B, V)
-        self._probabilities = self._emissions.double().exp()
+        self._probabilities: Tensor | None = None  # of all tokens, where all are scored
         self._length = 0
         by_blank = self._emissions[..., blank].cumsum(0).unsqueeze(2)
         # Forward probabilities of the prefix, ending in a label or in blank: (T, 2, B, K).
@@ -55,9 +55,7 @@ class CtcPrefixScorer:
             Log probabilities, (B, K, V).
         """
         total = torch.logsumexp(self._forward, dim=1)  # (T, B, K)
-        psi = self._psi(total, last)
-        if candidates is not None:
-            psi = torch.full_like(psi, LOG_ZERO).scatter_(2, candidates, psi.gather(2, candidates))
+        psi = self._psi_of_all(total, last) if candidates is None else self._psi_of(candidates, total, last)
         ends = (self._lens - 1).view(1, -1, 1).expand(1, *last.shape)
         psi[..., self._eos] = total.gather(0, ends).squeeze(0)
         if self._eos != self._blank:
@@ -65,12 +63,29 @@ class CtcPrefixScorer:
         self._next = last, total, psi
         return psi - self._prefix.unsqueeze(2)
 
-    def _psi(self, total: Tensor, last: Tensor) -> Tensor:
-        """Return log psi of every prefix and token, (B, K, V): phi times the token's probability, summed over frames.
+    def _psi_of(self, candidates: Tensor, total: Tensor, last: Tensor) -> Tensor:
+        """Return log psi of every prefix and token, (B, K, V), given candidates (B, K, S); the others are impossible.
 
-        A product of matrices, so that all tokens cost next to nothing. Double precision holds what is up to 300 orders
-        of magnitude less probable than the prefix.
+        It is phi times the token's probability, summed over frames: no recursion.
         """
+        x, start = self._emissions, max(self._length, 1)
+        labels = x.gather(2, candidates.reshape(1, len(candidates), -1).expand(len(x), -1, -1)).view(
+            len(x), *candidates.shape)
+        again = candidates == last.unsqueeze(2)  # the same label again needs a blank between
+        phi = torch.where(again, self._forward[:, 1].unsqueeze(3), total.unsqueeze(3))
+        psi = torch.logsumexp(phi[start - 1:-1] + labels[start:], dim=0)
+        if self._length == 0:
+            psi = torch.logaddexp(psi, labels[0])
+        return psi.new_full((*last.shape, x.size(2)), LOG_ZERO).scatter_(2, candidates, psi)
+
+    def _psi_of_all(self, total: Tensor, last: Tensor) -> Tensor:
+        """Return what :meth:`_psi_of` returns of all tokens, to rounding, by a product of matrices.
+
+        All tokens cost next to nothing so. Double precision holds what is up to 300 orders of magnitude less probable
+        than the prefix.
+        """
+        if self._probabilities is None:
+            self._probabilities = self._emissions.double().exp()
         start, frames = max(self._length, 1), self._emissions.size(0)
         psi = total.new_full((*last.shape, self._emissions.size(2)), LOG_ZERO)
         if start < frames:
@@ -78,7 +93,6 @@ class CtcPrefixScorer:
             best = phi.amax(0)
             sums = torch.einsum("tbk,tbv->bkv", (phi - best).double().exp(), self._probabilities[start:])
             psi = (sums.log() + best.unsqueeze(2)).clamp(min=LOG_ZERO).to(total.dtype)
-            # The same label again needs a blank between.
             again = self._emissions[start:].gather(2, last.expand(frames - start, *last.shape))
             psi.scatter_(2, last.unsqueeze(2),
                          torch.logsumexp(self._forward[start - 1:-1, 1] + again, dim=0).unsqueeze(2))
@@ -90,9 +104,10 @@ class CtcPrefixScorer:
         utterance = utts.unsqueeze(1)
         self._lens = self._lens[utts]
         frames = int(self._lens.max())
-        self._emissions, self._probabilities = self._emissions[:frames], self._probabilities[:frames]
-        if utts.numel() < self._emissions.size(1):
-            self._emissions, self._probabilities = self._emissions[:, utts], self._probabilities[:, utts]
+        fewer = utts.numel() < self._emissions.size(1)
+        self._emissions = self._emissions[:frames, utts] if fewer else self._emissions[:frames]
+        if self._probabilities is not None:
+            self._probabilities = self._probabilities[:frames, utts] if fewer else self._probabilities[:frames]
         repeats = tokens == last[utterance, rows]
         phi = torch.where(repeats, self._forward[:frames, 1, utterance, rows], total[:frames, utterance, rows])
         labels = self._emissions.gather(2, tokens.expand(frames, *tokens.shape))
