@@ -42,13 +42,14 @@ def status(main: Callable[[object], None], *argv: str) -> object:
 
 
 def test_an_unexpected_error_is_one_line_and_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for error in (KeyError("a\nb\x1b[2J"), RecursionError("too deep"), ZeroDivisionError()):
+    for error in (KeyError("a\nb\x1b[2J"), RecursionError("too deep"), ZeroDivisionError(),
+                  ModuleNotFoundError("No module named 'stxfer.x'", name="stxfer.x")):
         said = str(status(raising(error)))
         assert re.fullmatch(rf"error: \w+: unexpected {type(error).__name__}: .*; the traceback is in "
                             rf"{re.escape(str(tmp_path / ERROR_LOG))}, please report it", said)
         assert said.isprintable()
     text = (tmp_path / ERROR_LOG).read_text()
-    assert text.count("Traceback (most recent call last)") == 3 and "in raising" not in text.splitlines()[0]
+    assert text.count("Traceback (most recent call last)") == 4 and "in raising" not in text.splitlines()[0]
     assert "ZeroDivisionError" in text and re.match(r"\d{4}-\d\d-\d\d .*, stxfer \S+, Python \S+: ", text)
     assert capsys.readouterr() == ("", "")
 

@@ -138,7 +138,7 @@ def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None
         sys.exit(130)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "stxfer":
-            raise
+            sys.exit(_unexpected(main, error))
         sys.exit(f"error: {error.name} is not installed, which this needs: pip install 'stxfer[train]'")
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""

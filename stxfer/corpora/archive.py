@@ -210,7 +210,8 @@ def _explained(archive: Path, folder: Path) -> Iterator[None]:
     try:
         yield
     except (EOFError, ValueError, OverflowError, lzma.LZMAError, zlib.error, tarfile.TarError, zipfile.BadZipFile,
-            NotImplementedError) as error:  # ValueError: of numbers and names in headers
+            NotImplementedError) as error:
+        # ValueError: of numbers and names in headers; NotImplementedError: zipfile's, of a compression it does not know
         raise _damaged(archive, error) from None
     except OSError as error:
         if error.errno is None:  # gzip and bz2 say so of bad data

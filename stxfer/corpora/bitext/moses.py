@@ -34,6 +34,7 @@ def read_moses(path: Path, languages: Sequence[str]) -> Iterator[Pair]:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        # NotImplementedError: zipfile's, of a compression that it does not know
         raise DataError(f"{path}: not a zip that can be read, or cut short ({error}); fetch it again") from None
 
 
