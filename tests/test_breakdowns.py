@@ -82,6 +82,9 @@ def test_texts_are_sorted_by_where_a_word_is_met(recipe: Path) -> None:
     assert found["xfer_human"] == {"heard": heard, "st": [Path("dump/fbank/src_train/text.sw.human")], "lm": []}
     assert found["xfer_mt"]["st"] == [Path("dump/labels/mt/src_train/text.sw.mt")]
     assert word_counts(heard) == {"mtoto": 2, "anasoma": 1}  # a copy at another speed is no further sentence
+    part = Path("dump/fbank/tgt_train_half/text")
+    write_table(part, {"sp0.9-u1": "mtoto anasoma", "u2": "kitabu"})
+    assert word_counts([*heard, part]) == {"mtoto": 2, "anasoma": 1, "kitabu": 1}  # nor one of a set within the set
 
 
 def test_the_report_breaks_errors_down(recipe: Path) -> None:

@@ -11,7 +11,9 @@ from scored import make_experiment
 from stxfer.bin import import_espnet, report, score
 from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.core.fileio import read_json
+from stxfer.core.stage import Stage
 from stxfer.kaldi.table import read_table, write_table
+from stxfer.score import imported
 
 ESPNET = Path("espnet/exp/asr_train_conformer")
 DECODE = "decode_asr_model_valid.acc.ave"
@@ -83,8 +85,36 @@ def test_an_experiment_is_compared_like_a_system(recipe: Path, capsys: pytest.Ca
     text = Path("exp/report/RESULTS.md").read_text(encoding="utf-8")
     assert "| conformer | ESPnet | 2.50 |" in text and f"- {told}" in text
     assert "direct is worse than conformer by " in text
+    report.main(["--config", "toy.yaml", "--systems", "conformer"])  # by its name
+    capsys.readouterr()
     take("--name", "conformer", "--hours", "2.5")  # again: nothing changes
     assert Path("exp/report/results.json").stat().st_mtime_ns and capsys.readouterr().out.endswith(told)
+
+
+def train_hours() -> float:
+    hours: float = read_json(Path("exp/espnet/seed1/decode/tgt_test/score/score.json"))["train_hours"]
+    return hours
+
+
+def test_hours_may_be_given_later_and_taken_back(recipe: Path) -> None:
+    for options, hours in (((), 0.5), (("--hours", "2.5"), 2.5), ((), 0.5)):
+        take(*options)
+        assert train_hours() == hours
+
+
+@pytest.mark.parametrize("killed_in", ["write_table", "score_system"])
+@pytest.mark.parametrize("hours", [2.5, 3.0])
+def test_a_killed_import_leaves_no_hours_of_another(recipe: Path, monkeypatch: pytest.MonkeyPatch, killed_in: str,
+                                                    hours: float) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    take("--hours", "2.5")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(imported, killed_in, killed)
+        take("--hours", "3")
+    take("--hours", str(hours))
+    assert train_hours() == hours
 
 
 def test_without_figures_and_references_of_its_own(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,12 +162,20 @@ def change(edit: Callable[[list[str]], list[str]], path: Callable[[], Path] = hy
     (second_set, (), "several hypotheses are for this test set, .*test, .*test_again; choose one with --hypotheses"),
     (lambda: None, ("--hypotheses", "decode/test"), f"no hypotheses 'decode/test'; there are {DECODE}/test, "),
     (lambda: None, ("--name", "direct"), "--name direct: a system of the experiment; choose another name"),
-    (lambda: None, ("--name", "a b"), "--name a b: letters, digits")])
+    (lambda: None, ("--name", "a b"), "--name: 'a b' must be a name: letters, digits"),
+    (lambda: Stage("system", Path("exp/other/seed1")).finish([]), ("--name", "other"),
+     "--name other: exp/other/seed1 holds a system that was trained here; choose another name"),
+    (lambda: None, ("--seed", "7"), "--seed 7: the report reads the seeds of the experiment; choose one of them: 1"),
+    (lambda: None, ("--hours", "0"), "--hours 0.0: must be a number of hours above 0"),
+    (lambda: None, ("--hours", "nan"), "--hours nan: must be"), (lambda: None, ("--hours", "inf"), "--hours inf: must"),
+    (change(lambda lines: [line.replace("sw", "th") for line in lines], lambda: Path("toy.yaml")), (),
+     "th is written without spaces: ESPnet's words are not counted")])
 def test_what_does_not_fit_is_refused_in_a_line(recipe: Path, damage: Callable[[], None], options: tuple[str, ...],
                                                 message: str) -> None:
     damage()
     with pytest.raises((DataError, ConfigError), match=message) as raised:
         take(*options)
+    assert not Path("exp/other/seed1/decode").exists()
     assert isinstance(raised.value, StxferError) and "\n" not in str(raised.value)
     assert not Path("exp/espnet").exists()
 

@@ -15,7 +15,8 @@ from stxfer.experiment.systems import Mix, System
 ROOT = Path(__file__).resolve().parents[1]
 DUMP, EXP = Path("dump"), Path("exp")
 FOLDERS = {"fbank", "translations", "vocab", "seed", "model.pth", "model.safetensors", "model.json", "config.yaml",
-           "curve.png", "transfer.json", "feats.scp", "utt2num_frames", "feats.sha256", "score.json", "utts.jsonl"}
+           "curve.png", "transfer.json", "feats.scp", "utt2num_frames", "feats.sha256", "score.json", "utts.jsonl",
+           "espnet.json"}
 OTHERS = {"experiment/layout.py", "corpora/kaldi_dir.py"}  # the latter looks for features that Kaldi left
 
 
@@ -69,6 +70,15 @@ def test_scored_translators(tmp_path: Path) -> None:
         (layout.mt_score_dir(tmp_path, label) / "score.json").touch()
     (layout.mt_dir(tmp_path, "trained_only")).mkdir()
     assert layout.mt_scores(tmp_path) == {label: tmp_path / f"mt/{label}/score/score.json" for label in ("mt", "mt_5k")}
+
+
+def test_imported_systems(tmp_path: Path) -> None:
+    runs = ("a/seed1", "a/seed2", "b/seed1")
+    paths = [tmp_path / run / "decode/tgt_test/espnet.json" for run in runs]
+    for path in (*paths, tmp_path / "c/seed1/decode/tgt_test/text"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    assert layout.imported_files(tmp_path) == {"a": paths[:2], "b": paths[2:]}
 
 
 def test_no_other_module_spells_a_path() -> None:

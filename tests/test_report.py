@@ -13,6 +13,12 @@ from scored import CONFIG, decode, make_dump, make_experiment, set_translations
 from stxfer.bin import report as command
 from stxfer.bin import score
 from stxfer.core.errors import ConfigError, DataError, StaleError
+from stxfer.core.stage import Stage
+from stxfer.experiment.config import load_experiment
+from stxfer.kaldi.table import read_table, write_table
+from stxfer.report.runs import read_runs
+from stxfer.score.alignment import align
+from stxfer.score.mapsswe import mapsswe
 
 CONFIG_OPTION = ["--config", "toy.yaml"]
 OUT = Path("exp/report")
@@ -158,6 +164,48 @@ def test_seeds_are_pooled(tmp_path, monkeypatch):
     assert found["sd"] == pytest.approx(abs(values[0] - values[1]) / 2 ** 0.5)
     assert f"| {found['value']:.1f} ± {found['sd']:.1f} |" in (OUT / "RESULTS.md").read_text(encoding="utf-8")
     assert results["comparisons"][0]["n_seeds"] == results["comparisons"][0]["n_seeds_baseline"] == 2
+
+
+@pytest.mark.parametrize(("others", "used"), [((1, 2), 2), ((1,), 1)])
+def test_matched_pairs_are_runs_of_one_seed_if_there_are_any(tmp_path, monkeypatch, others, used):
+    make_experiment(tmp_path, seeds=(1, 2))
+    monkeypatch.chdir(tmp_path)
+    for system, seeds in (("xfer_mt", (2,)), ("direct", others)):
+        for seed in {1, 2} - {*seeds}:
+            shutil.rmtree(f"exp/{system}/seed{seed}")
+    for seed in ("1", "2"):
+        names = [name for name in ("xfer_mt", "direct") if Path(f"exp/{name}/seed{seed}").exists()]
+        score.main([*CONFIG_OPTION, "--systems", " ".join(names), "--seeds", seed])
+    cell = next(c for c in report("--systems", "xfer_mt", "--seeds", "2")["comparisons"] if c["metric"] == "wer")
+    refs = read_table("dump/fbank/tgt_test/text")
+    one, two = (align(list(refs.values()), [hyps[utt] for utt in refs]) for hyps in (
+        read_table(f"exp/{name}/seed{seed}/decode/tgt_test/text") for name, seed in (("xfer_mt", 2), ("direct", used))))
+    expected = mapsswe(one, two)
+    assert (cell["system"], cell["baseline"], expected is not None) == ("xfer_mt", "direct", True)
+    assert cell["mapsswe"] == {"p": expected.p, "z": expected.z, "segments": expected.segments}
+
+
+def test_a_difference_that_does_not_vary_is_reported_without_p(recipe):
+    """One word less wrong in each utterance, in one segment each."""
+    refs = read_table("dump/fbank/tgt_test/text")
+    for system, more in (("direct", 0), ("scratch", 1)):
+        folder = Path(f"exp/{system}/seed1/decode/tgt_test")
+        write_table(folder / "text", {utt: " ".join(["zz"] * (i % 3 + more) + text.split()[i % 3 + more:])
+                                      for i, (utt, text) in enumerate(refs.items())})
+        Stage(f"decode {system}", folder).finish([folder / "text"])
+    score.main(CONFIG_OPTION)
+    cell = next(c for c in report()["comparisons"] if (c["baseline"], c["metric"]) == ("scratch", "wer"))
+    assert cell["ci_low"] > 0 and cell["p"] is None and cell["verdict"] == "too few to tell"
+    assert cell["mapsswe"] == {"p": None, "z": None, "segments": 40}
+    text = (OUT / "RESULTS.md").read_text(encoding="utf-8")
+    assert "- direct against scratch: too few to tell (+50.0 % relative WER; 40 utterances)" in text
+    row = next(line for line in text.splitlines() if line.startswith("| direct | scratch | WER |"))
+    assert "| utterances | - | - | - | <0.001 | too few to tell |" in row
+
+
+def test_statistics_are_computed_once(recipe):
+    run = read_runs(load_experiment("toy.yaml"), Path("exp"), systems=["st_mt"])["st_mt"][0]
+    assert run.statistics("bleu") is run.statistics("bleu") and run.statistics("bleu").shape[0] == 40
 
 
 def test_translators_are_shown_if_scored(recipe):

@@ -248,6 +248,23 @@ def test_a_detectable_difference_is_detected_in_four_of_five_test_sets():
     assert 24 <= shown <= 38
 
 
+def test_what_five_speakers_can_show_is_by_students_t():
+    """Four degrees of freedom: t is 2.776 at 0.975 and 0.941 at 0.8."""
+    found = compared(made_up(0.28), made_up(0.3, seed=1), n_speakers=5)
+    assert found.best.freedom == pytest.approx(4)
+    assert found.detectable == pytest.approx(3.717 * found.best.error, rel=1e-3)
+    assert found.needed == max(5, int(np.ceil(5 * (3.717 * found.best.error / found.best.value) ** 2)))
+
+
+def test_a_difference_that_does_not_vary_is_no_evidence():
+    """One error less in each utterance: the relative gain has an interval, the difference has none."""
+    system = made_up(0.5)
+    pair = drawn(system, system + [1, 0])
+    gain, difference = judge_gain(*pair, error_rate), judge_difference(*pair, error_rate)
+    assert gain.enough and gain.best.low > 0 and difference.best.p is None
+    assert gain.verdict(None) == TOO_FEW
+
+
 def test_where_no_difference_was_seen_nobody_can_say_what_would_show_it():
     assert compared(made_up(0.3), made_up(0.3)).needed is None
     assert compared(*FIVE_RIGHT).needed is None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from stxfer.bin._cli import add_stage_options, make_parser, run
+from stxfer.bin._cli import add_stage_options, make_parser, run, seed_number
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.layout import DUMP, EXP
 from stxfer.score.imported import import_espnet, origin_line
@@ -21,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                         help="ESPnet's exp/asr_train_..., with config.yaml and decode_*/<set>/text")
     parser.add_argument("--config", required=True, help="experiment file (YAML) of the comparison")
     parser.add_argument("--name", default="espnet", help="what the report calls the system")
-    parser.add_argument("--seed", type=int, default=1, help="training seed that it counts as")
+    parser.add_argument("--seed", type=seed_number, default=1,
+                        help="training seed that it counts as, one of the experiment")
     parser.add_argument("--hours", type=float, help="hours of speech it was trained on; as many as tgt_train has, "
                         "if they are not given")
     parser.add_argument("--hypotheses", default="", metavar="DECODE/SET",

@@ -93,7 +93,7 @@ class Experiment:
                                   f"{nearest(name, self.decoded)}")
         rank = {system.name: number for number, system in enumerate(self.order())}
         return sorted((found for name, found in self.decoded.items() if name in wanted or found.system.name in wanted),
-                      key=lambda found: rank[found.system.name])
+                      key=lambda found: rank.get(found.system.name, len(rank)))  # imported ones last
 
     def order(self) -> list[System]:
         """Return all systems so that each comes after the one it starts from.

@@ -36,6 +36,7 @@ FEATS, FRAMES, CHECKSUMS, DURATIONS, TEXT = "feats.scp", "utt2num_frames", "feat
 MODEL, CONFIG, INFO, CURVE, TRANSFER = "model.pth", "config.yaml", "model.json", "curve.png", "transfer.json"
 EXPORTED = "model.safetensors"  # the parameters of an exported model
 DECODED = "decode.json"  # counts of a decoded set
+IMPORTED = "espnet.json"  # beside hypotheses that ESPnet has decoded: where they come from
 TUNING = "tune.json"  # which options were tried on the development set, and which were best
 LEAKS = "leaks.json"  # beside the prepared sets: what training shares with dev and test
 FRONTEND = "frontend"  # of an exported model: the pretrained encoder that it begins with
@@ -168,6 +169,14 @@ def tuning_dir(exp: Path, system: System, seed: int, variant: str = "") -> Path:
 def score_dir(exp: Path, system: System, seed: int, variant: str = "") -> Path:
     """Return where ``score.json``, ``utts.jsonl`` and their marker lie."""
     return decode_dir(exp, system, seed, variant) / "score"
+
+
+def imported_files(exp: Path) -> dict[str, list[Path]]:
+    """Return the files that say where imported systems come from, by system, one of each seed."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(exp.glob(f"*/seed*/decode/tgt_test/{IMPORTED}")):
+        found.setdefault(path.parents[3].name, []).append(path)
+    return found
 
 
 def report_dir(exp: Path) -> Path:

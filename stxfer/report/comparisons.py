@@ -19,16 +19,7 @@ from stxfer.score.bootstrap import Array, Score
 from stxfer.score.draws import draw
 from stxfer.score.mapsswe import mapsswe
 from stxfer.score.randomisation import randomisation_tests
-from stxfer.score.significance import (
-    POWER,
-    Draws,
-    Judged,
-    error_rate,
-    holm,
-    judge_difference,
-    judge_gain,
-    judge_score,
-)
+from stxfer.score.significance import Draws, Judged, error_rate, holm, judge_difference, judge_gain, judge_score
 
 HEADLINES = ("wer", "bleu", "cer", "chrf")  # the first of these that a system has is what it is judged by
 log = logging.getLogger(__name__)
@@ -104,7 +95,7 @@ def compare_systems(pairs: Iterable[tuple[str, str]], runs: Runs, draws: Drawn) 
     ``baseline_value``: the scores. ``p``: of the difference, over the same as the interval; ``p_holm``: corrected for
     the ``n_tests`` that are made at once, of the metrics that the systems are judged by, or of the others.
     ``randomisation``: p of approximate randomisation of utterances; ``mapsswe``: of word errors, ``p``, ``z`` and
-    ``segments`` of the matched pairs test, of several seeds those of the largest p. ``verdict``: see
+    ``segments`` of the matched pairs test, of the seeds that both have those of the largest p. ``verdict``: see
     :meth:`stxfer.score.significance.Judged.verdict`. ``needed``: how many of ``needed_of`` would show a difference of
     this size in four of five test sets, None: that cannot be told, or ``needed_of`` is ``seeds``, of which there have
     to be more first.
@@ -147,7 +138,7 @@ def detectable(runs: Runs, draws: Drawn) -> list[dict[str, Any]]:
             draws[one, metric], draws[other, metric], how.score, higher_is_better=how.higher_is_better).detectable)]
         if not pairs:
             alone = judge_score(draws[names[0], metric], how.score).best
-            found = [2 ** 0.5 * POWER * alone.error / alone.value] if alone.value and alone.error else []
+            found = [2 ** 0.5 * alone.detectable / alone.value] if alone.value and alone.error else []
         rows.append({"set": test_set, "metric": metric, "difference": statistics.median(found) if found else None,
                      "pairs": len(pairs), "n_utts": first["metrics"][metric]["n_utts"],
                      "n_ref": first["metrics"][metric]["n_ref"], "n_speakers": first.get("speakers")})
@@ -207,9 +198,10 @@ def _needed_of(judged: Judged) -> str | None:
 
 
 def _matched_pairs(system: Sequence[Run], baseline: Sequence[Run]) -> dict[str, Any] | None:
-    found = [test for one, other in zip(system, baseline, strict=False)
-             if (test := mapsswe(one.alignment, other.alignment))]
+    of_seed = {run.seed: run for run in baseline}
+    pairs = [(run, of_seed[run.seed]) for run in system if run.seed in of_seed] or [(system[0], baseline[0])]
+    found = [test for one, other in pairs if (test := mapsswe(one.alignment, other.alignment))]
     if not found:
         return None
-    least = max(found, key=lambda test: test.p)
+    least = max(found, key=lambda test: -1.0 if test.p is None else test.p)
     return {"p": least.p, "z": least.z, "segments": least.segments}

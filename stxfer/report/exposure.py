@@ -50,14 +50,14 @@ def training_texts(experiment: Experiment, ways: Iterable[DecodedSystem], dump: 
 
 
 def word_counts(paths: Iterable[Path]) -> Counter[str]:
-    """Return how often each word stands in texts, those of copies at other speeds counted once."""
+    """Return how often each word stands in texts; copies at other speeds, and what sets share, are counted once."""
     counts: Counter[str] = Counter()
+    seen: set[tuple[str, str]] = set()
     for path in paths:
-        seen: set[str] = set()
         for utt, text in iter_table(path):
             copy = COPY.fullmatch(utt)
             original = copy[2] if copy else utt
-            if original not in seen:
-                seen.add(original)
+            if (original, text) not in seen:
+                seen.add((original, text))
                 counts.update(text.split())
     return counts

@@ -13,7 +13,15 @@ from stxfer.core.marker import is_recorded
 from stxfer.core.records import read_record
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.layout import LEAKS, decode_dir, mt_scores, prepared_dir, report_dir, system_dir
+from stxfer.experiment.layout import (
+    LEAKS,
+    decode_dir,
+    imported_files,
+    mt_scores,
+    prepared_dir,
+    report_dir,
+    system_dir,
+)
 from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.records import Leaks
 from stxfer.report.comparisons import headline_metric
@@ -22,7 +30,7 @@ from stxfer.report.materials import find_materials
 from stxfer.report.plot import plot_report
 from stxfer.report.results import collect_results
 from stxfer.report.runs import Run, read_runs, trained_runs, unscorable
-from stxfer.score.imported import IMPORTED, with_imported
+from stxfer.score.imported import with_imported
 
 FILES = ("RESULTS.md", "results.json", "report.png")
 N_SAMPLES = 5
@@ -68,7 +76,7 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
                                [of_system[0].decoded for of_system in targets.values()], dump, expdir)
     leaks = prepared_dir(dump) / LEAKS
     found = [leaks] if leaks.exists() or is_recorded(leaks) else []
-    imported = sorted(expdir.glob(f"*/seed*/decode/tgt_test/{IMPORTED}"))
+    imported = [path for of_system in imported_files(expdir).values() for path in of_system]
     stage = Stage("report", out, inputs=[*(run.path for of_system in runs.values() for run in of_system), *of_training,
                                          *mt_scores(expdir).values(), *materials.files(), *imported, *found],
                   options={"name": experiment.name, "systems": used, "unscored": unscored,

@@ -60,7 +60,16 @@ class Run:
         return align([utt["ref"] for utt in self.utts], [utt["hyp"] for utt in self.utts])
 
     def statistics(self, metric: str) -> NDArray[np.int64]:
-        """Return what the bootstrap sums, (utterances, k)."""
+        """Return what the bootstrap sums, (utterances, k); it is computed once."""
+        if metric not in self._statistics:
+            self._statistics[metric] = self._compute(metric)
+        return self._statistics[metric]
+
+    @cached_property
+    def _statistics(self) -> dict[str, NDArray[np.int64]]:
+        return {}
+
+    def _compute(self, metric: str) -> NDArray[np.int64]:
         if metric in st.METRICS:
             return st.sentence_statistics(metric, [u["ref"] for u in self.utts], [u["hyp"] for u in self.utts],
                                           self.score["metrics"][metric].get("tokeniser", st.TOKENISER))

@@ -5,7 +5,6 @@ Of equally short alignments it is the one of rapidfuzz, as everywhere in :mod:`s
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,13 +22,11 @@ class Alignment:
         wrong: words that are substituted or deleted, (words,) bool.
         inserted: words inserted before each word, and after the last one of each utterance; an utterance of n words has
             n + 1 such places, (words + utterances,).
-        written: words of hypotheses that are wrong, inserted or for others, with their numbers.
     """
 
     first: NDArray[np.int64]
     wrong: NDArray[np.bool_]
     inserted: NDArray[np.int64]
-    written: Counter[str]
 
 
 def align(refs: Sequence[str], hyps: Sequence[str]) -> Alignment:
@@ -39,7 +36,6 @@ def align(refs: Sequence[str], hyps: Sequence[str]) -> Alignment:
     first = np.cumsum([0, *map(len, sides[0])])
     wrong = np.zeros(first[-1], dtype=np.bool_)
     inserted = np.zeros(first[-1] + len(refs), dtype=np.int64)
-    added: Counter[str] = Counter()
     for number, (ref, hyp) in enumerate(zip(*sides, strict=True)):
         start = int(first[number])
         for edit in Levenshtein.editops(numbered(ref, ids), numbered(hyp, ids)) if ref != hyp else ():
@@ -47,9 +43,7 @@ def align(refs: Sequence[str], hyps: Sequence[str]) -> Alignment:
                 inserted[start + number + edit.src_pos] += 1
             else:
                 wrong[start + edit.src_pos] = True
-            if edit.tag != "delete":
-                added[hyp[edit.dest_pos]] += 1
-    return Alignment(first, wrong, inserted, added)
+    return Alignment(first, wrong, inserted)
 
 
 def numbered(words: Sequence[str], ids: dict[str, int]) -> list[int]:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 LEVEL = 0.95
+POWER = 0.8  # share of test sets that show a detectable difference
 SEED = 20040517
 MIN_SEEDS = 3  # of two, the variance between seeds is known too badly: such intervals hold the truth in 91 % of cases
 NORMAL = 1.959963984540054
@@ -77,6 +78,12 @@ class Estimate:
         if not np.isfinite([self.value, self.error]).all() or not self.error:
             return None
         return float(2 * stdtr(self.freedom, -abs(self.value) / self.error))
+
+    @property
+    def detectable(self) -> float:
+        """The smallest value that :data:`POWER` of such test sets tell from zero, by the same distribution as p."""
+        quantiles = stdtrit(self.freedom, 0.5 + LEVEL / 2) + stdtrit(self.freedom, POWER)
+        return float(quantiles * self.error)
 
 
 def resampled_sums(stats: NDArray[np.int64], resamples: int, seed: int = SEED) -> Array:

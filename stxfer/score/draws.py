@@ -15,7 +15,8 @@ def draw(stats: Mapping[str, Mapping[int, NDArray[np.int64]]], resamples: int, *
          speakers: Sequence[str] | None = None, seed: int = SEED) -> dict[str, Draws]:
     """Resample systems by utterance and, where there are :data:`MIN_SPEAKERS` or more, by speaker.
 
-    A test set most of which one or two of them say is no sample of speakers, however many the others are.
+    A test set of which one of them says several times as much as each other is no sample of speakers: they count for
+    fewer than :data:`MIN_EFFECTIVE`.
 
     Args:
         stats: statistics of each utterance of the test set, (utterances, k), by system and training seed.

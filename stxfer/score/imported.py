@@ -6,21 +6,23 @@ which says where they come from; so scoring and the report treat them like other
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.errors import ConfigError
 from stxfer.core.fileio import write_json
-from stxfer.core.records import read_record
+from stxfer.core.marker import MARKER
+from stxfer.core.records import mistake, read_record
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.layout import DECODED, INFO, decode_dir, system_dir
+from stxfer.experiment.layout import DECODED, IMPORTED, INFO, decode_dir, imported_files, score_dir, system_dir
 from stxfer.experiment.records import Imported
 from stxfer.experiment.systems import System
 from stxfer.experiment.training import Decoding
+from stxfer.experiment.types import Name
 from stxfer.experiment.variants import DecodedSystem
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.score.espnet import Decoded, read_espnet
@@ -28,9 +30,6 @@ from stxfer.score.evaluate import score_system
 from stxfer.score.reference import reference_path
 from stxfer.text.normalise import normalise
 from stxfer.text.repetition import loop
-
-IMPORTED = "espnet.json"
-_NAME = re.compile(r"[A-Za-z0-9][\w-]*")
 
 
 @dataclass(frozen=True)
@@ -69,19 +68,18 @@ def import_espnet(experiment: Experiment, directory: Path, name: str, *, dump: P
         name: what the report calls it; no system of the experiment.
         dump: directory of the references.
         exp: directory of the trained systems, where it gets one.
-        seed: that it counts as.
+        seed: of the experiment's, that it counts as.
         hours: of speech that it was trained on; None: as much as ``tgt_train`` has.
         hypotheses: ``<decode>/<set>``, where there are several for the test set.
         force: import again what has been imported.
         allow_stale: use references although what they were made from has changed since.
 
     Raises:
-        ConfigError: the name cannot be used.
+        ConfigError: name, seed or hours cannot be used, or the target language is written without spaces.
         DataError: the directory does not fit, see :func:`stxfer.score.espnet.read_espnet`, or a reference is empty.
     """
-    if not _NAME.fullmatch(name) or name in experiment.systems:
-        raise ConfigError(f"--name {name}: " + ("a system of the experiment; choose another name" if name in
-                                                experiment.systems else "letters, digits, '-' and '_' are allowed"))
+    trained = system_dir(exp, name, seed)
+    _check(experiment, name, seed, hours, trained)
     way = _decoded(experiment, name)
     ref_path = reference_path(experiment, way.system, dump)
     refs = read_table(ref_path, empty_values=False)
@@ -92,8 +90,11 @@ def import_espnet(experiment: Experiment, directory: Path, name: str, *, dump: P
                   options={"espnet": str(directory), "normalisation": rules.identity, "hours": hours},
                   step="import_espnet")
     if stage.needed(force=force, allow_stale=allow_stale):
+        for marker in (stage.marker, score_dir(exp, way.system, seed) / MARKER):  # scores hold the hours, too
+            marker.unlink(missing_ok=True)
+        (trained / INFO).unlink(missing_ok=True)
         if hours is not None:
-            write_json(system_dir(exp, name, seed) / INFO, {"train": {"hours": hours, "hours_with_copies": hours}})
+            write_json(trained / INFO, {"train": {"hours": hours, "hours_with_copies": hours}})
         write_table(out / "text", hyps)
         write_json(out / DECODED, {"utterances": len(hyps), "empty": sum(not text for text in hyps.values()),
                                    "loops": sum(bool(loop(text)) for text in hyps.values()), "options": {}})
@@ -106,7 +107,7 @@ def import_espnet(experiment: Experiment, directory: Path, name: str, *, dump: P
 
 def with_imported(experiment: Experiment, exp: Path) -> Experiment:
     """Return the experiment with what was imported, and with each of its compared target systems held against that."""
-    names = sorted({path.parents[3].name for path in exp.glob(f"*/seed*/decode/tgt_test/{IMPORTED}")})
+    names = imported_files(exp)
     targets = dict.fromkeys(name for name, _ in experiment.compare
                             if experiment.decoded[name].system.kind == "target")
     return replace(experiment, decoded={**experiment.decoded, **{name: _decoded(experiment, name) for name in names}},
@@ -115,10 +116,7 @@ def with_imported(experiment: Experiment, exp: Path) -> Experiment:
 
 def origins(exp: Path) -> dict[str, dict[str, Any]]:
     """Return where imported systems come from, by name; of several seeds, the first."""
-    found: dict[str, dict[str, Any]] = {}
-    for path in sorted(exp.glob(f"*/seed*/decode/tgt_test/{IMPORTED}")):
-        found.setdefault(path.parents[3].name, read_record(path, Imported))
-    return found
+    return {name: read_record(of_system[0], Imported) for name, of_system in imported_files(exp).items()}
 
 
 def origin_line(name: str, origin: Mapping[str, Any]) -> str:
@@ -135,6 +133,23 @@ def origin_line(name: str, origin: Mapping[str, Any]) -> str:
             f"and {origin['changed_hyps']} hypotheses{example}")
 
 
+def _check(experiment: Experiment, name: str, seed: int, hours: float | None, trained: Path) -> None:
+    if problem := mistake(name, Name, "--name"):
+        raise ConfigError(problem)
+    if name in experiment.systems:
+        raise ConfigError(f"--name {name}: a system of the experiment; choose another name")
+    if (trained / MARKER).exists():
+        raise ConfigError(f"--name {name}: {trained} holds a system that was trained here; choose another name")
+    if seed not in experiment.seeds:
+        raise ConfigError(f"--seed {seed}: the report reads the seeds of the experiment; choose one of them: "
+                          f"{' '.join(map(str, experiment.seeds))}")
+    if hours is not None and not 0 < hours < math.inf:
+        raise ConfigError(f"--hours {hours}: must be a number of hours above 0")
+    if not experiment.profile(experiment.target_lang).spaced:
+        raise ConfigError(f"{experiment.target_lang} is written without spaces: ESPnet's words are not counted in such "
+                          "a language, and nothing can be imported")
+
+
 def _decoded(experiment: Experiment, name: str) -> DecodedSystem:
     declared = {"task": "asr", "data": "tgt_train", "text": experiment.target_lang}
     return DecodedSystem(replace(System.read(declared, "import", ("systems", name)), name=name), Decoding())
@@ -142,9 +157,7 @@ def _decoded(experiment: Experiment, name: str) -> DecodedSystem:
 
 def _origin(found: Decoded, hyps: Mapping[str, str], refs: Mapping[str, str], own: Mapping[str, str],
             scored: Mapping[str, Any]) -> Origin:
-    metric = scored["metrics"].get("wer")
-    if metric is None:
-        raise DataError(f"{found.path}: ESPnet's words are not counted in a language written without spaces")
+    metric = scored["metrics"]["wer"]
     other = [utt for utt in refs if utt in found.refs and found.refs[utt] != refs[utt]]
     unlike = next((utt for utt in other if own[utt] != refs[utt]), other[0] if other else "")
     wer, words = found.wer or (None, None)

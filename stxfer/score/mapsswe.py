@@ -25,14 +25,15 @@ class MatchedPairs:
     Attributes:
         segments: in which either system has an error.
         mean: of the system's errors minus the baseline's, in a segment.
-        z: the mean over its standard error; below 0 favours the system.
-        p: two-sided, normal.
+        z: the mean over its standard error; below 0 favours the system. None: all segments differ by the same, which
+            has no standard error.
+        p: two-sided, normal; None with z.
     """
 
     segments: int
     mean: float
-    z: float
-    p: float
+    z: float | None
+    p: float | None
 
 
 def mapsswe(system: Alignment, baseline: Alignment) -> MatchedPairs | None:
@@ -56,6 +57,8 @@ def mapsswe(system: Alignment, baseline: Alignment) -> MatchedPairs | None:
     difference = errors[0] - errors[1]
     n, mean = len(difference), float(difference.mean())
     spread = float(difference.std(ddof=1)) if n > 1 else 0.0
+    if not spread and mean:
+        return MatchedPairs(n, mean, None, None)
     z = mean / (spread / math.sqrt(n)) if spread else 0.0
     return MatchedPairs(n, mean, z, float(2 * ndtr(-abs(z))))
 

@@ -23,7 +23,6 @@ MIN_SPEAKERS = 5
 MIN_EFFECTIVE = 2  # speakers of equal size: of fewer, nothing tells what is theirs and what is the systems'
 TOO_FEW, UNCLEAR, BETTER, WORSE = "too few to tell", "unclear", "better", "worse"
 ALPHA = 0.05
-POWER = 2.8  # standard errors: 1.96 of the interval, and 0.84 so that four of five test sets show the difference
 UTTERANCES, SPEAKERS, SEEDS = "utterances", "speakers", "seeds"
 
 
@@ -88,20 +87,21 @@ class Judged:
     @property
     def detectable(self) -> float | None:
         """The smallest difference that four of five such test sets would show, before any correction."""
-        return POWER * self.best.error if self.has_value and self.best.error else None
+        return self.best.detectable if self.has_value and self.best.error else None
 
     @property
     def needed(self) -> int | None:
         """About how many units would show a difference as large as this one in four of five test sets.
 
-        None where nothing can be said: there is no difference, nothing varies, or the variance between seeds alone is
-        too large, which more units do not change.
+        By the degrees of freedom that there are: of fewer units it is a lower bound. None where nothing can be said:
+        there is no difference, nothing varies, or the variance between seeds alone is too large, which more units do
+        not change.
         """
         estimate = self.best
         if not self.has_value or not estimate.value or not estimate.unit_error:
             return None
         of_seeds = max(0.0, estimate.error ** 2 - estimate.unit_error ** 2)
-        left = (estimate.value / POWER) ** 2 - of_seeds
+        left = (estimate.value * estimate.error / estimate.detectable) ** 2 - of_seeds
         if left <= 0:
             return None
         units = math.ceil(self._n_units * estimate.unit_error ** 2 / left)
@@ -115,14 +115,16 @@ class Judged:
         """Return ``better``, ``worse``, ``unclear`` or ``too few to tell``, of a relative gain.
 
         Args:
-            p: the corrected p-value of the difference; None: there is none, since nothing varies.
+            p: the corrected p-value of the difference; None: there is none, since it does not vary.
         """
         if not self.has_value:
             return UNCLEAR
         if not self.enough:
             alike = not self.best.value and self.n_utts >= MIN_UTTERANCES
             return UNCLEAR if alike else TOO_FEW
-        if p is None or p >= ALPHA:
+        if p is None:  # all utterances differ by the same; the relative gain varies with the baseline
+            return TOO_FEW if self.best.value else UNCLEAR
+        if p >= ALPHA:
             return UNCLEAR
         return BETTER if self.best.low > 0 else WORSE if self.best.high < 0 else UNCLEAR
 
