@@ -154,14 +154,16 @@ def _compare(system: Sequence[Run], baseline: Sequence[Run], draws: Drawn) -> li
     for metric in one["metrics"]:
         how, pair = METRICS[metric], (draws[one["system"], metric], draws[other["system"], metric])
         gain = judge_gain(*pair, how.score, higher_is_better=how.higher_is_better)
+        p = judge_difference(*pair, how.score).best.p
+        needed = gain.needed if p is not None else None  # a difference that does not vary tells nothing of more
         cells.append({
             "system": one["system"], "baseline": other["system"], "set": one["set"], "metric": metric,
             "relative_reduction": gain.best.value if gain.has_value else None, **_interval(gain),
             "value": judge_score(pair[0], how.score).best.value,
             "baseline_value": judge_score(pair[1], how.score).best.value,
-            "p": judge_difference(*pair, how.score).best.p,
+            "p": p,
             "mapsswe": _matched_pairs(system, baseline) if metric == "wer" else None,
-            "needed": gain.needed, "needed_of": _needed_of(gain), "detectable": gain.detectable,
+            "needed": needed, "needed_of": _needed_of(gain) if p is not None else None, "detectable": gain.detectable,
             "n_utts": gain.n_utts, "n_speakers": one.get("speakers"), "n_seeds": len(system),
             "n_seeds_baseline": len(baseline), "judged": gain})
     return cells
