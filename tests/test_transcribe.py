@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from stxfer.audio.dump import dump_fbank
 from stxfer.audio.io import SAMPLE_RATE, resample
 from stxfer.audio.pieces import FRAME, Cutting, pieces
 from stxfer.audio.pretrained import open_pretrained
+from stxfer.audio.recording import Recording
 from stxfer.audio.shards import FBANK, Extractor
 from stxfer.audio.stream import read_blocks
 from stxfer.bin import transcribe as cli
@@ -134,10 +136,26 @@ def test_silence_is_not_kept() -> None:
     assert not list(cutter.finish())
 
 
-@pytest.mark.parametrize("options", [(1.0, 0.5), (20.0, 0.0)])
-def test_pieces_too_short_to_cut_are_refused(options: tuple[float, float]) -> None:
-    with pytest.raises(ConfigError, match="at least"):
+@pytest.mark.parametrize("options", [(1.0, 0.5), (20.0, 0.0), (0.0, 0.5), (math.nan, 0.5), (math.inf, 0.5),
+                                     (20.0, math.nan), (20.0, math.inf)])
+def test_pieces_of_no_length_are_refused(options: tuple[float, float]) -> None:
+    with pytest.raises(ConfigError, match="a number of at least"):
         Cutting(*options)
+
+
+@pytest.mark.parametrize("option", [{"longest": 0.0}, {"longest": math.nan}, {"pause": math.inf}, {"at_once": math.nan},
+                                    {"at_once": 0.0}, {"nbest": 0}])
+def test_numbers_out_of_range_are_refused(transcriber: Transcriber, option: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="at least") as refused:
+        Transcriber(transcriber.system, **option)
+    assert "\n" not in str(refused.value)
+
+
+def test_whole_inputs_are_as_long_as_those_of_test_sets(transcriber: Transcriber, work: Path) -> None:
+    system = replace(transcriber.system, most_seconds=2.0)
+    (whole,) = Transcriber(system, whole=True).transcribe(work / "talk.flac").segments
+    assert (whole.start, whole.end) == (0.0, soundfile.info(work / "talk.flac").duration)
+    assert len(Transcriber(system, whole=True, longest=3.0).transcribe(work / "talk.flac").segments) > 1
 
 
 @pytest.mark.parametrize("rate, suffix", [(44100, "flac"), (8000, "wav"), (48000, "mp3")])
@@ -332,6 +350,35 @@ def test_kaldi_tables_and_text_lines(work: Path, tmp_path: Path, capsys: pytest.
         run(work, capsys, str(tmp_path / "some.scp"))
     out, err = capsys.readouterr()
     assert out.splitlines()[0] and out.splitlines()[1:] == [""] and "error: two: a command" in err
+
+
+def test_segments_open_their_recording_once(transcriber: Transcriber, work: Path, tmp_path: Path,
+                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Recording] = []
+
+    class Counted(Recording):
+        def __init__(self, path: str) -> None:
+            super().__init__(path)
+            opened.append(self)
+
+    monkeypatch.setattr("stxfer.audio.shards.Recording", Counted)
+    soundfile.write(tmp_path / "talk.mp3", *soundfile.read(work / "talk.flac"))
+    parts = [Audio(str(tmp_path / "talk.mp3"), k, k + 2.0) for k in (0.0, 2.0, 4.0)]
+    sources = [Source(str(part.start), str(part.start), part) for part in parts]
+    events = transcriber.stream(sources)
+    assert [event.seconds for event in events if event.segment is None] == [2.0] * 3
+    assert len(opened) == 1 and opened[0].handle.closed
+
+
+def test_keys_of_a_table_name_files_in_the_folder(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+                                                  ) -> None:
+    keys = ["../up", "/tmp/x", "..", "a/b", "a%2Fb"]
+    (tmp_path / "some.scp").write_text("".join(f"{key} {work / 'audio/utt-0.wav'}\n" for key in keys))
+    run(work, capsys, str(tmp_path / "some.scp"), "--format", "json", "--out", str(tmp_path / "out"))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == \
+        {"...json", "..%2Fup.json", "%2Ftmp%2Fx.json", "a%252Fb.json", "a%2Fb.json"}
+    found = {json.loads(path.read_text(encoding="utf-8"))["id"] for path in (tmp_path / "out").iterdir()}
+    assert found == {*keys}
 
 
 def test_standard_input(work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

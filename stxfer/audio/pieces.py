@@ -5,6 +5,7 @@ Pieces are found while the audio is read: what is kept of it is one piece and a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -61,10 +62,10 @@ class Cutting:
     detect: bool = True
 
     def __post_init__(self) -> None:
-        if self.most_seconds < _SHORTEST:
-            raise ConfigError(f"pieces of at most {self.most_seconds:g} s: at least {_SHORTEST:g} s are needed")
-        if self.pause < FRAME / SAMPLE_RATE:
-            raise ConfigError(f"a pause of {self.pause:g} s: at least {FRAME / SAMPLE_RATE:g} s are needed")
+        for what, seconds, least in (("pieces of at most", self.most_seconds, _SHORTEST),
+                                     ("a pause of", self.pause, FRAME / SAMPLE_RATE)):
+            if not least <= seconds < math.inf:
+                raise ConfigError(f"{what} {seconds:g} s: a number of at least {least:g} s is needed")
 
 
 def pieces(blocks: Iterable[np.ndarray], options: Cutting) -> Iterator[Piece]:

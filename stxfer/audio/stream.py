@@ -14,20 +14,17 @@ BLOCK = 20.0  # seconds
 
 
 def read_blocks(audio: Audio) -> Iterator[np.ndarray]:
-    """Yield a recording, or a part of it, as float32 (n,) at 16 kHz, full scale +-1.
+    """Yield a whole recording as float32 (n,) at 16 kHz, full scale +-1.
 
     What is no longer than a block is resampled as :func:`stxfer.audio.io.load_audio` does, to the last bit.
 
     Args:
-        audio: where it lies; its speed is left as it is.
+        audio: where it lies; of segments and other speeds, see :class:`stxfer.audio.shards.Reader`.
 
     Raises:
         AudioError: see :class:`stxfer.audio.recording.Recording`; it holds no samples.
     """
     with Recording(audio.path) as recording:
-        if audio.start or audio.end is not None:
-            yield resample(recording.read(audio.start, audio.end, audio.channel), recording.rate, SAMPLE_RATE)
-            return
         if not recording.frames:
             raise AudioError(recording.path, "empty", "holds no samples")
         parts = recording.blocks(BLOCK, audio.channel)

@@ -24,7 +24,6 @@ class Format(ABC):
     Attributes:
         suffix: of files.
         one: whether it holds a single source.
-        told: whether a segment's text is there before the source has ended.
     """
 
     suffix: str

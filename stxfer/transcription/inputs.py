@@ -23,6 +23,7 @@ STDIN, LIST, TABLE = "-", "@", ".scp"
 SUFFIXES = frozenset((".wav", ".wave", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".caf", ".m4a",
                       ".mp4", ".aac", ".wma", ".webm", ".amr", ".sph"))
 _NOT_ID = re.compile(r"[\s/\\]+|[\x00-\x1f]")
+_NOT_IN_NAMES = {ord(char): f"%{ord(char):02X}" for char in "%/\0"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Source:
 
     Attributes:
         name: what messages and outputs call it: the path as it was given, or a table's key.
-        utt: a key for Kaldi's tables, and a file's name, no two sources have the same.
+        utt: a key for Kaldi's tables; no two sources have the same.
         audio: where it lies, or float32 (n,) at 16 kHz.
         problem: why it cannot be heard, where that is known before.
     """
@@ -40,6 +41,11 @@ class Source:
     utt: str
     audio: Audio | np.ndarray
     problem: str = ""
+
+    @property
+    def stem(self) -> str:
+        """``utt`` as the begin of a file's name: a table's key may hold ``/``, which becomes ``%2F``."""
+        return self.utt.translate(_NOT_IN_NAMES)
 
 
 def find_sources(inputs: Sequence[str], spool: Path) -> list[Source]:

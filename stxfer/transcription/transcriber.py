@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -13,9 +14,11 @@ import numpy as np
 from stxfer.audio.io import SAMPLE_RATE, resample
 from stxfer.audio.pieces import Cutting, Piece, pieces
 from stxfer.audio.recording import AudioError
+from stxfer.audio.shards import Reader
 from stxfer.audio.stream import read_blocks
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.prepare import MAX_TEST_SECONDS
 from stxfer.kaldi.datadir import Audio
 from stxfer.transcription.inputs import Source
 from stxfer.transcription.packed import open_pretrained_system
@@ -101,8 +104,9 @@ class Transcriber:
         at_once: seconds of speech that are heard at once, of whatever sources: the larger, the faster, and the more
             memory it takes.
         pause: seconds without speech that part two pieces.
-        longest: seconds of the longest piece; None: what the system has learnt from.
-        whole: look for no speech: a source is cut only if it is longer than a piece, as the test sets are.
+        longest: seconds of the longest piece; None: of the longest utterance that the system can have learnt from.
+        whole: look for no speech: a source is cut only if it is longer than a piece, which then is, unless ``longest``
+            says otherwise, what a test set may hold at most; Whisper keeps its window.
         amp: compute in bfloat16 where a GPU can.
 
     Raises:
@@ -111,7 +115,7 @@ class Transcriber:
 
     def __init__(self, system: SpeechSystem, *, nbest: int = 1, at_once: float = AT_ONCE, pause: float = PAUSE,
                  longest: float | None = None, whole: bool = False, amp: bool = False) -> None:
-        if nbest < 1 or at_once <= 0:
+        if nbest < 1 or not 0 < at_once < math.inf:
             raise ConfigError(f"{nbest} hypotheses of each piece, {at_once:g} s heard at once: at least 1 hypothesis, "
                               "and some speech, is needed")
         if system.extractor is None and nbest > 1:
@@ -121,7 +125,9 @@ class Transcriber:
         if amp:
             system = replace(system, decoding=replace(system.decoding, amp=True))
         self.system, self.nbest, self.at_once = system, nbest, at_once
-        self.cutting = Cutting(longest or system.most_seconds, pause, detect=not whole)
+        most = system.most_seconds if not whole or system.extractor is None else \
+            max(system.most_seconds, MAX_TEST_SECONDS)
+        self.cutting = Cutting(most if longest is None else longest, pause, detect=not whole)
         self._recognise = recogniser(system)
 
     @classmethod
@@ -165,13 +171,20 @@ class Transcriber:
         Raises:
             StxferError: the system cannot hear what it is given, whatever the source.
         """
+        reader = Reader()
+        try:
+            yield from self._heard(sources, reader)
+        finally:
+            reader.close()
+
+    def _heard(self, sources: Iterable[Source], reader: Reader) -> Iterator[Event]:
         open_sources: deque[_Progress] = deque()
         waiting: list[tuple[_Progress, Piece]] = []
         samples = 0
         for source in sources:
             now = _Progress(source)
             open_sources.append(now)
-            for piece in self._pieces(now):
+            for piece in self._pieces(now, reader):
                 waiting.append((now, piece))
                 now.unheard += 1
                 samples += len(piece.samples)
@@ -184,13 +197,13 @@ class Transcriber:
         self._hear(waiting)
         yield from _told(open_sources)
 
-    def _pieces(self, now: _Progress) -> Iterator[Piece]:
+    def _pieces(self, now: _Progress, reader: Reader) -> Iterator[Piece]:
         """Yield the pieces of a source; note its duration and what is wrong with it."""
         if now.source.problem:
             now.problem = now.source.problem
             return
         try:
-            yield from pieces(_timed(now), self.cutting)
+            yield from pieces(_timed(now, reader), self.cutting)
         except AudioError as error:
             now.problem = error.reason
         except OSError as error:  # of the disk
@@ -207,12 +220,18 @@ class Transcriber:
         waiting.clear()
 
 
-def _timed(now: _Progress) -> Iterator[np.ndarray]:
+def _timed(now: _Progress, reader: Reader) -> Iterator[np.ndarray]:
     """Yield a source's samples and count its seconds."""
-    audio = now.source.audio
-    for block in [audio] if isinstance(audio, np.ndarray) else read_blocks(audio):
+    for block in _blocks(now.source.audio, reader):
         now.seconds += len(block) / SAMPLE_RATE
         yield block
+
+
+def _blocks(audio: Audio | np.ndarray, reader: Reader) -> Iterable[np.ndarray]:
+    if isinstance(audio, np.ndarray):
+        return [audio]
+    segment = audio.start or audio.end is not None
+    return [reader.read(audio)] if segment else read_blocks(audio)
 
 
 def _told(open_sources: deque[_Progress]) -> Iterator[Event]:

@@ -27,7 +27,7 @@ class Output:
 
     Args:
         formats: what is written; to standard output one.
-        out: a folder, for ``<id>.<suffix>`` of each source; None: standard output.
+        out: a folder, for ``<stem>.<suffix>`` of each source; None: standard output.
         stream: standard output.
     """
 
@@ -53,7 +53,7 @@ class Output:
         else:
             for form in self._formats:
                 spoken = [segment for segment in transcript.segments if segment.text]
-                with atomic_write(self._out / f"{source.utt}.{form.suffix}", durable=False) as handle:
+                with atomic_write(self._out / f"{source.stem}.{form.suffix}", durable=False) as handle:
                     handle.write(form.head())
                     handle.writelines(form.segment(source, segment, k) for k, segment in enumerate(spoken))
                     handle.write(form.end(transcript))

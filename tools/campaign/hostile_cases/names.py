@@ -93,9 +93,38 @@ def _paths() -> Iterator[Hostile]:
     yield Hostile("a set that is a link to a home directory", vanished, "")
 
 
+KEYS = ("../mark", "../../mark", "..", ".", "a/b", "/", "%2E%2E/mark", "a\0b", "a\\b", "in {root}/mark")
+
+
+def _keys() -> Iterator[Hostile]:
+    """Keys of a Kaldi table that name the files of what is heard in its recordings."""
+    from stxfer.transcription.formats import FORMATS
+    from stxfer.transcription.inputs import find_sources
+    from stxfer.transcription.write import Output
+
+    def make(folder: Path, key: str) -> Read:
+        root, out = folder.parent, folder.parent / "out"
+        table = folder / "x.scp"
+        table.write_text(f"{key.replace('in {root}', str(root))} x.wav\n", encoding="utf-8")
+
+        def read() -> None:
+            output = Output([FORMATS["json"](), FORMATS["srt"]()], out, io.StringIO())
+            for source in find_sources([str(table)], folder):
+                output.end(source, 1.0)
+            if sorted(path.suffix for path in out.iterdir()) != [".json", ".srt"]:
+                (root / MARK).mkdir()
+
+        return read
+
+    for key in KEYS:
+        yield Hostile(f"a key that names files of what is heard: {key!r}", lambda folder, key=key: make(folder, key),
+                      "")
+
+
 def cases() -> Iterator[Hostile]:
     """Yield the cases."""
     yield from _redirects()
     yield from _addresses()
     yield from _names()
     yield from _paths()
+    yield from _keys()
