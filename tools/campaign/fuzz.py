@@ -2,9 +2,9 @@
 """Give every stage inputs with small mistakes in them, many times, and count what comes of it.
 
 Each time one file of a copy of a finished work directory, or one option of a command, is changed a little: a byte, a
-line, a value of JSON or YAML, a parameter of a model. Then the command that reads it is run. Half of the changed files
-that a stage has recorded get a marker that agrees with them, as if they had been made so: what reads them has to find
-the mistake itself. What may come out:
+line, a value of JSON or YAML, a parameter of a model. Then the command that reads it is run. Of the changed files that
+a stage has recorded six in ten get a marker that agrees with them, as if they had been made so: what reads them has to
+find the mistake itself. What may come out:
 
 - refused: one line that says what is wrong;
 - accepted: the command ends well;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Give what reads files, archives, addresses and names inputs that would run code or leave their folder.
 
-Each case (tools/campaign/hostile_cases.py; tests/test_hostile.py tries the same) is tried in a process of its own, in
+Each case (tools/campaign/hostile_cases; tests/test_hostile.py tries the same) is tried in a process of its own, in
 a folder of its own. It counts as well where the input is refused in one line, or shown harmlessly, and no canary is
 made, nothing is written outside, and it ends within its time and memory.
 
