@@ -26,7 +26,7 @@ compare: []
 seeds: [1]
 systems:
   st: {task: st, data: src_train, text: sw.human}
-  xfer: {task: asr, data: tgt_train, text: sw, init: {from: st}}
+  xfer: {task: asr, data: tgt_train, text: sw, init: {from: st, parts: [encoder, ctc]}}
 lm: {rnn: {text: [tgt_train]}}
 decode: {target: {beam_size: 3, ctc_weight: 0.3, maxlenratio: -6}}
 variants: {lm: {target: {lm: rnn, lm_weight: 0.8}}}
@@ -42,14 +42,19 @@ def make_work(root: Path) -> tuple[Path, Experiment]:
             folder.mkdir(parents=True)
             Stage(kind, folder, options=options).finish([])
     st, xfer = root / "exp/st/seed1", root / "exp/xfer/seed1"
+    heard = {**SYSTEM, "name": "st", "task": "st", "data": "src_train", "text": "sw.human"}
     make_model(st, root / "vocab", tokens, info={**INFO, "task": "st", "vocab": str(root / "vocab")},
-               options={"system": {**SYSTEM, "task": "st", "data": "src_train", "text": "sw.human"}, "seed": 1})
-    make_model(xfer, root / "vocab", tokens, info={**INFO, "vocab": str(root / "vocab")}, options={
-        "system": {**SYSTEM, "init": {"source": "st", "parts": ["encoder", "ctc"], "vocabulary": "same", "model": ""}},
-        "seed": 1})
+               options={"system": heard, "seed": 1})
+    init = {"source": "st", "parts": ["encoder", "ctc"], "vocabulary": "same", "model": ""}
+    make_model(xfer, root / "vocab", tokens, info={**INFO, "vocab": str(root / "vocab")},
+               options={"system": {**SYSTEM, "name": "xfer", "init": init}, "seed": 1})
     write_json(xfer / "transfer.json", {"source": "st/seed1", "parts": ["encoder", "ctc"], "share": 0.5})
     make_lm(root / "exp/lm/rnn", root / "vocab", tokens)
-    report = root / "exp/report"
+    scores, report = xfer / "decode/tgt_test/score", root / "exp/report"
+    scores.mkdir(parents=True)
+    stage = Stage("score", scores, [xfer])
+    stage.begin()
+    stage.finish([])
     row = {"system": "xfer", "set": "tgt_test", "seeds": [1, 2], "n_utts": 300}
     write_json(report / "results.json", {
         "name": "packed",
@@ -58,8 +63,10 @@ def make_work(root: Path) -> tuple[Path, Experiment]:
         "signatures": {"wer tgt_test": "wer|norm:sw|jiwer:4.0.0"},
         "comparisons": [{"system": "xfer", "baseline": "scratch", "metric": "wer", "relative_reduction": 0.2,
                          "ci_low": 0.1, "ci_high": 0.3, "verdict": "better"}]})
-    Stage("report", report, options={"command": f"./run.sh --workdir {root}/work --preset mini",
-                                     "config": str(root / "conf/mini.yaml")}).finish([report / "results.json"])
+    stage = Stage("report", report, [scores], options={"command": f"./run.sh --workdir {root}/work --preset mini",
+                                                       "config": str(root / "conf/mini.yaml")})
+    stage.begin()
+    stage.finish([report / "results.json"])
     path = root / "packed.yaml"
     path.write_text(EXPERIMENT, encoding="utf-8")
     return xfer, load_experiment(path)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import logging
+import os
 import re
 import shutil
 import subprocess
@@ -16,11 +19,13 @@ import packing
 import pytest
 import torch
 import yaml
-from speech_models import save_model, save_whisper
+from safetensors.torch import load_file
+from speech_models import save_model, save_whisper, speech
 
-from stxfer.audio.pretrained import open_pretrained
+from stxfer.audio import pretrained
+from stxfer.audio.pretrained import PretrainedFeatures, open_pretrained
 from stxfer.bin import pack as cli
-from stxfer.core.errors import ConfigError, DataError, StxferError
+from stxfer.core.errors import ConfigError, DataError, StaleError, StxferError
 from stxfer.core.fileio import read_json, write_json
 from stxfer.core.stage import Stage
 from stxfer.decoding.decode import decode_batch
@@ -37,6 +42,7 @@ from stxfer.training.initial import write_initial
 from stxfer.training.spec import Corpus, Fit, Start, Text
 from stxfer.transcription.packed import open_packed, rules_of
 from stxfer.transcription.packing import write_pack
+from stxfer.transcription.recorded import extractor_of
 from stxfer.transcription.system import SpeechSystem
 
 Work = tuple[Path, Experiment]
@@ -137,6 +143,65 @@ def test_scores_are_those_of_the_way_it_decodes(work: Work, packed: Path, tmp_pa
     assert result["metrics"] == [{"type": "wer", "value": 48.22}]
 
 
+def test_a_model_that_is_not_what_its_stage_left_is_refused(work: Work, tmp_path: Path) -> None:
+    root = shutil.copytree(work[0].parents[2], tmp_path / "work")
+    system, lm = root / "exp/xfer/seed1", root / "exp/lm/rnn"
+    for path, variant in ((lm / "model.pth", "lm"), (system / "config.yaml", "")):
+        with path.open("ab") as handle:
+            handle.write(b"\n")
+        with pytest.raises(StaleError, match=f"^{path}: is not what its stage has written; run its stage") as refused:
+            write_pack(system, tmp_path / "out", variant=variant, experiment=work[1])
+        assert "--allow-stale" not in str(refused.value) and not (tmp_path / "out").exists()
+
+
+def test_a_model_that_is_out_of_date_is_refused(tmp_path: Path) -> None:
+    system, experiment = packing.make_work(tmp_path)
+    text = tmp_path / "text"
+    text.write_text("a")
+    stage = Stage("training", system, [text], options=read_json(system / ".stage.json")["options"])
+    stage.begin()
+    stage.finish([system / name for name in ("model.pth", "config.yaml", "model.json")])
+    write_pack(system, tmp_path / "out", experiment=experiment)
+    text.write_text("b")
+    with pytest.raises(StaleError, match=f"{system}: out of date, .*text has changed .*; run its stage again .*[)]$"):
+        write_pack(system, tmp_path / "out", experiment=experiment)
+
+
+@pytest.mark.parametrize(("harm", "reason"), [
+    (lambda root: (root / "exp/report/results.json").write_text("{}"), "is not what its stage has written"),
+    (lambda root: (root / "exp/report/.stage.json").unlink(), "not finished"),
+    (lambda root: Stage("training", root / "exp/xfer/seed1", options=read_json(
+        root / "exp/xfer/seed1/.stage.json")["options"]).finish([root / "exp/xfer/seed1/model.pth"]), "out of date"),
+    (lambda root: Stage("report", root / "exp/report").finish([root / "exp/report/results.json"]),
+     "the report was not made from"),
+])
+def test_scores_of_another_model_are_left_out(tmp_path: Path, harm: Callable[[Path], Any], reason: str,
+                                              caplog: pytest.LogCaptureFixture) -> None:
+    system, experiment = packing.make_work(tmp_path / "work")
+    harm(tmp_path / "work")
+    with caplog.at_level(logging.WARNING):
+        write_pack(system, tmp_path / "out", experiment=experiment)
+    assert "the card has no scores: " in caplog.text and reason in caplog.text
+    card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    assert "## Scores" not in card and "model-index" not in card
+
+
+def test_everybody_may_read_it_whatever_the_umask_and_a_killed_run_leaves_nothing(work: Work, tmp_path: Path) -> None:
+    (tmp_path / ".xfer.zip.partial").mkdir()
+    (tmp_path / ".xfer.zip.partial/half").touch()
+    mask = os.umask(0o077)
+    try:
+        for name in ("xfer", "xfer.zip"):
+            write_pack(work[0], tmp_path / name, experiment=work[1])
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "xfer").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "xfer.zip").stat().st_mode & 0o777 == 0o644
+    assert {path.name for path in tmp_path.iterdir()} == {"xfer", "xfer.zip"}
+    with zipfile.ZipFile(tmp_path / "xfer.zip") as zipped:
+        assert "half" not in zipped.namelist()
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
@@ -163,6 +228,15 @@ def test_a_damaged_directory_is_refused(copy: Path, name: str, harm: Callable[[P
     with pytest.raises(DataError, match=f"^{copy}: {message}") as refused:
         open_packed(copy)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "lm", "more"])
+def test_a_symbolic_link_is_refused(copy: Path, tmp_path: Path, name: str) -> None:
+    if (copy / name).exists():
+        (copy / name).rename(tmp_path / "away")
+    (copy / name).symlink_to(tmp_path / "away")
+    with pytest.raises(DataError, match=f"^{copy}: {name} is a symbolic link; copy the pack"):
+        open_packed(copy)
 
 
 def test_notes_of_a_download_are_passed_over(copy: Path) -> None:
@@ -205,6 +279,8 @@ def test_a_damaged_archive_is_refused(copy: Path, tmp_path: Path) -> None:
     ({"rules": {"case": "upper"}}, ConfigError, "'upper' must be one of"),
     ({"features": {"kind": "mfcc"}}, ConfigError, "features that this version does not make"),
     ({"task": 3}, ConfigError, "task: "),
+    ({"features": {"kind": "pretrained"}}, DataError, "of features of a pretrained encoder, and has no 'encoder'"),
+    ({"whisper": {"model": "x"}}, DataError, "of Whisper, and has no 'encoder'"),
 ])
 def test_a_pack_that_this_version_cannot_read_is_refused(copy: Path, change: dict[str, Any], error: type[StxferError],
                                                          message: str) -> None:
@@ -277,6 +353,10 @@ def test_a_pretrained_encoder_comes_along_or_is_asked_for(tmp_path: Path) -> Non
         found = open_packed(tmp_path / name, encoder=given)
         assert found.extractor is not None and found.compression == "16bit"
         assert dict(found.extractor.options) == dict(extractor.options)
+    feats = read_json(tmp_path / "False/pack.json")["features"]
+    for key in ("layer", "stride", "model_sha256"):
+        with pytest.raises(DataError, match=f"pack.json: {key}"):
+            extractor_of({**feats, key: None}, tmp_path / "pack.json", tmp_path / "moved")
     card = (tmp_path / "False/README.md").read_text(encoding="utf-8")
     assert "`whisper-tiny`" in card and extractor.digest[:16] in card and "--encoder DIR" in card
     with pytest.raises(ConfigError, match="needs the whisper encoder whisper-tiny, which is not in it: .*--encoder"):
@@ -286,17 +366,69 @@ def test_a_pretrained_encoder_comes_along_or_is_asked_for(tmp_path: Path) -> Non
         open_packed(tmp_path / "False", encoder=tmp_path / "moved")
 
 
-def test_a_whisper_is_packed_with_what_it_was_tuned_from(tmp_path: Path) -> None:
-    base, root = save_whisper(tmp_path / "whisper-tiny"), tmp_path / "work"
+def test_an_archive_with_its_encoder_hears(tmp_path: Path) -> None:
+    """The encoder is read when it first hears something, and the archive's files are there as long."""
+    system, experiment = packing.make_work(tmp_path / "work")
+    encoder = save_model("whisper", tmp_path / "whisper-tiny")
+    fbank = tmp_path / "work/dump/fbank/tgt_train"
+    extractor = open_pretrained(FeatureOptions(kind="pretrained", model=str(encoder), layer=(2,)))
+    Stage("fbank", fbank, options={**extractor.options, "compression": "16bit"}, watched=extractor.files).finish([])
+    write_pack(system, tmp_path / "pack.zip", experiment=experiment, with_encoder=True)
+    samples = speech(1.0)
+    (expected,) = extractor([samples], ["a"])
+    shutil.rmtree(encoder)
+    found = open_packed(tmp_path / "pack.zip")
+    assert isinstance(found.extractor, PretrainedFeatures)
+    (features,) = found.extractor([samples], ["a"])
+    assert np.array_equal(features, expected)
+    folder = Path(found.extractor.model)
+    assert folder.exists()
+    pretrained._encoder.cache_clear()
+    del found
+    gc.collect()
+    assert not folder.exists()
+
+
+def test_what_decides_a_whisper_is_what_is_packed_and_compared(tmp_path: Path) -> None:
+    base = save_whisper(tmp_path / "whisper-tiny")
+    state = load_file(base / "model.safetensors")
+    (base / "model.safetensors").unlink()
+    torch.save(state, base / "pytorch_model.bin")
+    (base / "notes.md").touch()
+    system = whisper_system(tmp_path / "work", base)
+    write_pack(system, tmp_path / "own", with_encoder=True)
+    write_pack(system, tmp_path / "pack")
+    held = {path.name for path in (tmp_path / "own/encoder").iterdir()}
+    assert {"pytorch_model.bin", "tokenizer.json", "generation_config.json", "config.json"} <= held
+    assert "notes.md" not in held
+    shutil.move(base, tmp_path / "moved")
+    for pack, encoder in (("own", None), ("pack", tmp_path / "moved")):
+        assert isinstance(open_packed(tmp_path / pack, encoder=encoder).model, WhisperModel)
+    for name in ("tokenizer.json", "generation_config.json"):
+        content = (tmp_path / "moved" / name).read_bytes()
+        (tmp_path / "moved" / name).write_bytes(content + b"\n")
+        with pytest.raises(ConfigError, match="moved: not the Whisper whisper-tiny that .*: its files are others"):
+            open_packed(tmp_path / "pack", encoder=tmp_path / "moved")
+        (tmp_path / "moved" / name).write_bytes(content)
+
+
+def whisper_system(root: Path, base: Path) -> Path:
+    """Return the directory of a Whisper as it is, as a system."""
     data, system = root / "dump/data/tgt_train", root / "exp/whisper/seed1"
     data.mkdir(parents=True)
     Stage("data", data, options=packing.PREPARED).finish([])
     system.mkdir(parents=True)
-    options = Whisper(model=str(base), tune="nothing")
     write_json(system / "model.json", {"task": "asr", "whisper": str(base), **packing.INFO})
-    stage = Stage("training", system, [data], {"whisper": options, "language": "sw", "seed": 1})
+    stage = Stage("training", system, [data], {"whisper": Whisper(model=str(base), tune="nothing"), "language": "sw",
+                                               "seed": 1})
     stage.begin()
     stage.finish([system / "model.json"])
+    return system
+
+
+def test_a_whisper_is_packed_with_what_it_was_tuned_from(tmp_path: Path) -> None:
+    base = save_whisper(tmp_path / "whisper-tiny")
+    system = whisper_system(tmp_path / "work", base)
     write_pack(system, tmp_path / "pack", with_encoder=True)
     told = {path.name for path in (tmp_path / "pack").rglob("*") if path.is_file()
             and str(tmp_path).encode() in path.read_bytes()}

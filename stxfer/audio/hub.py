@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stxfer.audio.encoders import FAMILIES
 from stxfer.audio.io import SAMPLE_RATE
+from stxfer.core.digests import file_digest
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.core.fresh import watch
 from stxfer.core.records import read_record
 from stxfer.experiment.records import HubConfig, Preprocessor, WeightIndex
 
@@ -41,7 +41,7 @@ class HubModel:
 
     def digest(self) -> str:
         """Return a digest of the files."""
-        return digest(watch(self.files))
+        return files_digest(self.files)
 
     @property
     def usual(self) -> int:
@@ -58,6 +58,11 @@ def digest(seen: Mapping[str, Mapping[str, Any]]) -> str:
     """Return a digest of files that :func:`stxfer.core.fresh.watch` has seen, wherever they lie."""
     return hashlib.sha256("".join(f"{Path(path).name} {file['sha256']}\n" for path, file in seen.items()).encode()
                           ).hexdigest()
+
+
+def files_digest(files: Iterable[Path]) -> str:
+    """Return the same digest of files that are there; each is read once in a process."""
+    return digest({str(path): {"sha256": file_digest(path)} for path in files})
 
 
 def open_hub_model(directory: Path) -> HubModel:

@@ -47,8 +47,9 @@ def files_of(path: Path) -> list[Path]:
 
 
 def seal(directory: Path) -> str:
-    """Make a pack's files readable for everybody and write the digests; return the digest of all, that of the list."""
+    """Make a pack readable for everybody and write the digests; return the digest of all, that of the list."""
     lines = []
+    directory.chmod(0o755)
     for path in sorted(directory.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
         if path.is_file():
@@ -96,22 +97,32 @@ def opened(path: Path) -> Iterator[Path]:
 def check(directory: Path, pack: Path) -> None:
     """Raise DataError unless a directory holds what its list of digests says, and nothing else.
 
-    What begins with a dot is not looked at: downloads leave notes of their own.
+    What begins with a dot is not looked at: downloads leave notes of their own. A symbolic link is nothing that a pack
+    holds: what it leads to is not in the pack.
 
     Args:
         directory: of the files.
         pack: how messages call it.
     """
     listed = _listed(directory / DIGESTS, pack)
-    there = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*") if path.is_file()}
+    held = {path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*"))}
+    for name, path in held.items():
+        if path.is_symlink() and not _is_note(name):
+            raise DataError(f"{pack}: {name} is a symbolic link; copy the pack with cp -rL, or download it with hf "
+                            "download --local-dir DIR")
+    there = {name: path for name, path in held.items() if path.is_file()}
     for name, digest in listed.items():
         if name not in there:
             raise DataError(f"{pack}: {name} is missing; {_AGAIN}")
         if sha256(there[name]) != digest:
             raise DataError(f"{pack}: {name} is not as it was packed: cut short, damaged or changed; {_AGAIN}")
     for name in sorted(there.keys() - listed.keys() - {DIGESTS}):
-        if not any(part.startswith(".") for part in name.split("/")):
+        if not _is_note(name):
             raise DataError(f"{pack}: {name} is none of its files ({DIGESTS} does not list it); remove it, or {_AGAIN}")
+
+
+def _is_note(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
 
 
 def _listed(path: Path, pack: Path) -> dict[str, str]:

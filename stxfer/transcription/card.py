@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,16 +12,18 @@ from typing import Any
 import yaml
 from typing_extensions import TypedDict
 
-from stxfer.core.errors import DataError
-from stxfer.core.fileio import read_json
+from stxfer.core.errors import DataError, StaleError
 from stxfer.core.marker import read_marker
 from stxfer.core.records import read_record
+from stxfer.core.workdir import WorkDir
 from stxfer.experiment.layout import INFO, TRANSFER, report_dir
+from stxfer.experiment.records import ModelInfo
 from stxfer.experiment.variants import MARK
 from stxfer.model.espnet_patches import CHECKED
 from stxfer.transcription.packed import Content
-from stxfer.transcription.recorded import Record
+from stxfer.transcription.recorded import Record, check_made
 
+log = logging.getLogger(__name__)
 TASKS = {"asr": ("automatic-speech-recognition", "Speech recognition"),
          "st": ("automatic-speech-recognition", "Speech translation")}  # the hub has no task of speech to other text
 NAMES = {"wer": "WER", "cer": "CER", "bleu": "BLEU", "chrf": "chrF"}
@@ -67,6 +70,12 @@ class Results(TypedDict):
     summary: list[Row]
     signatures: dict[str, str]
     comparisons: list[Comparison]
+
+
+class Transferred(TypedDict):
+    """What is read of ``transfer.json``."""
+
+    source: str
 
 
 @dataclass(frozen=True)
@@ -149,7 +158,7 @@ def _use(card: Card) -> str:
     text = f"""## Use
 
 ```bash
-pip install {"'stxfer[pretrained]'" if card.content.encoder else "stxfer"}
+pip install {"'.[pretrained]'" if card.content.encoder else "."}   # in a checkout of stxfer
 pip install --no-deps espnet=={CHECKED["espnet"]}   # its layers; not for Whisper
 stxfer transcribe DIR_OR_ZIP_OF_THIS recording.wav{encoder}
 ```
@@ -186,7 +195,7 @@ def lineage(record: Record) -> list[dict[str, str]]:
     while directory is not None and len(rows) < 20:
         try:
             system = read_marker(directory)["options"].get("system", {})
-            info = read_json(directory / INFO)
+            info = read_record(directory / INFO, ModelInfo)
         except DataError:
             break
         init = system.get("init") or {}
@@ -195,17 +204,35 @@ def lineage(record: Record) -> list[dict[str, str]]:
         rows.append({"system": directory.absolute().parent.name, "task": str(info.get("task", "")),
                      "data": f"{system.get('data', record.data)}{mixed}", "text": str(system.get("text", "")),
                      "hours": f"{info.get('train', {}).get('hours', 0):.2f}", "start": start})
-        source = str(read_json(directory / TRANSFER)["source"]) if (directory / TRANSFER).exists() else ""
+        transfer = directory / TRANSFER
+        source = str(read_record(transfer, Transferred)["source"]) if transfer.exists() else ""
         directory = record.exp / source if init.get("source") and source else None
     return rows[::-1]
 
 
 def _results(record: Record) -> dict[str, Any]:
+    """Return the report's content; nothing if there is none, or if it is not one of this model."""
     path = report_dir(record.exp) / RESULTS
     if not path.exists():  # no report was made
         return {}
+    if reason := _not_of(path, record):
+        log.warning("%s: the card has no scores: %s", path, reason)
+        return {}
     found: dict[str, Any] = read_record(path, Results)
     return found
+
+
+def _not_of(path: Path, record: Record) -> str:
+    """Return why a report's file does not tell of the model that lies there now; nothing if it does."""
+    try:
+        check_made(path)
+        inputs = read_marker(path.parent)["inputs"]
+    except (DataError, StaleError) as error:
+        return str(error)
+    work, model = WorkDir.of(path), record.directory.resolve()
+    if not any(Path(work.located(name)).resolve().is_relative_to(model) for name in inputs):
+        return f"the report was not made from {record.directory}; run stage report again"
+    return ""
 
 
 def _scores(card: Card, results: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import weakref
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stxfer.audio.hub import open_hub_model, whisper_files
+from stxfer.audio.hub import files_digest, open_hub_model, whisper_files
+from stxfer.audio.pretrained import PretrainedFeatures
 from stxfer.core.devices import device
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json
@@ -82,6 +85,22 @@ class Content(Options):
         return load_profiles({self.profile: self.rules}, CONTENT)[self.profile]
 
 
+def describe_encoder(directory: Path, *, whisper: bool = False) -> PackedEncoder:
+    """Return what ``pack.json`` says of a pretrained encoder.
+
+    Args:
+        directory: where it lies.
+        whisper: it was fine-tuned with its own decoder, so that its tokenizer and prompts decide what is written, too.
+
+    Raises:
+        ConfigError: a model that cannot be used.
+        DataError: files are missing or broken.
+    """
+    model = open_hub_model(directory)
+    files = whisper_files(directory) if whisper else model.files
+    return PackedEncoder(name=directory.resolve().name, family=model.family, digest=files_digest(files))
+
+
 def rules_of(profile: Profile) -> dict[str, Any]:
     """Return all rules of a profile as an experiment file has them."""
     found: dict[str, Any] = {}
@@ -102,7 +121,12 @@ def read_content(directory: Path, pack: Path) -> Content:
     if not isinstance(found, Mapping) or found.get("format") != FORMAT:
         raise DataError(f"{pack}: {CONTENT} is not of format {FORMAT}, which this version reads; open it with the "
                         "version of stxfer that it names")
-    return Content.read(found, f"{pack}: {CONTENT}")
+    content = Content.read(found, f"{pack}: {CONTENT}")
+    pretrained = (content.features or {}).get("kind") == "pretrained"
+    if content.encoder is None and (content.whisper is not None or pretrained):
+        raise DataError(f"{pack}: {CONTENT} is of {'features of a pretrained encoder' if pretrained else 'Whisper'}, "
+                        "and has no 'encoder' that says of which; make the pack again")
+    return content
 
 
 def open_pretrained_system(path: Path, *, variant: str = "", experiment: Experiment | None = None,
@@ -133,7 +157,8 @@ def open_packed(pack: Path, *, encoder: Path | None = None) -> SpeechSystem:
         DataError: the pack is damaged.
         TransferError: the parameters cannot be read.
     """
-    with opened(pack) as directory:
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(opened(pack))
         content = read_content(directory, pack)
         needed = None if content.encoder is None else _encoder(directory, pack, content.encoder, encoder)
         decoding = Decoding.read(content.decoding, f"{pack}: {CONTENT}", ("decoding",))
@@ -143,18 +168,18 @@ def open_packed(pack: Path, *, encoder: Path | None = None) -> SpeechSystem:
 
         extractor = extractor_of(content.features or {}, pack / CONTENT, needed)
         loaded, lm = open_models(directory, directory / LM if decoding.lm else None, encoder=needed)
-        return SpeechSystem(content.name, content.task, content.text_profile, loaded, decoding, content.most_seconds,
-                            extractor, str((content.features or {}).get("compression", "none")), lm, content.tag)
+        if isinstance(extractor, PretrainedFeatures) and needed != encoder:  # read when the first piece is heard
+            weakref.finalize(extractor, stack.pop_all().close)
+        return SpeechSystem(content.task, content.text_profile, loaded, decoding, content.most_seconds, extractor,
+                            str((content.features or {}).get("compression", "none")), lm, content.tag)
 
 
 def _encoder(directory: Path, pack: Path, needed: PackedEncoder, given: Path | None) -> Path:
-    """Return the directory of the encoder that a system needs."""
+    """Return the directory of the encoder that a system needs; whether it is that one is seen where it is opened."""
     own = next((directory / name for name in (FRONTEND, ENCODER) if (directory / name).exists()), given)
     if own is None:
         raise ConfigError(f"{pack}: needs the {needed.family} encoder {needed.name}, which is not in it: give its "
                           "directory with --encoder")
-    if open_hub_model(own).digest() != needed.digest:
-        raise ConfigError(f"{own}: not the encoder {needed.name} that {pack} was trained with: its files are others")
     return own
 
 
@@ -162,11 +187,12 @@ def _open_whisper(directory: Path, pack: Path, content: Content, decoding: Decod
                   ) -> SpeechSystem:
     from stxfer.model.whisper import open_whisper  # transformers: seconds to import
 
-    assert base is not None
-    whisper_files(base)
+    assert base is not None and content.encoder is not None
+    if describe_encoder(base, whisper=True).digest != content.encoder.digest:
+        raise ConfigError(f"{base}: not the Whisper {content.encoder.name} that {pack} was tuned from: its files are "
+                          "others")
     options = replace(Whisper.read(content.whisper, f"{pack}: {CONTENT}", ("whisper",)), model=str(base))
     tuned = directory / TUNED
     model = open_whisper(options, content.spoken, tuned if tuned.exists() else None)
     model.network.to(device())
-    return SpeechSystem(content.name, content.task, content.text_profile, model, decoding, model.seconds,
-                        batch=options.batch)
+    return SpeechSystem(content.task, content.text_profile, model, decoding, model.seconds, batch=options.batch)

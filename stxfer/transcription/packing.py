@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import stxfer
-from stxfer.audio.hub import open_hub_model, whisper_files
+from stxfer.audio.hub import whisper_files
 from stxfer.audio.pretrained import PretrainedFeatures
 from stxfer.core.errors import ConfigError
 from stxfer.core.fileio import atomic_dir, atomic_write, read_json, write_json
 from stxfer.core.source import commit
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import FRONTEND, INFO, TUNED, lm_dir
+from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.training import Decoding
 from stxfer.experiment.whisper import Whisper
 from stxfer.model.espnet_files import write_espnet
@@ -26,12 +26,12 @@ from stxfer.model.export import copy_encoder, write_model
 from stxfer.model.pack import CARD, CONTENT, ENCODER, LM, ZIP, is_pack, seal, write_zip
 from stxfer.text.profiles import profile
 from stxfer.transcription.card import Card, model_card
-from stxfer.transcription.packed import FORMAT, Content, PackedEncoder, rules_of
-from stxfer.transcription.recorded import Record
+from stxfer.transcription.packed import FORMAT, Content, PackedEncoder, describe_encoder, rules_of
+from stxfer.transcription.recorded import Record, check_made
 from stxfer.transcription.system import decoding_of
 
 log = logging.getLogger(__name__)
-_LOADING = {".json", ".txt", ".safetensors"}  # what loads a Whisper: configurations, tokenizer, weights
+_TEXTS = {".json", ".txt"}  # of a Whisper: configurations, tokenizer
 
 
 def write_pack(system: Path, out: Path, *, variant: str = "", experiment: Experiment | None = None,
@@ -56,6 +56,7 @@ def write_pack(system: Path, out: Path, *, variant: str = "", experiment: Experi
     Raises:
         ConfigError: the system cannot be packed so.
         DataError: something is missing or broken.
+        StaleError: the system, or its language model, is not what its stage has left, or is out of date.
         TransferError: parameters cannot be read.
     """
     record = Record(system)
@@ -67,6 +68,10 @@ def write_pack(system: Path, out: Path, *, variant: str = "", experiment: Experi
         log.warning("%s: no test set is decoded, so that the search has its usual options; for those of the experiment "
                     "file give that with --config", system)
     decoding = decoding_of(record, variant, experiment)
+    declared = None if experiment is None else Lineage(experiment, record.dump, record.exp)
+    check_made(record.directory, declared)
+    if decoding.lm:
+        check_made(lm_dir(record.exp, decoding.lm), declared)
     if espnet:
         check_espnet(record)
     if out.exists() and not is_pack(out):
@@ -103,9 +108,13 @@ def _folder(out: Path, zipped: bool) -> Iterator[Path]:
         with atomic_dir(out) as directory:
             yield directory
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
-        yield Path(folder)
+    partial = out.with_name(f".{out.name}.partial")  # what a killed run leaves, the next one on the same path removes
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_espnet(record: Record) -> None:
@@ -123,35 +132,31 @@ def _write_hearing(record: Record, directory: Path, with_encoder: bool
     """Write the model; return what makes its features, and the pretrained encoder that it needs."""
     if record.whisper is not None:
         base = Path(record.whisper.model)
-        whisper_files(base)
+        files = whisper_files(base)
         if (record.directory / TUNED).exists():
             _copy_tuned(record.directory / TUNED, directory / TUNED, base.name)
         if with_encoder:
             (directory / ENCODER).mkdir()
-            for path in (path for path in sorted(base.iterdir()) if path.suffix in _LOADING):
+            for path in {*files, *(path for path in base.iterdir() if path.suffix in _TEXTS)}:
                 shutil.copyfile(path, directory / ENCODER / path.name)
         shutil.copyfile(record.directory / INFO, directory / INFO)
         _scrub(directory / INFO, "whisper", base.name)
-        return None, _described(base)
+        return None, describe_encoder(base, whisper=True)
     write_model(record.directory, directory, encoder=with_encoder)
     extractor, compression = record.features()
     features = {**extractor.options, "compression": compression}
     if isinstance(extractor, PretrainedFeatures):
         if with_encoder:
             copy_encoder(Path(extractor.model), directory / ENCODER)
-        return features, _described(Path(extractor.model))
-    return features, None if record.frontend is None else _described(record.frontend)
-
-
-def _described(directory: Path) -> PackedEncoder:
-    found = open_hub_model(directory)
-    return PackedEncoder(name=directory.resolve().name, family=found.family, digest=found.digest())
+        return features, PackedEncoder(name=Path(extractor.model).resolve().name, family=extractor.family,
+                                       digest=extractor.digest)
+    return features, None if record.frontend is None else describe_encoder(record.frontend)
 
 
 def _copy_tuned(tuned: Path, out: Path, base: str) -> None:
     """Copy what a Whisper has learnt, without the card that peft writes and the paths that it notes."""
     out.mkdir()
-    for path in (path for path in sorted(tuned.iterdir()) if path.suffix in _LOADING):
+    for path in (path for path in tuned.iterdir() if path.suffix in {*_TEXTS, ".safetensors"}):
         shutil.copyfile(path, out / path.name)
     for name in ("adapter_config.json", "config.json"):
         for key in ("base_model_name_or_path", "_name_or_path"):

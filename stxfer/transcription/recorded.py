@@ -8,23 +8,36 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import NotRequired, TypedDict
+
 from stxfer.audio.pretrained import open_pretrained
 from stxfer.audio.shards import FBANK, OPTIONS, Extractor
 from stxfer.audio.waveform import Waveform
-from stxfer.core.errors import ConfigError, DataError
-from stxfer.core.fileio import read_json
-from stxfer.core.fresh import WATCHED
+from stxfer.core.errors import ConfigError, DataError, StaleError
+from stxfer.core.fresh import WATCHED, Declared, check_input
 from stxfer.core.marker import MARKER, read_marker
+from stxfer.core.records import mistake, read_record
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.layout import DUMP, INFO, TUNING, features_dir, prepared_dir
 from stxfer.experiment.prepare import PrepareOptions
+from stxfer.experiment.records import OpenedInfo, Tuned
 from stxfer.experiment.systems import language_tag
 from stxfer.experiment.training import Decoding
 from stxfer.experiment.variants import MARK
 from stxfer.experiment.whisper import Whisper
 
 SPEECH_TASKS = ("asr", "st")
+
+
+class FeaturesOfEncoder(TypedDict):
+    """What a feature stage's marker, and ``pack.json``, say of features of a pretrained encoder."""
+
+    family: str
+    layer: int | list[int]
+    stride: int
+    padded: NotRequired[bool]
+    model_sha256: str
 
 
 @dataclass(frozen=True)
@@ -47,10 +60,9 @@ class Record:
         if not (self.directory / MARKER).exists():
             raise DataError(f"{self.directory}: not a trained system of a work directory, exp/<system>/seed<n> (no "
                             f"{MARKER})")
-        task = read_json(self.directory / INFO).get("task")
-        if task not in SPEECH_TASKS:
-            raise ConfigError(f"{self.directory}: its task is {task!r}, which hears no speech; give a system of task "
-                              f"{' or '.join(SPEECH_TASKS)}")
+        if self.task not in SPEECH_TASKS:
+            raise ConfigError(f"{self.directory}: its task is {self.task!r}, which hears no speech; give a system of "
+                              f"task {' or '.join(SPEECH_TASKS)}")
 
     @cached_property
     def _options(self) -> Mapping[str, Any]:
@@ -77,7 +89,7 @@ class Record:
     @cached_property
     def task(self) -> str:
         """``asr`` or ``st``."""
-        return str(read_json(self.directory / INFO)["task"])
+        return str(read_record(self.directory / INFO, OpenedInfo)["task"])
 
     @property
     def language(self) -> str:
@@ -184,14 +196,25 @@ class Record:
         recorded = read_marker(where)["options"]
         options = Decoding.read({key: value for key, value in recorded.items() if key != "norm"},
                                 str(where / MARKER), ("options",))
-        if options.tune is not None:
-            options = replace(options, tune=None, **read_json(where / TUNING)["chosen"])
-        return options
+        if options.tune is None:
+            return options
+        if (chosen := read_record(where / TUNING, Tuned).get("chosen")) is None:
+            raise DataError(f"{where / TUNING}: says not which options were chosen; remove it and run stage decode "
+                            "again")
+        return replace(options, tune=None, **chosen)
 
     def decoded(self) -> dict[str, Path]:
         """Return the directories of decoded sets by variant; of several sets the last."""
         return {path.parent.name.partition(MARK)[2]: path.parent
                 for path in sorted(self.directory.glob(f"decode/*/{MARKER}"))}
+
+
+def check_made(path: Path, declared: Declared | None = None) -> None:
+    """Raise StaleError as :func:`stxfer.core.fresh.check_input` does, without the advice to give ``--allow-stale``."""
+    try:
+        check_input(path, declared)
+    except StaleError as error:
+        raise StaleError(str(error).partition(", or give --allow-stale")[0]) from None
 
 
 def extractor_of(options: Mapping[str, Any], where: Path, encoder: Path | None) -> Extractor:
@@ -217,6 +240,8 @@ def extractor_of(options: Mapping[str, Any], where: Path, encoder: Path | None) 
 
 
 def _pretrained(options: Mapping[str, Any], where: Path, encoder: Path | None) -> Extractor:
+    if wrong := mistake(options, FeaturesOfEncoder, str(where)):
+        raise DataError(wrong)
     if encoder is None:
         raise ConfigError(f"{where}: does not say where the {options['family']} encoder lies; give its "
                           "directory with --encoder")

@@ -29,7 +29,6 @@ class SpeechSystem:
     """What :class:`stxfer.transcription.transcriber.Transcriber` hears with.
 
     Attributes:
-        name: what messages call it.
         task: ``asr`` or ``st``.
         profile: how what it writes is normalised.
         model: the network, on its device, with its vocabulary.
@@ -42,7 +41,6 @@ class SpeechSystem:
         batch: of Whisper, pieces that are heard together.
     """
 
-    name: str
     task: str
     profile: Profile
     model: LoadedModel | WhisperModel
@@ -81,14 +79,13 @@ def open_system(directory: Path, *, variant: str = "", experiment: Experiment | 
         tuned = directory / TUNED
         whisper = open_whisper(options, record.language, tuned if tuned.exists() else None)
         whisper.network.to(device())
-        return SpeechSystem(record.name, record.task, rules, whisper, decoding, whisper.seconds,
-                            batch=options.batch)
+        return SpeechSystem(record.task, rules, whisper, decoding, whisper.seconds, batch=options.batch)
     from stxfer.model.load import open_models  # torch: seconds to import
 
     extractor, compression = record.features(encoder)
     loaded, lm = open_models(directory, lm_dir(record.exp, decoding.lm) if decoding.lm else None)
-    return SpeechSystem(record.name, record.task, rules, loaded, decoding, record.most_seconds, extractor, compression,
-                        lm, record.tag)
+    return SpeechSystem(record.task, rules, loaded, decoding, record.most_seconds, extractor, compression, lm,
+                        record.tag)
 
 
 def variant_with_lm(directory: Path, experiment: Experiment | None = None) -> str:
