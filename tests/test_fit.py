@@ -153,6 +153,25 @@ def test_a_phase_on_outputs_of_the_frozen_encoder(world: World, tmp_path: Path) 
     assert not same(models["once", 2], models["once", 1], "encoder.")
 
 
+@pytest.mark.parametrize(("task", "once"), [("text", False), ("asr", True), ("asr", False)])
+def test_a_ctc_layer_waits_for_the_next_system(world: World, source: Path, tmp_path: Path, task: str,
+                                               once: bool) -> None:
+    """Without a share of the loss, frozen, it is the source's, and what attention learns is what it learns without."""
+    start = replace(spec(world, tmp_path, "source", init=Start(source, ("all",))), task=task)
+    phase = replace(start.phases[0], epochs=1, average=1, ctc_weight=0.0, encode_once=once)
+    models = {}
+    for frozen in (("encoder",), ("encoder", "ctc")):
+        out = tmp_path / "-".join(frozen) / "seed1"
+        fit(replace(start, out=out, phases=[replace(phase, freeze=frozen)]))
+        models[frozen] = load_state(out / "model.pth")
+    without, waiting = models.values()
+    assert "ctc.ctc_lo.weight" not in without and same(waiting, load_state(source / "model.pth"), "ctc.")
+    for name, value in without.items():
+        if not name.endswith("linear_k.bias"):  # softmax does not see these biases
+            torch.testing.assert_close(value, waiting[name], rtol=1e-3, atol=1e-3, msg=name)
+    assert not same(without, load_state(source / "model.pth"), "decoder.")
+
+
 def test_encoder_outputs_are_those_of_single_utterances(world: World, source: Path, tmp_path: Path) -> None:
     """Batches by length; one that a kill interrupted leaves nothing that is taken for whole."""
     model, feats = load_model(source).model, world[0] / "dump/fbank/src_dev/feats.scp"

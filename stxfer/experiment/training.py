@@ -43,7 +43,7 @@ class Phase(Options):
     specaug: Flag = False
     """SpecAugment: bands of frames and of features are masked."""
     freeze: tuple[Words, ...] = ()
-    """Parts held fixed, e.g. encoder."""
+    """Parts held fixed, e.g. encoder; ctc, without ctc_weight: it stays for a system that starts from this one."""
     encode_once: Flag = False
     """The frozen encoder runs once over the data, before the first step, without dropout and SpecAugment, and the rest
     learns from what it gave."""

@@ -12,7 +12,7 @@ class TextOnlyModel(ESPnetASRModel):
 
     Its decoder becomes a language model of the text. Transferred to ASR, it shows how much of a gain comes from that
     text alone; what speech translation gains over it comes from translation. The encoder is not run and stays as it
-    was; there is no CTC.
+    was; CTC learns nothing.
     """
 
     def encode(self, speech: torch.Tensor, speech_lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

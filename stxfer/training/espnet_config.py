@@ -16,6 +16,9 @@ from stxfer.model.weighted_sum import NAME as WEIGHTED_SUM
 from stxfer.training.checkpoint import averaged, criterion
 from stxfer.training.spec import Text
 
+# ESPnet leaves the CTC layer out of a model whose ctc_weight is 0. With this weight its loss counts for nothing and the
+# layer stays, frozen, for the system that starts from this one.
+KEEPS_CTC = 1e-6
 FREQ_MASK = 0.2  # the widest of two masks: share of the features' dimension, 16 of 80 bands
 # What the recurrent families call their dropout; they have no positions, so no dropout of them.
 DROPOUT = {"berard": ("dropout_rate",), "rnn": ("dropout",), "vgg_rnn": ("dropout",),
@@ -71,8 +74,9 @@ def model_config(task: str, model: Mapping[str, Any], phase: Phase, input_size: 
     else:
         size = input_size
         config |= {"frontend": None, "input_size": size}
+    ctc_weight = phase.ctc_weight or (KEEPS_CTC if "ctc" in phase.freeze else 0.0)
     config |= {"normalize": None,
-               "model_conf": {"ctc_weight": phase.ctc_weight, "lsm_weight": phase.label_smoothing,
+               "model_conf": {"ctc_weight": ctc_weight, "lsm_weight": phase.label_smoothing,
                               "report_cer": False, "report_wer": False}}
     if task == "text":
         config["model"] = TEXT_ONLY
