@@ -21,8 +21,10 @@ from stxfer.audio.fbank import features
 from stxfer.audio.io import load_audio
 from stxfer.audio.recording import Recording
 from stxfer.bin import dump_fbank as cli
+from stxfer.core import digests, fileio
 from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.core.pool import worker_pool
+from stxfer.core.stage import Stage
 from stxfer.core.threads import VARIABLES
 from stxfer.kaldi.datadir import Audio, DataDir, Segment, write_datadir
 from stxfer.kaldi.table import read_table
@@ -119,6 +121,26 @@ def test_dump_killed_ends_in_the_same_bytes(data: DataDir, tmp_path: Path, monke
     dump_fbank(data.path, out)
     assert len(made) == once + 5
     assert (out / "feats.sha256").read_text() != (tmp_path / "whole/feats.sha256").read_text()
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_archives_are_not_read_again_but_those_of_an_earlier_run(
+        data: DataDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: bool) -> None:
+    monkeypatch.setattr(digests, "_TICK", 0)
+    out = tmp_path / "fbank/src_train"
+    read: list[Path] = []
+    if interrupted:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(dump, "_merge", lambda *_: interrupt())
+            dump_fbank(data.path, out)
+    dump_fbank(data.path, out)
+    monkeypatch.setattr(digests, "sha256", lambda path: read.append(Path(path)) or fileio.sha256(path))
+    Stage("next", tmp_path / "next", [out / "feats.sha256"]).needed()
+    assert read == ([out / "feats.1.ark"] if interrupted else [])
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def test_dump_applies_speed(data: DataDir, tmp_path: Path) -> None:

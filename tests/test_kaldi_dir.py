@@ -12,6 +12,7 @@ import soundfile
 from stxfer.bin import prepare_kaldi_dir as cli
 from stxfer.core.errors import DataError, StxferError
 from stxfer.core.fileio import locked
+from stxfer.core.workdir import ROOT
 from stxfer.corpora.kaldi_dir import prepare_kaldi_dir
 from stxfer.kaldi.datadir import Audio, read_datadir
 
@@ -58,6 +59,14 @@ def test_paths_are_relative_to_the_recipe(recipe: Path, monkeypatch: pytest.Monk
     assert data.utt2spk == {"s-a": "s", "s-b": "s"}
     assert data.wav_scp["s-a"] == str(recipe / "audio" / "a.flac")
     assert data.utt2dur["s-a"] == pytest.approx(0.5)
+
+
+def test_paths_are_relative_to_the_work_directory_that_the_set_lies_in(recipe: Path,
+                                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    (recipe / ROOT).touch()
+    monkeypatch.chdir(recipe.parent)
+    cli.main(["--dir", "asr1/data/train", "--set", "tgt_train", "--out", "ours"])
+    assert read_datadir(recipe.parent / "ours" / "tgt_train").wav_scp["s-a"] == str(recipe / "audio" / "a.flac")
 
 
 def test_segments_and_translations(recipe: Path) -> None:

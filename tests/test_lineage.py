@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from stxfer.core.fresh import watch
-from stxfer.core.options import Spread, identity
+from stxfer.core.options import Options, Spread, identity
 from stxfer.core.stage import Stage
 from stxfer.decoding.systems import Job
 from stxfer.experiment.config import Experiment, load_experiment
@@ -21,6 +21,14 @@ from stxfer.text.profiles import of_bitext
 from stxfer.training.launch import system_stage
 
 CONF = Path(__file__).resolve().parents[1] / "egs2" / "mini_sw" / "asr1" / "conf"
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str]]:
+    """Directories and keys that were not compared because their markers lack them."""
+    found: list[tuple[Path, str]] = []
+    monkeypatch.setattr("stxfer.experiment.lineage._tell", lambda directory, key: found.append((directory, key)))
+    return found
 
 
 def experiment(folder: Path, changes: dict[str, Any]) -> Experiment:
@@ -100,10 +108,11 @@ def differences(stages: dict[str, Stage], now: Experiment) -> dict[str, list[str
     ({"decode": {"mt": {"beam_size": 3}}}, {"translations": "decode.mt.beam_size (2 -> 3)"}),
 ])
 def test_what_an_experiment_says_otherwise_is_named_by_its_key(
-        tmp_path: Path, changes: dict[str, Any], expected: dict[str, str]) -> None:
+        tmp_path: Path, changes: dict[str, Any], expected: dict[str, str], told: list[tuple[Path, str]]) -> None:
     found = differences(finished(load_experiment(CONF / "tiny.yaml")), experiment(tmp_path, changes))
     assert found.keys() == expected.keys(), found
     assert all(any(expected[name] in line for line in lines) for name, lines in found.items()), found
+    assert not told, "this version records all that is compared"
 
 
 def test_an_encoder_is_known_by_its_files_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,12 +131,32 @@ def test_an_encoder_is_known_by_its_files_wherever_they_lie(tmp_path: Path, monk
         assert lineage(stage.out, made) == expected
 
 
-def test_what_an_older_version_has_not_recorded_is_not_compared(tmp_path: Path) -> None:
-    now = experiment(tmp_path, {"train": {"default": {"lr": 0.5}}, "normalise": {"sw": {"digits": "remove"}}})
-    lineage = Lineage(now, DUMP, EXP)
+def test_what_an_older_version_has_not_recorded_is_told_and_not_compared(
+        tmp_path: Path, told: list[tuple[Path, str]]) -> None:
+    now = load_experiment(CONF / "tiny.yaml")
     for stage in finished(now).values():
-        assert lineage(stage.out, {"stage": stage.name, "options": {}, "inputs": {}}) == [] or stage.name.startswith(
-            ("vocab", "decode", "synthetic", "prepare tgt")), "an option that is not there had its default"
+        whole = marker(stage)
+        for key in whole["options"]:
+            older = {name: value for name, value in whole["options"].items() if name != key}
+            found = Lineage(now, DUMP, EXP)(stage.out, {**whole, "options": older})
+            assert not found or isinstance(stage.options, (Options, Spread)), "what is not there had its default"
+    assert {"model", "mt.vocab", "data.seed", "prepare.leaks", "labels.mt.nbest"} <= {key for _, key in told}
+
+    told.clear()
+    system = finished(now)["system"]
+    older = {key: value for key, value in marker(system)["options"].items() if key != "model"}
+    found = Lineage(experiment(tmp_path, {"train": {"default": {"lr": 0.5}}}), DUMP, EXP)(
+        system.out, {**marker(system), "options": older})
+    assert found == ["train.target[0].lr (0.002 -> 0.5)"] and told == [(system.out, "model")], "the rest is compared"
+
+
+def test_what_is_not_compared_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    now = load_experiment(CONF / "tiny.yaml")
+    older = {"stage": "score of MT mt", "options": {"bleu": "13a"}, "inputs": {}}
+    for _ in range(2):
+        assert Lineage(now, DUMP, EXP)(mt_dir(EXP, "mt") / "score", older) == []
+    assert caplog.messages == [
+        "exp/mt/mt/score: an older version has made it and not recorded its 'normalise.sw', which is not compared"]
 
 
 def test_directories_that_are_nobodys_are_left_alone(tmp_path: Path) -> None:

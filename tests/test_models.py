@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from espnet2.tasks import asr, mt
 
+from stxfer.core.errors import DataError
 from stxfer.experiment import models
 from stxfer.experiment.config import load_experiment
 from stxfer.model.build import build_model
+from stxfer.model.config import read_config
 from stxfer.training.espnet_config import model_config
 from stxfer.training.spec import Text
 
@@ -44,3 +47,12 @@ def test_names_are_those_of_the_classes_that_there_are() -> None:
     assert set(models.PREENCODERS) == asr.preencoder_choices.classes.keys() == mt.preencoder_choices.classes.keys()
     assert set(models.POSTENCODERS) == asr.postencoder_choices.classes.keys()
     assert set(models.FRONTENDS) == mt.frontend_choices.classes.keys()
+
+
+@pytest.mark.parametrize("conf", [{}, {"frontend_conf": None}, {"frontend_conf": {"layer": 2}},
+                                  {"frontend_conf": {"model": 3}}])
+def test_a_pretrained_encoder_without_a_directory_is_named(tmp_path: Path, conf: dict[str, Any]) -> None:
+    config = {"token_list": ["a"], "bpemodel": "bpe.model", "frontend": "pretrained", **conf}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(DataError, match=f"^{tmp_path}/config.yaml: frontend_conf.model: must name the pretrained"):
+        read_config(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from stxfer.experiment.training import Decoding
 from stxfer.kaldi.table import read_table
 from stxfer.model.load import load_model
 from stxfer.model.smoothing import SmoothedLoss
+from stxfer.mt import translations, workers
 from stxfer.mt.open import Opener
 from stxfer.mt.train import subset, train_translator
 from stxfer.mt.translations import make_translations
@@ -165,7 +167,26 @@ def test_however_many_processes_translate_they_give_the_same(experiment: Experim
                               shard=9)
     one, two = ((tmp_path / name / "translations.jsonl").read_text(encoding="utf-8") for name in "12")
     assert one == two and len(one.splitlines()) == 24
-    assert read_json(tmp_path / "1/.stage.json")["computed"]["threads"] == 1
+    here, workers = (read_json(tmp_path / name / ".stage.json")["computed"] for name in "12")
+    assert here == workers and here["threads"] == 1 and here["torch"] == torch.__version__
+
+
+def test_a_run_killed_after_its_last_sentence_ends_in_the_same_bytes(
+        experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def translate(name: str, on: dict[str, Any]) -> bytes:
+        with Opener("mt", experiment, DUMP, EXP, 1) as opener, monkeypatch.context() as patch:
+            patch.setattr(workers, "computed_on", lambda: on)
+            make_translations("text", DUMP / "fbank/src_train/text", read_table, tmp_path / name, opener)
+        return (tmp_path / name / ".stage.json").read_bytes()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    whole = translate("whole", {"threads": 1})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(translations, "write_translations", interrupt)
+        translate("killed", {"threads": 1})
+    assert translate("killed", {}) == whole
 
 
 def test_n_best_translations_come_best_first(translator: TrainedTranslator) -> None:

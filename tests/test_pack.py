@@ -34,7 +34,7 @@ from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.training import Phase
 from stxfer.experiment.whisper import Whisper
 from stxfer.model.load import open_models
-from stxfer.model.pack import opened, seal
+from stxfer.model.pack import files_of, is_pack, opened, seal
 from stxfer.model.transfer import load_state
 from stxfer.model.whisper import WhisperModel
 from stxfer.text.profiles import load_profiles, profile
@@ -271,6 +271,17 @@ def test_a_damaged_archive_is_refused(copy: Path, tmp_path: Path) -> None:
     path.write_bytes(content[:len(content) // 2])
     with pytest.raises(DataError, match=f"^{path}: not a whole archive"):
         open_packed(path)
+
+
+def test_a_directory_may_be_called_like_an_archive(work: Work, copy: Path) -> None:
+    path = copy.rename(copy.with_name("copy.zip"))
+    assert is_pack(path) and files_of(path) == [path / "model.safetensors", path / "config.yaml"]
+    missing = path.with_name("none.zip")
+    assert not is_pack(missing) and files_of(missing) == [missing]
+    with opened(path) as directory:
+        assert directory == path
+    write_pack(work[0], path, experiment=work[1])
+    assert open_packed(path).lm is None and not (path / "lm").exists()
 
 
 @pytest.mark.parametrize(("change", "error", "message"), [

@@ -15,7 +15,7 @@ from stxfer.bin import prepare_synthetic as prepare_command
 from stxfer.bin import speak_bitext as speak_command
 from stxfer.core.digests import REMEMBERED
 from stxfer.core.errors import ConfigError, DataError
-from stxfer.core.marker import MARKER
+from stxfer.core.marker import MARKER, read_marker, write_marker
 from stxfer.corpora.bitext.directory import PARTS, read_pairs
 from stxfer.corpora.synthetic import spoken_bitext
 from stxfer.corpora.synthetic.corpus import HELD, prepare_synthetic, sample_sets
@@ -23,7 +23,7 @@ from stxfer.corpora.synthetic.espeak import SAMPLE_RATE, SynthesisError, synthes
 from stxfer.corpora.synthetic.grammar import key
 from stxfer.corpora.synthetic.speakable import spoken_scripts, why_not_spoken
 from stxfer.corpora.synthetic.speakers import ACCENTS, VARIANTS, Speaker, speakers, split_speakers
-from stxfer.corpora.synthetic.speech import Job, Room, render
+from stxfer.corpora.synthetic.speech import AUDIO_SUMS, Job, Room, render, speak_set
 from stxfer.experiment.data import SpokenBitextOptions, SyntheticOptions
 from stxfer.kaldi.datadir import read_datadir, validate
 from stxfer.text.normalise import written
@@ -181,6 +181,27 @@ def test_finished_is_left_and_broken_is_made_again(corpora: Path, tmp_path: Path
     assert contents(out) == before
     untouched = out / "src_train" / "text"
     assert untouched.stat().st_mtime_ns == stamps[untouched]
+
+
+def test_a_set_of_an_older_version_is_made_again_where_audio_is_lost(tmp_path: Path) -> None:
+    people = speakers("sw", 1, seed=1)
+
+    def older() -> None:
+        """Speak the set, and leave what a version left that took down no digests of recordings."""
+        speak_set(tmp_path, "tgt_dev", ["Habari ya leo.", "Mama anapika."], people)
+        write_marker(tmp_path / "tgt_dev", {**read_marker(tmp_path / "tgt_dev"), "also": {}})
+        sums.unlink()
+
+    sums = tmp_path / "tgt_dev" / AUDIO_SUMS
+    older()
+    audio = sorted((tmp_path / "audio/tgt_dev").glob("*.flac"))
+    stamps = [path.stat().st_mtime_ns for path in audio]
+    older()
+    assert len(audio) == 2 and [path.stat().st_mtime_ns for path in audio] == stamps, "nothing was lost"
+    content = audio[1].read_bytes()
+    audio[1].unlink()
+    speak_set(tmp_path, "tgt_dev", ["Habari ya leo.", "Mama anapika."], people)
+    assert audio[1].read_bytes() == content and len(sums.read_text().splitlines()) == 2
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,7 +77,7 @@ def test_what_labels_record_of_their_translator(world: Path, kind: str) -> None:
     if kind in ("trained", "ctranslate2"):
         expected["decode"] = DECODE
     source = opener(kind)
-    assert source.identity == source.opened_identity == expected
+    assert source.identity == expected
     assert source.inputs == list(map(Path, inputs))
 
 

@@ -136,7 +136,7 @@ def test_label_sources_open_their_translators(tmp_path: Path, monkeypatch: pytes
     with Opener("given", experiment, dump, exp) as opener:
         identity = opener.identity
         assert identity["kind"] == "precomputed" and identity["inputs"] == {"given": sha256(tmp_path / "given")}
-        assert opener().translate(["a"], keys=["u"])[0][0].text == "x" and opener.opened_identity == identity
+        assert opener().translate(["a"], keys=["u"])[0][0].text == "x" and opener().identity == identity
     with Opener("letters", experiment, dump, exp) as opener:
         assert opener().translate(["The cat"])[0][0].text == "the kati"
     with Opener("mine", experiment, dump, exp) as opener:

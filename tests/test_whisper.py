@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ import toy
 from speech_models import save_whisper, speech, write_audio
 
 from stxfer.audio.parts import quiet_parts
-from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.errors import ConfigError, DataError, StaleError
 from stxfer.core.fileio import read_json, write_json
+from stxfer.core.fresh import check_input
+from stxfer.core.marker import read_marker, write_marker
 from stxfer.core.stage import Stage
 from stxfer.decoding.systems import Job, decode_job
 from stxfer.decoding.whisper import decode_with_whisper
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.training import Decoding
 from stxfer.experiment.whisper import Whisper
 from stxfer.kaldi.datadir import read_datadir, table_files
@@ -32,6 +36,7 @@ from stxfer.score.evaluate import score_system
 from stxfer.text.profiles import profile
 from stxfer.training import whisper as training
 from stxfer.training.fit_system import fit_system
+from stxfer.training.launch import system_stage
 
 needs_peft = pytest.mark.skipif(not importlib.util.find_spec("peft"), reason="an environment of one's own may lack it")
 OPTIONS = {"epochs": 3, "steps": 2, "batch": 4, "lr": 1e-2, "rank": 2, "patience": 2}
@@ -62,11 +67,11 @@ def world(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def experiment(world: Path, directory: Path, **options: Any) -> Experiment:
+def experiment(world: Path, directory: Path, keys: Mapping[str, Any] | None = None, **options: Any) -> Experiment:
     whisper = {"model": str(directory), **OPTIONS, "max_drop": 0.3, **options}
     systems = {**toy.CONFIG["systems"], "whisper": {"task": "asr", "data": "tgt_train", "text": "sw",
                                                     "whisper": whisper}}
-    return toy.make_experiment(world, systems=systems)[0]
+    return toy.make_experiment(world, systems=systems, **(keys or {}))[0]
 
 
 def fit(world: Path, declared: Experiment, exp: str = "exp") -> Path:
@@ -119,10 +124,50 @@ def test_a_killed_training_ends_as_an_unbroken_one(world: Path, directory: Path,
     out = world / "exp/whisper/seed1"
     assert not (out / "model.json").exists()
     (out / "checkpoints/checkpoint-5").mkdir()  # half-written
+    cut = shutil.copytree(out / "checkpoints/checkpoint-4", out / "checkpoints/checkpoint-6")
+    learnt = (cut / "adapter_model.safetensors").read_bytes()
+    (cut / "adapter_model.safetensors").write_bytes(learnt[:-1])
     fit(world, declared)
     assert read_json(out / "model.json") == read_json(whole / "model.json")
     weights = "whisper/adapter_model.safetensors"
     assert (out / weights).read_bytes() == (whole / weights).read_bytes()
+
+
+def test_what_was_trained_or_decoded_by_other_options_is_not_used(world: Path, directory: Path) -> None:
+    dump, exp = world / "dump", world / "exp"
+    declared = experiment(world, directory)
+    plain = toy.make_experiment(world, systems={**toy.CONFIG["systems"], "whisper": {
+        "task": "asr", "data": "tgt_train", "text": "sw"}})[0]
+
+    def finish(stage: Stage) -> None:
+        stage.begin()
+        stage.out.mkdir(parents=True, exist_ok=True)
+        stage.finish([])
+
+    def job(now: Experiment) -> Job:
+        return Job(now, now.decoded["whisper"], 1, dump, exp)
+
+    finish(system_stage(declared, declared.systems["whisper"], 1, dump, exp))
+    finish(job(declared).stage)
+    for now in (declared, experiment(world, directory, max_drop=0.2)):
+        assert not job(now).stage.needed()
+    with pytest.raises(StaleError, match="systems.whisper.whisper.lr"):
+        job(experiment(world, directory, lr=0.5)).stage.needed()
+    for now, expected in (
+            (experiment(world, directory, lr=0.5), r"systems.whisper.whisper.lr \(0.01 -> 0.5\)"),
+            (replace(declared, target_lang="de"), r"languages.target \('sw' -> 'de'\)"),
+            (plain, rf"systems.whisper.whisper.model \('{directory}' -> None\)")):
+        with pytest.raises(StaleError, match=rf"whisper/seed1: made by other options, {expected}; "
+                                             "run stage 'target_asr' again"):
+            check_input(exp / "whisper/seed1", Lineage(now, dump, exp))
+    for now, expected in (
+            (experiment(world, directory, {"decode": {"target": {"beam_size": 9}}}), "decode.target.beam_size"),
+            (experiment(world, directory, {"normalise": {"sw": {"digits": "remove"}}}), "normalise.sw")):
+        with pytest.raises(StaleError, match=rf"tgt_test: made by other options, {expected} .*; run stage 'decode'"):
+            check_input(job(now).stage.out, Lineage(now, dump, exp))
+    write_marker(exp / "whisper/seed1", {**read_marker(exp / "whisper/seed1"), "options": {"system": {}, "seed": 1}})
+    with pytest.raises(StaleError, match=rf"systems.whisper.whisper.model \(None -> '{directory}'\)"):
+        check_input(exp / "whisper/seed1", Lineage(declared, dump, exp))
 
 
 @needs_peft

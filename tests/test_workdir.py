@@ -18,7 +18,7 @@ from stxfer.audio.stamps import files_digest
 from stxfer.core.errors import StaleError
 from stxfer.core.marker import MARKER
 from stxfer.core.stage import Stage
-from stxfer.core.workdir import ROOT, WorkDir, mark
+from stxfer.core.workdir import ROOT, WorkDir
 from stxfer.kaldi.combine import combine_datadirs
 from stxfer.kaldi.datadir import DataDir, read_datadir, write_datadir
 from stxfer.kaldi.fix import fix_datadir
@@ -35,7 +35,7 @@ def work(tmp_path: Path) -> Path:
     """A work directory of one data directory, with audio of its own and a recording from elsewhere."""
     root = tmp_path / "work"
     (root / "audio").mkdir(parents=True)
-    mark(root)
+    (root / ROOT).touch()
     rng = np.random.default_rng(1)
     for path in (root / "audio/a.wav", root / "audio/b.wav", tmp_path / "corpus.wav"):
         soundfile.write(path, rng.uniform(-0.5, 0.5, 8000), 16000)
@@ -74,7 +74,7 @@ def test_a_disk_within_reach_of_a_link_belongs_to_the_work_directory(work: Path,
 
 
 def test_the_nearest_work_directory_counts_and_without_one_nothing_changes(work: Path, tmp_path: Path) -> None:
-    mark(work / "data")
+    (work / "data" / ROOT).touch()
     assert WorkDir.of(work / "data/set").stored(work / "audio/a.wav") == f"{work}/audio/a.wav"
     nowhere = WorkDir.of(tmp_path / "set")
     assert nowhere.root == "" and nowhere.stored("audio/a.wav") == nowhere.located("audio/a.wav") == "audio/a.wav"
@@ -151,7 +151,7 @@ def test_a_marker_of_an_older_version_with_absolute_paths_is_read(work: Path) ->
 def test_a_trained_system_names_no_place_and_opens_in_a_copy(tmp_path: Path) -> None:
     world = tmp_path / "world"
     world.mkdir()
-    mark(world)
+    (world / ROOT).touch()
     experiment, _ = toy.make_world(world)
     fit_system(experiment, experiment.systems["scratch"], 1, world / "dump", world / "exp")
     model = world / "exp/scratch/seed1"

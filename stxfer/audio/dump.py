@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from stxfer.audio.ark import COMPRESSIONS
 from stxfer.audio.shards import FBANK, Extractor, Shard, make_shard
-from stxfer.audio.stamps import file_stamps, files_digest, recordings
+from stxfer.audio.stamps import file_stamps, files_digest, lines_digest, recordings
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_write, read_json, sync
 from stxfer.core.fresh import Declared, made_before
@@ -69,8 +68,9 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
     if force:
         shutil.rmtree(directory, ignore_errors=True)
     shards = _split(data, out.name, directory, extractor, compression, file_stamps(audio, out))
-    _make(shards, data, pool)
-    stage.finish(_merge(shards, data, out), compression=compression,
+    made = _make(shards, data, pool)
+    outputs, sums = _merge(shards, made, data, out)
+    stage.finish(outputs, known=sums, compression=compression,
                  bytes={path.name: path.stat().st_size for path in sorted(out.glob("feats.*.ark"))})
     return len(data)
 
@@ -85,13 +85,6 @@ def _audio_lists(prepared: Path) -> list[Path]:
                   for path in directory.glob(f"*{LIST}"))
 
 
-def _digest(lines: Iterable[str]) -> str:
-    total = hashlib.sha256()
-    for line in lines:
-        total.update(line.encode())
-    return total.hexdigest()
-
-
 def _split(data: DataDir, name: str, directory: Path, extractor: Extractor, compression: str,
            stamps: dict[str, str]) -> list[Shard]:
     items = sorted(((utt, data.audio(utt)) for utt in data.utts), key=lambda item: (*item[1].place, item[0]))
@@ -100,12 +93,13 @@ def _split(data: DataDir, name: str, directory: Path, extractor: Extractor, comp
     for k in range(0, len(items), size):
         part = tuple(items[k:k + size])
         used = dict.fromkeys(audio.path for _, audio in part)
-        key = _digest([json.dumps([part, extractor.options, compression]), *(stamps[path] for path in used)])
+        key = lines_digest([json.dumps([part, extractor.options, compression]), *(stamps[path] for path in used)])
         shards.append(Shard(name, directory / key[:32], part, compression, extractor))
     return shards
 
 
-def _make(shards: Sequence[Shard], data: DataDir, pool: Pool) -> None:
+def _make(shards: Sequence[Shard], data: DataDir, pool: Pool) -> set[Path]:
+    """Make the shards that no earlier run has finished; return their archives."""
     what = f"{shards[0].extractor.name} {shards[0].name}"
     progress = Progress(what, len(data))
 
@@ -120,6 +114,7 @@ def _make(shards: Sequence[Shard], data: DataDir, pool: Pool) -> None:
             todo.append(shard)
     for shard in pool.run(make_shard, todo, what=what):
         count(shard)
+    return {shard.ark for shard in todo}
 
 
 def _is_whole(shard: Shard) -> bool:
@@ -130,22 +125,30 @@ def _is_whole(shard: Shard) -> bool:
         return False
 
 
-def _merge(shards: Sequence[Shard], data: DataDir, out: Path) -> Iterable[Path]:
+def _merge(shards: Sequence[Shard], made: Collection[Path], data: DataDir, out: Path
+           ) -> tuple[list[Path], dict[str, str]]:
+    """Put shards together; return the stage's outputs, and the digests of the archives that are ``made`` now.
+
+    Those of an earlier run are read again by what follows: a machine that went down may have left other bytes.
+    """
     indices = [read_json(shard.index) for shard in shards]
     for shard in shards:
         sync(shard.ark)
     for stale in (out / MARKER, out / FEATS, *out.glob("feats.*.ark")):
         stale.unlink(missing_ok=True)
     work = WorkDir.of(out)
-    scp, frames, sums = {}, {}, []
+    known: dict[str, str] = {}
+    scp, frames, sums = {}, {}, {}
     for k, (shard, index) in enumerate(zip(shards, indices, strict=True), 1):
         ark = Path(os.path.abspath(out)) / f"feats.{k}.ark"
         shard.ark.replace(ark)
-        sums.append(f"{index['sha256']}  {ark.name}\n")
+        sums[ark.name] = index["sha256"]
+        if shard.ark in made:
+            known[ark.name] = index["sha256"]
         for utt, (offset, length) in index["utts"].items():
             scp[utt], frames[utt] = f"{work.stored(ark)}:{offset}", str(length)
     with atomic_write(out / CHECKSUMS) as handle:
-        handle.writelines(sums)
+        handle.writelines(f"{digest}  {name}\n" for name, digest in sums.items())
     tables = {FEATS: scp, FRAMES: frames,
               "speech_shape": {utt: f"{length},{shards[0].extractor.size}" for utt, length in frames.items()},
               TEXT: data.text, **data.texts, "utt2spk": data.utt2spk}
@@ -154,4 +157,4 @@ def _merge(shards: Sequence[Shard], data: DataDir, out: Path) -> Iterable[Path]:
     for name, table in tables.items():
         write_table(out / name, table)
     shutil.rmtree(shards[0].path.parent)
-    return [out / CHECKSUMS, *(out / name for name in tables)]
+    return [out / CHECKSUMS, *(out / name for name in tables)], known

@@ -86,7 +86,7 @@ def open_hub_model(directory: Path) -> HubModel:
     if missing := [path.name for path in files if not path.exists()]:
         raise DataError(f"{directory}: lacks {', '.join(missing)}; download the whole directory")
     for path in files:
-        _check_whole(path)
+        check_whole(path)
     rate = read_record(directory / PREPROCESSOR, Preprocessor, AGAIN).get("sampling_rate", SAMPLE_RATE)
     if rate != SAMPLE_RATE:
         raise ConfigError(f"{directory / PREPROCESSOR}: the encoder hears {rate} Hz, but only encoders of "
@@ -122,8 +122,8 @@ def _weights(directory: Path) -> list[Path]:
     return [directory / found, *(directory / name for name in shards)]
 
 
-def _check_whole(path: Path) -> None:
-    """Raise DataError for a safetensors file that a broken download has left."""
+def check_whole(path: Path) -> None:
+    """Raise DataError for a safetensors file that was cut short, by a broken download say; others are not read."""
     from safetensors import SafetensorError, safe_open
 
     if path.suffix == ".safetensors":

@@ -107,7 +107,7 @@ class _Cutter:
         total = self._from + len(self._held)
         while self._heard + FRAME + _EDGE <= total:  # what is heard after speech is there
             yield from self._frame(self._held[self._heard - self._from:][:FRAME])
-        keep = min(self._heard if self._start is None else self._start, self._heard) - _EDGE - self._from
+        keep = (self._heard if self._start is None else self._start) - _EDGE - self._from
         if keep > 0:
             self._held, self._from = self._held[keep:].copy(), self._from + keep
 

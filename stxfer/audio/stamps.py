@@ -56,12 +56,12 @@ def files_digest(paths: Iterable[str | os.PathLike[str]], out: Path) -> str:
     """Return a digest of the files' :func:`file_stamps`, or what an earlier version has recorded, if it still holds."""
     names = [os.fspath(path) for path in paths]
     stamps = file_stamps(names, out)
-    now = _digest(stamps[name] for name in names)
+    now = lines_digest(stamps[name] for name in names)
     try:
         recorded = read_marker(out)["options"].get("audio")
     except DataError:
         return now
-    if recorded not in (None, now) and recorded == _digest(map(_by_time, names)):
+    if recorded not in (None, now) and recorded == lines_digest(map(_by_time, names)):
         return str(recorded)
     return now
 
@@ -74,7 +74,8 @@ def _by_time(path: str) -> str:
     return f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
 
 
-def _digest(lines: Iterable[str]) -> str:
+def lines_digest(lines: Iterable[str]) -> str:
+    """Return a digest of lines, one after the other."""
     total = hashlib.sha256()
     for line in lines:
         total.update(line.encode())

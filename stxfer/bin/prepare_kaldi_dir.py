@@ -15,8 +15,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write ``<out>/<set>``."""
     parser = make_parser("prepare_kaldi_dir", __doc__ or "")
     parser.add_argument("--dir", type=Path, required=True, help="the other recipe's directory with wav.scp and text")
-    parser.add_argument("--root", type=Path, default=Path(),
-                        help="folder that paths and commands in wav.scp are relative to: the other recipe's")
+    parser.add_argument("--root", type=Path,
+                        help="folder that paths and commands in wav.scp are relative to: the other recipe's; None: the "
+                             "work directory that --dir lies in, the current directory where it lies in none")
     parser.add_argument("--texts", type=names, metavar="'OURS=FILE ...'",
                         help="files of texts, e.g. 'text=text.lc.rm.en text.fr.human=text.tc.fr'; None: text and every "
                              "text.<language>.<label>")

@@ -111,7 +111,7 @@ def has_changed(path: Path, seen: Mapping[str, Any]) -> bool:
     status = path.stat()
     if (status.st_size, status.st_mtime_ns) == (seen["bytes"], seen["mtime_ns"]):
         return False
-    return bool(sha256(path) != seen["sha256"])
+    return bool(file_digest(path) != seen["sha256"])
 
 
 def made_before(directory: Path) -> list[Path]:

@@ -68,14 +68,6 @@ class WorkDir:
         return value
 
 
-def mark(directory: str | os.PathLike[str]) -> None:
-    """Make a directory the root of a work directory."""
-    path = os.path.join(directory, ROOT)
-    if not os.path.exists(path):
-        with open(path, "a", encoding="utf-8") as handle:
-            handle.write("Paths in the files below are relative to this folder.\n")
-
-
 def _below(path: str, root: str) -> str | None:
     if path == root:
         return os.curdir

@@ -101,7 +101,8 @@ class Job:
         out = decode_dir(self.exp, system, self.seed, found.variant)
         if system.whisper is not None:  # the other models write what they learnt, normalised text
             return Stage(self.name, out, [self.model, self.data],
-                         {"beam_size": found.options.beam_size, "norm": self.profile.identity})
+                         {"beam_size": found.options.beam_size, "norm": self.profile.identity}, "decode",
+                         also=(DECODED,), declared=Lineage(self.experiment, self.dump, self.exp))
         return Stage(self.name, out,
                      [self.model, self.data / CHECKSUMS, self.data / FRAMES, *([self.lm] if self.lm else []),
                       *(self.dev if found.options.tune else [])], found.options, "decode",

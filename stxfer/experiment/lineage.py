@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stxfer.core.digests import file_digest
-from stxfer.core.fresh import WATCHED
+from stxfer.core.fresh import WATCHED, has_changed
 from stxfer.core.options import Options, Spread, differences
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment import layout
@@ -22,6 +22,15 @@ from stxfer.text.profiles import of_bitext
 # A key of the experiment file, what the marker has recorded, and what the file says now.
 _Declared = tuple[str, Any, Any]
 _NOT_DECLARED = ("audio", "held_out")  # what markers of prepared sets record beside options
+_NOT_RECORDED: Any = object()
+log = logging.getLogger(__name__)
+
+
+class _Recorded(dict[str, Any]):
+    """Options in a marker; those that an older version has not recorded are :data:`_NOT_RECORDED`."""
+
+    def __missing__(self, key: str) -> Any:
+        return _NOT_RECORDED
 
 
 class Lineage:
@@ -44,13 +53,17 @@ class Lineage:
     def __call__(self, directory: Path, marker: Mapping[str, Any]) -> list[str]:
         """Return ``train.target[0].lr (0.002 -> 0.001)`` for each option that is another now.
 
-        What the experiment file says nothing of, and what an older version did not record, is not compared.
+        What the experiment file says nothing of is not compared, nor what an older version did not record, which is
+        logged.
         """
         what, *names = (marker["options"] and layout.place(directory, self._dump, self._exp)) or ("",)
         found: list[str] = []
         written = WorkDir.of(directory).portable
-        with contextlib.suppress(KeyError):  # an older version has not recorded what follows
-            for key, was, now in self._rules[what](marker, *names) if what in self._rules else ():
+        recorded = {**marker, "options": _Recorded(marker["options"])}
+        for key, was, now in self._rules[what](recorded, *names) if what in self._rules else ():
+            if was is _NOT_RECORDED:
+                _tell(directory, key)
+            else:
                 found += differences(was, now, key, written)
         return found
 
@@ -80,13 +93,14 @@ class Lineage:
         if name == "bitext":
             languages, clean = [self._experiment.source_lang, self._experiment.target_lang], self._experiment.mt.clean
             yield "languages", was["languages"], languages
-            for language, before in zip(languages, was["profiles"], strict=True):
+            profiles = was.get("profiles", (_NOT_RECORDED, _NOT_RECORDED))
+            for language, before in zip(languages, profiles, strict=True):
                 rules = of_bitext(self._experiment.profile(language), clean.square)
                 yield f"normalise.{language}", before, rules.identity
             yield "prepare.leaks", was["leaks"], options.leaks
             yield "mt.clean", was["clean"], clean
             return
-        for file, before in was["profiles"].items():
+        for file, before in was.get("profiles", {"text": _NOT_RECORDED}).items():
             yield self._normalised(options.language(name) if file == "text" else text_language(file), before)
         recorded = {key: value for key, value in was.items() if key not in (*_NOT_DECLARED, "profiles")}
         yield "prepare", recorded, Spread(options, options.without_effect(name))
@@ -100,7 +114,7 @@ class Lineage:
             yield "features.stride", was["stride"], features.stride
             yield "features.padded", was.get("padded", False), features.padded
             layers = [was["layer"]] if isinstance(was["layer"], int) else was["layer"]
-            if features.layer and (features.layer != ALL or len(layers) == 1):
+            if features.layer and (features.layer != ALL or layers is _NOT_RECORDED or len(layers) == 1):
                 yield "features.layer", layers, features.layer
             if (other := _other_model(marker.get(WATCHED, {}), features.directory)) is not None:
                 yield "features.model", other, str(features.directory)
@@ -131,8 +145,8 @@ class Lineage:
 
     def _translations(self, marker: Mapping[str, Any], name: str, _: str) -> Iterator[_Declared]:
         if name in self._experiment.labels:
-            was, label = marker["options"]["translator"], self._experiment.labels[name]
-            if was["kind"] in OPTIONS:
+            was, label = _Recorded(marker["options"].get("translator", {})), self._experiment.labels[name]
+            if "kind" not in was or was["kind"] in OPTIONS:
                 yield f"labels.{name}.translator", was["kind"], label.translator
             if was["kind"] == label.translator:
                 yield f"labels.{name}", was["options"], label.options
@@ -161,8 +175,16 @@ class Lineage:
             yield "prepare.leaks", was["leaks"], self._experiment.prepare.leaks
 
     def _system(self, marker: Mapping[str, Any], name: str) -> Iterator[_Declared]:
-        if name in self._experiment.systems:
-            was, system = marker["options"], self._experiment.systems[name]
+        if name not in self._experiment.systems:
+            return
+        was, system = marker["options"], self._experiment.systems[name]
+        if (system.whisper is not None) != ("whisper" in was):
+            now = None if system.whisper is None else system.whisper.model
+            yield f"systems.{name}.whisper.model", was.get("whisper", {}).get("model"), now
+        elif system.whisper is not None:
+            yield f"systems.{name}.whisper", was["whisper"], system.whisper
+            yield f"languages.{system.kind}", was["language"], self._experiment.spoken(system)
+        else:
             yield f"systems.{name}", was["system"], system
             yield "model", was["model"], dict(self._experiment.model)
             yield f"train.{system.phases}", was["phases"], self._experiment.train[system.phases]
@@ -176,6 +198,7 @@ class Lineage:
                     yield key, was, way.options
                 else:  # its own search
                     yield f"{key}.beam_size", was["beam_size"], way.options.beam_size
+                    yield self._normalised(self._experiment.spoken(way.system), was["norm"])
 
     def _scores(self, marker: Mapping[str, Any], name: str, _: str) -> Iterator[_Declared]:
         if name in self._experiment.systems:
@@ -191,9 +214,14 @@ def _other_model(watched: Mapping[str, Mapping[str, Any]], directory: Path) -> s
     """Return where the files of an encoder lay, if a directory, which may be elsewhere, holds other files."""
     for path, seen in watched.items():
         now = directory / Path(path).name
-        if now != Path(path) and now.exists() and file_digest(now) != seen["sha256"]:
+        if now != Path(path) and has_changed(now, seen):
             return str(Path(path).parent)
     return None
+
+
+@functools.cache  # once in a process
+def _tell(directory: Path, key: str) -> None:
+    log.warning("%s: an older version has made it and not recorded its '%s', which is not compared", directory, key)
 
 
 def _of(recorded: Mapping[str, Any], options: Options) -> dict[str, Any]:

@@ -288,6 +288,7 @@ class ConvertedModel(TypedDict):
 
 
 class Translated(TypedDict):
-    """What the marker of translations has beside."""
+    """What the marker of translations has beside, and a killed run has left for it."""
 
     translator: dict[str, Any]
+    computed: NotRequired[dict[str, Any]]

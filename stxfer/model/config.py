@@ -70,5 +70,8 @@ def read_config(directory: Path) -> dict[str, Any]:
         if config.get(key):
             config[key] = located(config[key])
     if config.get("frontend") == PRETRAINED:
-        config["frontend_conf"]["model"] = located(config["frontend_conf"]["model"])
+        encoder = (config.get("frontend_conf") or {}).get("model")
+        if not isinstance(encoder, str):
+            raise DataError(f"{path}: frontend_conf.model: must name the pretrained encoder's directory; {_ADVICE}")
+        config["frontend_conf"]["model"] = located(encoder)
     return config

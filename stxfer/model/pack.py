@@ -38,12 +38,17 @@ _AGAIN = "copy or download the pack again"
 
 def is_pack(path: Path) -> bool:
     """Tell whether a path is a pack by its looks: a zip archive, or a directory with ``pack.json``."""
-    return path.is_file() and path.suffix == ZIP or (path / CONTENT).exists()
+    return path.exists() and is_zip(path) or (path / CONTENT).exists()
+
+
+def is_zip(path: Path) -> bool:
+    """Tell whether a pack, there or not, is an archive: a directory may have any name."""
+    return path.suffix == ZIP and not path.is_dir()
 
 
 def files_of(path: Path) -> list[Path]:
     """Return the files that decide what is read of a model's directory, or of a pack, to start training from."""
-    return [path] if path.suffix == ZIP else [parameters(path), path / CONFIG]
+    return [path] if is_zip(path) else [parameters(path), path / CONFIG]
 
 
 def seal(directory: Path) -> str:
@@ -81,7 +86,7 @@ def opened(path: Path) -> Iterator[Path]:
     Raises:
         DataError: an archive is damaged or holds too much, or a file of the pack is missing, changed or unknown.
     """
-    if path.is_dir() or path.suffix != ZIP:
+    if not is_zip(path):
         if (path / CONTENT).exists():
             check(path, path)
         yield path

@@ -73,11 +73,6 @@ class Opener:
         return self.kind.identity(self.source)
 
     @property
-    def opened_identity(self) -> Mapping[str, Any]:
-        """What the translator says of itself, if it was opened."""
-        return self.identity if self._translator is None else dict(self._translator.identity)
-
-    @property
     def inputs(self) -> list[Path]:
         """The files and stages' directories that the translator reads.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stxfer.core.fileio import atomic_dir
+from stxfer.core.fileio import atomic_dir, write_json
 from stxfer.core.marker import read_entries
+from stxfer.core.records import read_record
 from stxfer.core.stage import Stage
-from stxfer.core.threads import computed_on
 from stxfer.experiment.records import Translated
 from stxfer.mt.open import Opener
 from stxfer.mt.shards import Unit, read_translations, remove_work, translate_units, write_translations
@@ -19,6 +19,7 @@ from stxfer.mt.workers import translate_shards
 from stxfer.text.words import count_words
 
 FILE = "translations.jsonl"
+MADE_BY = "made_by.json"  # beside the shards
 SHARD = 1000  # sentences
 MAX_WORDS = 400  # of a sentence to translate: two minutes of fast speech
 
@@ -55,11 +56,17 @@ def make_translations(what: str, text: Path, read: Callable[[Path], Mapping[str,
     work = out.with_name(f".{out.name}.shards")
     if force:
         remove_work(work)
-    found = translate_units(units, lambda shards: translate_shards(opener, shards, label.nbest, what), work,
-                            identity=identity, nbest=label.nbest, shard=shard, what=what)
+
+    def translate(shards: Sequence[Sequence[Unit]]) -> Iterator[tuple[Sequence[Unit], list[list[Translation]]]]:
+        for done, translations, made_by in translate_shards(opener, shards, label.nbest, what):
+            write_json(work / MADE_BY, made_by)  # a killed run may have translated all
+            yield done, translations
+
+    found = translate_units(units, translate, work, identity=identity, nbest=label.nbest, shard=shard, what=what)
     with atomic_dir(out) as directory:
         write_translations(directory / FILE, found)
-    stage.finish([out / FILE], translator=opener.opened_identity, computed=computed_on())
+    made_by = read_record(work / MADE_BY, Translated) if (work / MADE_BY).exists() else {"translator": identity}
+    stage.finish([out / FILE], **{"computed": {}, **made_by})
     remove_work(work)
 
 

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple, TypeAlias
 from stxfer.core.devices import devices
 from stxfer.core.errors import DataError, StxferError
 from stxfer.core.pool import worker_pool
+from stxfer.core.threads import computed_on
 from stxfer.mt.open import Opener, kind_of
 from stxfer.mt.shards import Unit
 from stxfer.mt.translator import Translation, Translator
 from stxfer.mt.translators.kind import LabelSource
 
-Translated: TypeAlias = "tuple[Sequence[Unit], list[list[Translation]]]"
+Translated: TypeAlias = "tuple[Sequence[Unit], list[list[Translation]], dict[str, Any]]"
 
 
 class Job(NamedTuple):
@@ -29,7 +30,10 @@ class Job(NamedTuple):
 
 
 def translate_shards(opener: Opener, shards: Sequence[Sequence[Unit]], nbest: int, what: str) -> Iterator[Translated]:
-    """Yield each shard with its translations, as it is done.
+    """Yield each shard with its translations and what has made them, as it is done.
+
+    The last holds the identity of the ``translator`` that was opened, and what its process has ``computed`` on, see
+    :func:`stxfer.core.threads.computed_on`.
 
     Args:
         opener: the label source's translator, and how many processes it may be opened in.
@@ -43,7 +47,7 @@ def translate_shards(opener: Opener, shards: Sequence[Sequence[Unit]], nbest: in
     processes = min(opener.threads, len(shards)) if opener.kind.by_process and not devices() else 1
     if processes <= 1:
         for units in shards:
-            yield units, translate_shard(units, opener(), nbest)
+            yield units, translate_shard(units, opener(), nbest), _made_by(opener())
         return
     jobs = [Job(units, opener.source, opener.identity, nbest) for units in shards]
     with worker_pool(processes) as pool:
@@ -51,7 +55,12 @@ def translate_shards(opener: Opener, shards: Sequence[Sequence[Unit]], nbest: in
 
 
 def _run(job: Job) -> Translated:
-    return job.units, translate_shard(job.units, _translator(job.source, job.identity), job.nbest)
+    translator = _translator(job.source, job.identity)
+    return job.units, translate_shard(job.units, translator, job.nbest), _made_by(translator)
+
+
+def _made_by(translator: Translator) -> dict[str, Any]:
+    return {"translator": dict(translator.identity), "computed": computed_on()}
 
 
 _opened: list[tuple[LabelSource, Mapping[str, Any], Translator]] = []

@@ -20,7 +20,7 @@ from typing import Any
 
 from stxfer.audio.check import AudioReport, Limits
 from stxfer.audio.perturb import perturb_speed
-from stxfer.audio.stamps import files_digest
+from stxfer.audio.stamps import files_digest, recordings
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json, write_json
 from stxfer.core.fresh import Declared, made_before
@@ -197,10 +197,9 @@ def _remove_vanished(out: Path, data: Path, kept: Sequence[str]) -> None:
 
 def _set_stage(data: Path, out: Path, name: str, rules: _Rules) -> Stage:
     options = rules.options
-    audio = read_table(data / name / "wav.scp", empty_values=False).values()
     used: dict[str, Any] = {
         "profiles": {path.name: rules.profile(name, path.name).identity for path in _texts(data / name)},
-        "audio": files_digest(map(WorkDir.of(data).located, audio), out / name), **options.without_effect(name)}
+        "audio": files_digest(recordings(data / name), out / name), **options.without_effect(name)}
     inputs = table_files(data / name)
     if (data / name / "dropped.tsv").exists():
         inputs.append(data / name / "dropped.tsv")

@@ -23,7 +23,7 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
                 allow_stale: bool = False) -> dict[str, int]:
     """Make ``dump/vocab/<name>`` of each that is declared; return the number of tokens of each.
 
-    For the texts they are learnt from see :func:`stxfer.experiment.lineage.vocab_text`. An experiment file that names
+    For the texts they are learnt from see :func:`stxfer.experiment.layout.text_path`. An experiment file that names
     test or dev text is refused when it is read. Whatever else systems of a vocabulary learn has to be written in it,
     too; a text of theirs that is not there yet is left to their training to miss.
 

@@ -43,7 +43,8 @@ def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, 
     if system.whisper is not None:
         sets = [prepared_dir(dump, name) for name in (system.data, system.dev_set)]
         options = {"whisper": system.whisper, "language": experiment.spoken(system), "seed": seed}
-        return Stage(name, out, [*sets, *whisper_files(Path(system.whisper.model))], options)
+        return Stage(name, out, [*sets, *whisper_files(Path(system.whisper.model))], options, system.step,
+                     declared=Lineage(experiment, dump, exp))
     # Digests of the features themselves: feats.scp is the same for other features of the same lengths.
     inputs = [features_dir(dump, system.dev_set) / CHECKSUMS, text_file(system, dump, system.dev_set),
               vocab_dir(dump, system.vocab)]

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from stxfer.audio.hub import check_whole
 from stxfer.audio.io import SAMPLE_RATE
 from stxfer.audio.perturb import distinct_seconds
 from stxfer.audio.shards import Reader
@@ -202,6 +203,8 @@ def _last(checkpoints: Path) -> str | None:
 def _whole(checkpoint: Path) -> bool:
     try:
         read_json(checkpoint / STATE)
+        for path in checkpoint.iterdir():
+            check_whole(path)
     except DataError:
         return False
     return all(intact(path) for path in checkpoint.iterdir() if path.suffix in (".pt", ".pth", ".bin"))

@@ -23,7 +23,7 @@ from stxfer.experiment.training import Decoding
 from stxfer.experiment.whisper import Whisper
 from stxfer.model.espnet_files import write_espnet
 from stxfer.model.export import copy_encoder, write_model
-from stxfer.model.pack import CARD, CONTENT, ENCODER, LM, ZIP, is_pack, seal, write_zip
+from stxfer.model.pack import CARD, CONTENT, ENCODER, LM, is_pack, is_zip, seal, write_zip
 from stxfer.text.profiles import profile
 from stxfer.transcription.card import Card, model_card
 from stxfer.transcription.packed import FORMAT, Content, PackedEncoder, describe_encoder, rules_of
@@ -76,7 +76,7 @@ def write_pack(system: Path, out: Path, *, variant: str = "", experiment: Experi
         check_espnet(record)
     if out.exists() and not is_pack(out):
         raise ConfigError(f"{out}: is there already and is no pack; it would be replaced: give another name")
-    zipped = out.suffix == ZIP
+    zipped = is_zip(out)
     with _folder(out, zipped) as directory:
         features, encoder = _write_hearing(record, directory, with_encoder)
         if decoding.lm:

@@ -149,9 +149,12 @@ def speak_set(out: str | os.PathLike[str], name: str, sentences: Sequence[str], 
         step="data", also=("spk2utt", AUDIO_SUMS))
     utts = [f"{speakers[k % len(speakers)].id}-{name}-{k + 1:06d}" for k in range(len(sentences))]
     recordings = [audio / f"{utt}.flac" for utt in utts]
-    if stage.changes() == [] and not (directory / AUDIO_SUMS).exists() and all(path.exists() for path in recordings):
-        _write_sums(directory, recordings)  # of an older version
-    if not stage.needed(force=force, allow_stale=allow_stale):
+    # Of an older version there are no digests of the recordings, and nothing but this notices that one is lost.
+    summed = (directory / AUDIO_SUMS).exists()
+    whole = summed or all(path.exists() for path in recordings)
+    if whole and not summed and stage.changes() == []:
+        _write_sums(directory, recordings)
+    if not stage.needed(force=force or not whole, allow_stale=allow_stale):
         return directory
     with atomic_dir(audio) as folder:
         jobs = [Job(utt, text, speakers[k % len(speakers)], str(folder / f"{utt}.flac"), room, seed)
