@@ -16,7 +16,7 @@ PREPARE = "prepare --data in --out out --source-lang en --target-lang sw --nj 1"
 DUMP = "dump_fbank --data in --out out --nj 1"
 WAV, TEXT = "wav/ada-2.wav", "tgt_train/text"
 ALL = "out/tgt_train: 4 utterances, 0.00 h, 2 speakers, 14 words, 65 characters"
-AGAIN = "; stage 2 (prepare) drops what cannot be used"
+AGAIN = "; stage 'prepare' drops what cannot be used"
 SEE = "\nEach set's dropped.tsv and audio.json in out say which and why\n"
 NORMALISED = ("ada-1 mtoto anasoma kitabu\nada-2 maji ni moto sana\nben-3 mwalimu amefika shuleni\n"
               "ben-4 leo jua ni kali\n")

@@ -179,8 +179,17 @@ def test_options_reach_the_commands(recipe: Recipe) -> None:
     assert calls["data"].endswith("--data data --nj 3 --force true --corpus /data/voices")
     for command in ("train", "decode", "score", "report"):
         assert "--dump dump --exp exp2 --force --allow-stale --systems direct st_mt --seeds 1 2" in calls[command]
-    assert "--command ./run.sh --preset big" in calls["report"]
+    assert calls["report"].endswith("--command ./run.sh --preset big --corpus /data/voices --systems 'direct st_mt' "
+                                    "--seeds '1 2' --expdir exp2")
     assert "--nj 3" in calls["decode"] and "--nj 3" in calls["dump_fbank"]
+
+
+def test_the_reports_command_has_the_options_that_it_needs(recipe: Recipe) -> None:
+    """Those of the corpora are the ones that the data was made from, whatever the run that reports is given."""
+    assert recipe.run(CORPUS="/the voices/of Ann's").returncode == 0
+    assert recipe.recorded()[-1].endswith(r"--command ./run.sh --preset small --corpus '/the voices/of Ann'\''s'")
+    assert recipe.run("--stage", "report", "--encoder", "/whisper", "--nj", "7").returncode == 0
+    assert recipe.recorded()[-1].endswith(r"--corpus '/the voices/of Ann'\''s' --encoder /whisper")
 
 
 def test_a_failing_stage_stops_the_run_and_says_how_to_go_on(recipe: Recipe) -> None:

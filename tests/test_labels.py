@@ -249,7 +249,7 @@ def test_language_filter_says_how_sure_it_is(fake: type[Fake]) -> None:
 def test_test_sentences_are_counted_and_removed_by_option(fake: type[Fake]) -> None:
     text = source()
     leak = text["src_train-03"]
-    with pytest.raises(DataError, match="dump/data/held_out.tsv: no such file; run stage 2 first"):
+    with pytest.raises(DataError, match="dump/data/held_out.tsv: no such file; run stage 'prepare' first"):
         make_labels(experiment(mt={"filters": {"held_out": True}}), DUMP, EXP)
     other = toy.swahili(text["src_train-05"])  # what stands in a dev set, or in the source language, is no leak
     (DUMP / "data/held_out.tsv").write_text(

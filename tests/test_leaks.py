@@ -83,7 +83,7 @@ def test_refused(raw: Path) -> None:
 
 
 def test_held_out_sentences_for_later_stages(raw: Path) -> None:
-    with pytest.raises(DataError, match="held_out.tsv: no such file; run stage 2 first"):
+    with pytest.raises(DataError, match="held_out.tsv: no such file; run stage 'prepare' first"):
         held_out(raw / "dump")
     run(raw, policy("remove"))
     sentences = held_out(raw / "dump")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 import signal
 import subprocess
@@ -98,7 +99,7 @@ def test_commands_of_a_stage(world: Path, monkeypatch: pytest.MonkeyPatch) -> No
     forced = jobs_of(monkeypatch, experiment, "source", force=True, allow_stale=True)
     assert forced["source_asr seed 1"].command[-2:] == ("--force", "--allow-stale")
     with pytest.raises(ConfigError, match="st_human starts from source_asr seed 1, which is not trained: run the stage "
-                                          "that trains source systems first"):
+                                          "'source_asr' first"):
         jobs_of(monkeypatch, experiment, "st")
     assert not Path("exp").exists()
 
@@ -207,6 +208,8 @@ def test_training_killed_in_each_phase_gives_the_same_model(world: Path) -> None
     kill_when(killed / "phase2" / "checkpoint.pth", command)
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert re.search(r"source_asr seed 1: resumed at epoch [23] of 3$", done.stderr, re.MULTILINE)
+    assert "FutureWarning" not in (killed / "train.log").read_text()
     assert (killed / "model.pth").read_bytes() == (whole / "model.pth").read_bytes()
     assert read_json(killed / "model.json")["epochs"] == read_json(whole / "model.json")["epochs"]
 

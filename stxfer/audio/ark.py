@@ -76,7 +76,7 @@ def feature_size(feats_scp: Path) -> int:
     """
     for utt, value in iter_table(feats_scp):
         return int(read_matrix(feats_scp, utt, WorkDir.of(feats_scp).located(value)).shape[1])
-    raise DataError(f"{feats_scp}: names no utterance; run stage 3 again")
+    raise DataError(f"{feats_scp}: names no utterance; run stage 'features' again")
 
 
 def read_places(feats_scp: Path) -> dict[str, str]:
@@ -121,13 +121,14 @@ def read_matrix(feats_scp: Path, utt: str, value: str) -> np.ndarray:
             return values
     except Exception as error:  # kaldiio raises whatever its parser stumbles over
         raise DataError(f"{feats_scp}: cannot read utterance {utt!r} from {value} ({error}); "
-                        "run stage 3 again") from None
+                        "run stage 'features' again") from None
 
 
 def _place(feats_scp: Path, utt: str, value: str) -> tuple[str, int]:
     """Return file and offset that a value of a table names."""
     if value.startswith("|") or value.endswith("|"):
-        raise DataError(f"{feats_scp}: utterance {utt!r} is the command {value!r}, which is not run; run stage 3 again")
+        raise DataError(f"{feats_scp}: utterance {utt!r} is the command {value!r}, which is not run; "
+                        "run stage 'features' again")
     place = _PLACE.fullmatch(value)
     return (place[1], int(place[2])) if place else (value, 0)
 

@@ -20,7 +20,7 @@ from stxfer.kaldi.datadir import Audio
 OPTIONS = {"num_mel": NUM_MEL, "frame_length_ms": FRAME_LENGTH_MS, "frame_shift_ms": FRAME_SHIFT_MS,
            "cmvn": "utterance", "resample": "soxr HQ"}
 MIN_SHARD = 100
-_DROPS = "stage 2 (prepare) drops what cannot be used"
+_DROPS = "stage 'prepare' drops what cannot be used"
 
 
 class Extractor(Protocol):

@@ -22,6 +22,7 @@ import stxfer
 from stxfer.bin._completion import complete
 from stxfer.core.errors import StxferError
 from stxfer.core.jobs import follow_parent
+from stxfer.core.quiet import quiet_libraries
 
 _ADVICE = {errno.ENOSPC: "make room and run it again", errno.EDQUOT: "make room and run it again",
            errno.EROFS: "write to another folder", errno.EACCES: "change its permissions or use another folder",
@@ -129,6 +130,7 @@ def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    quiet_libraries()
     try:
         follow_parent()
         main(argv)

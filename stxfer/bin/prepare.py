@@ -67,7 +67,7 @@ def _warn_of_missing_sets(experiment: Experiment, data: Path) -> None:
         for name in {system.data, *(part.data for part in system.mix)}:
             if not (data / name).is_dir():
                 log.warning("systems.%s learns from %s, which %s does not have; leave it out with --systems, or make "
-                            "the set in stage 1", system.name, name, data)
+                            "the set in stage 'data'", system.name, name, data)
 
 
 def _set_line(figures: Mapping[str, Any]) -> str:

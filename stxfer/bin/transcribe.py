@@ -6,7 +6,6 @@ import argparse
 import logging
 import sys
 import tempfile
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,7 +52,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     experiment = load_experiment(args.config) if args.config else None
     logging.getLogger().setLevel(logging.WARNING)  # espnet speaks of every utterance
     logging.getLogger("stxfer").setLevel(logging.INFO)
-    warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)  # of ESPnet's own calls
     with tempfile.TemporaryDirectory(prefix="stxfer-") as spool:
         sources = find_sources(args.inputs, Path(spool))
         chosen = [FORMATS[name]() for name in args.format]

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from stxfer.core.devices import VISIBLE, devices
 from stxfer.core.errors import StxferError
+from stxfer.core.quiet import quiet_libraries
 from stxfer.core.threads import VARIABLES, environment
 
 Job = TypeVar("Job")
@@ -95,6 +96,7 @@ def _begin(names: Sequence[str], begun: Synchronized[int]) -> None:
         with begun.get_lock():
             os.environ[VISIBLE] = names[begun.value % len(names)]
             begun.value += 1
+    quiet_libraries()
     _follow_parent()
 
 

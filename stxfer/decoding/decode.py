@@ -216,9 +216,10 @@ def frame_counts(feats_scp: Path, utts: Sequence[str]) -> dict[str, int]:
     try:
         return {utt: int(table[utt]) for utt in utts}
     except KeyError as error:
-        raise DataError(f"{path}: utterance {error} of {feats_scp.name} is not in it; run stage 3 again") from None
+        raise DataError(f"{path}: utterance {error} of {feats_scp.name} is not in it; "
+                        "run stage 'features' again") from None
     except ValueError as error:
-        raise DataError(f"{path}: frames must be whole numbers ({error}); run stage 3 again") from None
+        raise DataError(f"{path}: frames must be whole numbers ({error}); run stage 'features' again") from None
 
 
 def load_features(utt: str, path: str, feats_scp: Path) -> Any:
@@ -231,7 +232,7 @@ def load_features(utt: str, path: str, feats_scp: Path) -> Any:
 
     values = read_matrix(feats_scp, utt, path)
     if not np.isfinite(values).all():
-        raise DataError(f"{feats_scp}: utterance {utt!r} is not a matrix of finite numbers; run stage 3 again")
+        raise DataError(f"{feats_scp}: utterance {utt!r} is not a matrix of finite numbers; run stage 'features' again")
     return values
 
 

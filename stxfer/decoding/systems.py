@@ -212,10 +212,10 @@ def check_trained(job: Job) -> None:
     system = job.decoded.system
     if not (job.model / MARKER).exists():
         raise ConfigError(f"{system.name} seed {job.seed} is not trained ({job.model} has no {MARKER}); "
-                          f"run the stage that trains {system.kind} systems first")
+                          f"run stage '{system.step}' first")
     if job.lm is not None and not (job.lm / MARKER).exists():
         raise ConfigError(f"{job.decoded.name} is decoded with language model {job.decoded.options.lm}, which is "
-                          f"not trained ({job.lm} has no {MARKER}); run stage lm first")
+                          f"not trained ({job.lm} has no {MARKER}); run stage 'lm' first")
 
 
 def _process(job: Job, config: Path) -> ProcessJob:

@@ -66,7 +66,7 @@ def evaluate_translator(experiment: Experiment, label: str, dump: Path, exp: Pat
     if stage.needed(force=force, allow_stale=allow_stale):
         pairs = read_pairs(bitext, PART, languages)
         if not pairs:
-            raise DataError(f"{bitext}/{PART}.{languages[0]}: empty; run stage 2 again")
+            raise DataError(f"{bitext}/{PART}.{languages[0]}: empty; run stage 'prepare' again")
         translations = Translations(directory, opener.kind)
         candidates = []
         unknown = 0

@@ -105,7 +105,7 @@ class HeldAudio:
         for name in sets:
             path = out / name / HELD_AUDIO
             if not path.exists():
-                raise DataError(f"{path}: no such file; run stage 2 (prepare) again")
+                raise DataError(f"{path}: no such file; run stage 'prepare' again")
             for utt, digest, audio in read_held_audio(path):
                 self._digests.setdefault(digest, f"{name}/{utt}")
                 self._recordings[audio.path].spans.append(_Span(

@@ -66,7 +66,7 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
     targets = {name: of_system for name, of_system in runs.items() if of_system[0].system.kind == "target"}
     if not targets:
         raise DataError(f"{expdir}: no target system is scored; a report needs at least one. "
-                        "Run stages target_asr to score")
+                        "Run stages target_asr to score: --stage target_asr --stop-stage score")
     out = report_dir(expdir)
     used = {name: [run.seed for run in of_system] for name, of_system in runs.items()}
     trained = trained_runs(experiment, expdir, runs, unscored)

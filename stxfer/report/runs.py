@@ -146,7 +146,7 @@ def _check_references(runs: Iterable[Run]) -> None:
             one, two = (r.score["metrics"].get(metric, {}).get("signature", "none") for r in (other, run))
             if one != two:
                 raise DataError(f"{other.path} and {run.path} cannot be compared, their {metric} was computed in two "
-                                f"ways: {differ(one, two)}; run stage score again for all systems with --force")
+                                f"ways: {differ(one, two)}; run stage 'score' again for all systems with --force")
         if [(u["utt"], u["ref"]) for u in run.utts] != [(u["utt"], u["ref"]) for u in other.utts]:
             raise DataError(f"{other.path} and {run.path} were scored against different references; "
-                            "run stage score again for all systems with --force")
+                            "run stage 'score' again for all systems with --force")

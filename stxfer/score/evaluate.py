@@ -114,11 +114,12 @@ def _score_st(refs: Mapping[str, str], hyps: Mapping[str, str], norm: Profile
 
 def _read_references(path: Path, norm: Profile) -> dict[str, str]:
     if not path.exists():
-        raise DataError(f"{path}: no such file; the references come from stages 1 to 3")
+        raise DataError(f"{path}: no such file; the references come from stages 'data' to 'features'")
     refs = read_table(path, empty_values=False)
     for utt, ref in refs.items():
         if normalise(ref, norm) != ref:
-            raise DataError(f"{path}: utterance {utt!r} is not normalised text ({ref!r}); run stages 2 and 3 again")
+            raise DataError(f"{path}: utterance {utt!r} is not normalised text ({ref!r}); "
+                            "run stages 'prepare' and 'features' again")
     return refs
 
 
@@ -130,7 +131,7 @@ def _speakers(path: Path, utts: Collection[str]) -> dict[str, str]:
     """
     table = read_table(path) if path.exists() else {}
     if table and (unknown := next((utt for utt in utts if utt not in table), None)):
-        raise DataError(f"{path}: no speaker for utterance {unknown!r}; run stages 2 and 3 again")
+        raise DataError(f"{path}: no speaker for utterance {unknown!r}; run stages 'prepare' and 'features' again")
     return {utt: table[utt] for utt in utts} if table else {}
 
 

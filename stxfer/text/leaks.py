@@ -44,7 +44,7 @@ def held_out(directory: str | os.PathLike[str]) -> dict[str, str]:
     """
     path = Path(directory) / HELD_OUT
     if not path.exists():
-        raise DataError(f"{path}: no such file; run stage 2 first")
+        raise DataError(f"{path}: no such file; run stage 'prepare' first")
     rows = (line.partition("\t") for line in path.read_text(encoding="utf-8").split("\n") if line)
     return {sentence: place for sentence, _, place in rows}
 

@@ -45,6 +45,11 @@ def figures(directory: Path) -> dict[int, dict[str, dict[str, Any]]]:
     return stats
 
 
+def epochs(directory: Path) -> int:
+    """Return how many epochs of a phase have been trained."""
+    return int(_reporter(directory).get_epoch()) if (directory / CHECKPOINT).exists() else 0
+
+
 def ended(directory: Path, phase: Phase, by: Criterion) -> bool:
     """Return whether a phase has trained its last epoch.
 

@@ -87,7 +87,7 @@ def _layers(system: System, dump: Path) -> tuple[int, ...]:
     for name, layers in found.items():
         if layers != found[system.data]:
             raise DataError(f"{features_dir(dump, name)}: features of other layers than those of "
-                            f"{features_dir(dump, system.data)}; run stage 3 again for both")
+                            f"{features_dir(dump, system.data)}; run stage 'features' again for both")
     return found[system.data]
 
 

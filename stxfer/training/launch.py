@@ -96,7 +96,7 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
                 source = experiment.systems[system.parent]
                 if source.kind != kind and not (system_dir(exp, source.name, seed) / MARKER).exists():
                     raise ConfigError(f"{system.name} starts from {source.name} seed {seed}, which is not trained: "
-                                      f"run the stage that trains {source.kind} systems first")
+                                      f"run stage '{source.step}' first")
             command = command_line("train_system", {
                 "config": config, "dump": dump, "exp": exp, "system": system.name, "seed": seed, "force": force,
                 "allow_stale": allow_stale}, processes=1 if system.whisper else processes)
@@ -136,7 +136,7 @@ class TrainingLog:
     def __call__(self, line: str) -> str | None:
         """Return what to tell of a line, or ``None``."""
         message = None
-        if line.startswith(("transfer from", "  loaded ", "  new ", "phase ", "whisper epoch ")):
+        if line.startswith(("transfer from", "  loaded ", "  new ", "phase ", "resumed at ", "whisper epoch ")):
             message = line
         elif encoded := ENCODED.match(line):
             message = encoded[1]

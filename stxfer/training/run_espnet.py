@@ -70,6 +70,8 @@ def train_phase(task: str, config: Mapping[str, Any], directory: Path, phase: Ph
     checkpoint.mend(directory)
     if not checkpoint.ended(directory, phase, by):
         plain = directory / "train.yaml"
+        if epochs := checkpoint.epochs(directory):
+            print(f"resumed at epoch {epochs + 1} of {phase.epochs}", flush=True)
         pretrained = config.get("frontend") == PRETRAINED
         with atomic_write(plain) as handle:
             yaml.safe_dump({**config, "stxfer": {"task": task, "dev_wer": phase.dev_wer, "tag": tag,

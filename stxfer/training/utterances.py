@@ -25,7 +25,7 @@ def feature_columns(spec: Fit) -> int:
     train, dev = (feature_size(corpus.tables["speech"]) for corpus in (spec.train, spec.dev))
     if train != dev:
         raise DataError(f"{spec.dev.tables['speech']}: features of {dev} dimensions, those of the training set have "
-                        f"{train}; run stage 3 again for both")
+                        f"{train}; run stage 'features' again for both")
     return train
 
 

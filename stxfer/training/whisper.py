@@ -76,7 +76,11 @@ def tune_whisper(options: Whisper, language: str, train: Path, dev: Path, out: P
         if options.tune != "nothing":
             trainer = _trainer(options, whisper, Utterances(whisper, data), Utterances(whisper, kept[dev][0]),
                                checkpoints, seed)
-            trainer.train(resume_from_checkpoint=_last(checkpoints))
+            last = _last(checkpoints)
+            if last is not None:
+                begun = int(last.rpartition("-")[2]) // options.steps + 1  # a checkpoint is called after its step
+                print(f"resumed at epoch {begun} of {options.epochs}", flush=True)
+            trainer.train(resume_from_checkpoint=last)
             info["epochs"] = _epochs(trainer.state, options.steps)
             info["stopped_early"] = len(info["epochs"]) < options.epochs
             _check_finite(trainer.model, out)

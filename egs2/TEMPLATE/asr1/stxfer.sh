@@ -102,14 +102,39 @@ run_stage() {
         target_asr) stxfer train --kind target "${together[@]}" "${models[@]}" "${selection[@]}" ;;
         decode) stxfer decode --nj "$nj" "${models[@]}" "${selection[@]}" ;;
         score) stxfer score "${models[@]}" "${selection[@]}" ;;
-        report) stxfer report "${models[@]}" "${selection[@]}" --command "./run.sh ${again[*]}" ;;
+        report) stxfer report "${models[@]}" "${selection[@]}" --command "$(command_again)" ;;
     esac
 }
 
 run_data() {
     local arguments=(--config "$config" --data data --nj "$nj" --force "$force") name
     for name in "${data_options[@]}"; do arguments+=("--$name" "${!name}"); done
-    "$recipe"/local/data.sh "${arguments[@]}"
+    "$recipe"/local/data.sh "${arguments[@]}" || return
+    mkdir -p data
+    given "${data_options[@]}" >data/options
+}
+
+given() { # given OPTION...: those that decide what is computed, as one types them: paths, and what is not the default
+    local name words=()
+    for name in "$@"; do
+        [[ -n ${!name} ]] || continue
+        [[ $option_paths == *" $name "* || ${!name} != "${option_default[$name]}" ]] || continue
+        words+=("--${name//_/-}" "$(quoted "${!name}")")
+    done
+    echo "${words[*]}"
+}
+
+quoted() { # quoted WORD: in single quotes where a shell would not take it for one word
+    if [[ $1 =~ ^[A-Za-z0-9_./:@%+=,-]+$ ]]; then echo "$1"; else echo "'${1//"'"/"'\\''"}'"; fi
+}
+
+command_again() { # what makes the report again: of the corpora those that stage 'data' had, whatever this run is given
+    local line="./run.sh ${again[*]}" part
+    for part in "$(if [[ -e data/options ]]; then cat data/options; else given "${data_options[@]}"; fi)" \
+        "$(given encoder systems seeds expdir processes)"; do
+        line+=${part:+ $part}
+    done
+    echo "$line"
 }
 
 duration() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
