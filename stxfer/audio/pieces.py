@@ -16,10 +16,10 @@ from stxfer.audio.io import SAMPLE_RATE
 from stxfer.audio.parts import QUIET, quietest
 from stxfer.core.errors import ConfigError
 
-FRAME = SAMPLE_RATE * 3 // 100  # samples that the detector hears at once, its longest
+FRAME = SAMPLE_RATE // 100  # samples that the detector hears at once, its shortest: of 30 ms it misses the quiet ends
 _SENSITIVITY = 1  # of 0 to 3; 3 takes most for silence
-_HANGOVER = 4  # frames: the detector goes on for three to five after speech, lest its end be lost
-_LEAST = 7  # frames that are taken for speech in a piece: 0.1 s, and what the detector goes on for
+_HANGOVER = 12  # frames: the detector goes on for 8 to 14 after speech, lest its end be lost
+_LEAST = 24  # frames that are taken for speech in a piece: 0.1 s, and what the detector goes on for
 _EDGE = SAMPLE_RATE // 5  # samples of silence that are heard before and after speech
 _SHORTEST = 2.0  # seconds, of the longest piece: its second half has a pause
 
