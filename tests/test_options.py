@@ -114,6 +114,9 @@ def test_options_beside_other_entries(tmp_path: Path) -> None:
     now = Spread(prepare, {"speed_perturb": [], "audio": "x", "leaks": ""})
     finished(tmp_path, old)
     assert identity(now) == json.loads(json.dumps(old)) and stage(tmp_path, now).changes() == []
+    older = {key: value for key, value in old.items() if key != "untranscribed"}
+    changed = [differences(older, Spread(prepare, {**now.others, "untranscribed": on})) for on in (False, True)]
+    assert list(map(list, changed)) == [[], ["untranscribed (False -> True)"]]
     other = Spread(dataclasses.replace(prepare, max_drop=0.5, min_rate=1), {**now.others, "audio": "y"})
     assert stage(tmp_path, other).changes() == ["option audio ('x' -> 'y')", "option min_rate (8000 -> 1)"]
 
@@ -158,7 +161,8 @@ def test_options_made_in_code_are_checked_and_copied() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         PHASES[0].lr = 3.0  # type: ignore[misc]
     assert dataclasses.replace(PHASES[0], lr=3.0).epochs == 3
-    assert dataclasses.asdict(SYSTEM)["mix"] == ({"data": "src_train", "text": "en", "share": 0.5},)
+    assert dataclasses.asdict(SYSTEM)["mix"] == (
+        {"data": "src_train", "text": "en", "share": 0.5, "by": "", "best": 1.0},)
 
 
 def test_files_and_code_may_call_a_field_otherwise() -> None:

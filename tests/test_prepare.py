@@ -237,6 +237,27 @@ def test_bitext_counts(raw: Path) -> None:
     assert report["dev"]["dropped"] == {"empty": 1}
 
 
+def test_what_a_subset_leaves_has_no_transcripts(raw: Path) -> None:
+    speech_set(raw, "tgt_test", {"f-0": "Ng'ombe 7"})  # what the test set says is in neither part
+    options = PrepareOptions("en", "sw", tgt_train_hours=2 / 3600, untranscribed=True)
+    figures = run(raw, options)
+    taken, left = (read_datadir(raw / "dump" / name) for name in ("tgt_train", "tgt_untranscribed_train"))
+    assert set(taken.utts) | set(left.utts) == set(read_datadir(raw / "data/tgt_train").utts) - {"d-7"}
+    assert set(taken.utts).isdisjoint(left.utts) and (len(taken), len(left)) == (4, 5)
+    assert set(left.text.values()) == {""} and not left.texts and left.hours == pytest.approx(2.5 / 3600)
+    assert figures["tgt_untranscribed_train"]["n_utts"] == 5
+    markers = [raw / "dump" / name / ".stage.json" for name in ("tgt_train", "tgt_untranscribed_train")]
+    before = [marker.stat().st_mtime_ns for marker in markers]
+    run(raw, options)
+    assert [marker.stat().st_mtime_ns for marker in markers] == before
+    run(raw, PrepareOptions("en", "sw", tgt_train_hours=2 / 3600))
+    assert markers[0].stat().st_mtime_ns == before[0] and not markers[1].parent.exists()
+    with pytest.raises(DataError, match="the subset takes all of it; nothing is left to be untranscribed"):
+        run(raw, PrepareOptions("en", "sw", tgt_train_hours=4.5 / 3600, untranscribed=True))
+    with pytest.raises(ConfigError, match="untranscribed: needs tgt_train_hours"):
+        PrepareOptions("en", "sw", untranscribed=True)
+
+
 def test_subset_and_perturbation(raw: Path) -> None:
     options = PrepareOptions("en", "sw", tgt_train_hours=2 / 3600, speed_perturb=(0.9, 1.0))
     run(raw, options)

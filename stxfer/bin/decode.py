@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--nj", type=cores, default=2, help="processes, of one thread each")
     parser.add_argument("--job", nargs=2, metavar=("SYSTEM", "SEED"),
                         help="decode this one system in this process, done or not (what --nj starts)")
+    parser.add_argument("--set", default="", metavar="NAME", help="with --job: decode this set, not the test set")
     add_selection_options(parser)
     add_stage_options(parser)
     args = parser.parse_args(argv)
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             number = seed_number(args.job[1])
         except argparse.ArgumentTypeError as error:
             parser.error(f"--job: {error}")
-        decode_job(Job(experiment, experiment.decoded[args.job[0]], number, args.dump, args.exp))
+        decode_job(Job(experiment, experiment.decoded[args.job[0]], number, args.dump, args.exp, args.set))
         return
     done = decode_systems(experiment, args.config, args.dump, args.exp, systems=args.systems, seeds=args.seeds,
                           nj=args.nj, force=args.force, allow_stale=args.allow_stale)

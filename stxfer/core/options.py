@@ -164,7 +164,9 @@ def differences(recorded: Any, current: Any, name: str = "", written: Callable[[
     """
     was = identity(recorded)
     if isinstance(current, Spread) and isinstance(was, dict):
-        others = {key: item for key, item in was.items() if key in current.others}
+        known = option_fields(type(current.options))
+        others = {key: known[key].get_default(call_default_factory=True) for key in current.others if key in known}
+        others |= {key: item for key, item in was.items() if key in current.others}
         fields = {key: item for key, item in was.items() if key not in current.others}
         yield from differences(others, current.others, name, written)
         yield from _fields_that_differ(fields, current.options, name, written, current.others.keys())

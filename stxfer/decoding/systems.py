@@ -52,18 +52,31 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """One system, trained with one seed, to decode its test set with in one way."""
+    """One system, trained with one seed, to decode a set with in one way.
+
+    Attributes:
+        experiment: the whole of it.
+        decoded, seed: which model, and how it is searched.
+        dump, exp: directories of features and of trained systems.
+        set: what is decoded, where it is not the system's test set.
+    """
 
     experiment: Experiment
     decoded: DecodedSystem
     seed: int
     dump: Path
     exp: Path
+    set: str = ""
+
+    @property
+    def data_set(self) -> str:
+        """The name of the set that is decoded."""
+        return self.set or self.decoded.system.test_set
 
     @property
     def name(self) -> str:
         """What messages call the job."""
-        return f"decode {self.decoded.name} seed {self.seed} {self.decoded.system.test_set}"
+        return f"decode {self.decoded.name} seed {self.seed} {self.data_set}"
 
     @property
     def model(self) -> Path:
@@ -78,9 +91,9 @@ class Job:
 
     @property
     def data(self) -> Path:
-        """The test set's features; Whisper hears its audio."""
+        """The set's features; Whisper hears its audio."""
         directory = prepared_dir if self.decoded.system.whisper else features_dir
-        return directory(self.dump, self.decoded.system.test_set)
+        return directory(self.dump, self.data_set)
 
     @property
     def profile(self) -> Profile:
@@ -98,7 +111,7 @@ class Job:
     def stage(self) -> Stage:
         """The hypotheses, and what decides them."""
         found, system = self.decoded, self.decoded.system
-        out = decode_dir(self.exp, system, self.seed, found.variant)
+        out = decode_dir(self.exp, system, self.seed, found.variant, self.set)
         if system.whisper is not None:  # the other models write what they learnt, normalised text
             return Stage(self.name, out, [self.model, self.data],
                          {"beam_size": found.options.beam_size, "norm": self.profile.identity}, "decode",
@@ -111,7 +124,7 @@ class Job:
 
 
 def decode_job(job: Job) -> dict[str, Any]:
-    """Decode one system's test set in this process; return the content of ``decode.json``.
+    """Decode a set with one system in this process; return the content of ``decode.json``.
 
     Raises:
         ConfigError: the language model has another vocabulary than the system.
@@ -204,7 +217,7 @@ def decode_systems(experiment: Experiment, config: Path, dump: Path, exp: Path, 
             for seed in seeds or experiment.seeds]
     for job in jobs:
         check_trained(job)
-    return run_jobs([_process(job, config) for job in jobs], nj, force=force, allow_stale=allow_stale)
+    return run_jobs([decoding_job(config, job) for job in jobs], nj, force=force, allow_stale=allow_stale)
 
 
 def check_trained(job: Job) -> None:
@@ -218,12 +231,19 @@ def check_trained(job: Job) -> None:
                           f"not trained ({job.lm} has no {MARKER}); run stage 'lm' first")
 
 
-def _process(job: Job, config: Path) -> ProcessJob:
-    command = command_line("decode", {"config": config, "dump": job.dump, "exp": job.exp,
+def decoding_job(config: Path, job: Job, needs: tuple[Path, ...] = ()) -> ProcessJob:
+    """Return a job of :func:`stxfer.core.jobs.run_jobs` that decodes in a process of its own.
+
+    Args:
+        config: the experiment file.
+        job: what to decode.
+        needs: directories that other jobs make.
+    """
+    command = command_line("decode", {"config": config, "dump": job.dump, "exp": job.exp, "set": job.set or False,
                                       "job": [job.decoded.name, str(job.seed)]})
 
     def show(line: str) -> str | None:
         _, found, message = line.partition(f" {job.name}: ")
         return message if found else None
 
-    return ProcessJob(job.name, job.stage, command, DECODE_LOG, show)
+    return ProcessJob(job.name, job.stage, command, DECODE_LOG, show, needs)

@@ -15,7 +15,7 @@ from stxfer.experiment.data import DataOptions
 from stxfer.experiment.declared import Declaration, LanguageModel, Vocab
 from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.labels import HUMAN, Label, read_labels
-from stxfer.experiment.prepare import PrepareOptions
+from stxfer.experiment.prepare import UNTRANSCRIBED, PrepareOptions
 from stxfer.experiment.systems import KINDS, Mix, System, check_systems, language_tag
 from stxfer.experiment.training import MtDecoding, Phase
 from stxfer.experiment.variants import MARK, DecodedSystem, read_variants, ways_of_decoding
@@ -96,7 +96,7 @@ class Experiment:
                       key=lambda found: rank.get(found.system.name, len(rank)))  # imported ones last
 
     def order(self) -> list[System]:
-        """Return all systems so that each comes after the one it starts from.
+        """Return all systems so that each comes after those it starts from and learns from.
 
         Raises:
             ConfigError: a cycle.
@@ -105,10 +105,11 @@ class Experiment:
 
         def visit(name: str, path: tuple[str, ...]) -> None:
             if name in path:
-                raise ConfigError(f"systems start from each other in a circle: {' <- '.join((*path, name))}")
+                raise ConfigError("systems start from each other, or learn from each other, in a circle: "
+                                  f"{' <- '.join((*path, name))}")
             system = self.systems[name]
-            if system.parent is not None:
-                visit(system.parent, (*path, name))
+            for needed in system.needs:
+                visit(needed, (*path, name))
             done.setdefault(name, system)
 
         for name in self.systems:
@@ -144,6 +145,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     _check_frontend(declared, train, where)
     for system in systems.values():
         _check_phases(system, train, declared.vocab, where)
+        _check_untranscribed(system, prepare.untranscribed, where)
     decoded = {found.name: found for found in
                ways_of_decoding(systems.values(), read_variants(declared, raw, where), declared.lm, where)}
     used = {*KINDS, *(system.phases for system in systems.values())}
@@ -241,6 +243,18 @@ def _marked(value: Any, marks: Mapping[str, str]) -> Any:
         for mark, meant in marks.items():
             value = value.replace(mark, meant)
     return value
+
+
+def _check_untranscribed(system: System, there: bool, path: str) -> None:
+    parts = {f"systems.{system.name}": (system.data, ""),
+             **{f"systems.{system.name}.mix[{number}]": (part.data, part.by) for number, part in enumerate(system.mix)}}
+    for key, (data, by) in parts.items():
+        if data == UNTRANSCRIBED and not by:
+            raise ConfigError(f"{path}: {key}.data: {data!r} has no transcripts; learn hypotheses of it, mix: "
+                              f"[{{data: {data}, text: {system.text}, by: SYSTEM}}]")
+        if data == UNTRANSCRIBED and not there:
+            raise ConfigError(f"{path}: {key}.data: {data!r} is made where prepare has 'untranscribed: true' and "
+                              "tgt_train_hours")
 
 
 def _check_phases(system: System, train: Mapping[str, tuple[Phase, ...]], vocab: Mapping[str, Vocab],

@@ -156,9 +156,17 @@ def parameters(model: Path) -> Path:
     return exported if exported.exists() else model / MODEL
 
 
-def decode_dir(exp: Path, system: System, seed: int, variant: str = "") -> Path:
-    """Return where the hypotheses of a system's test set lie, those of a variant of decoding beside the usual ones."""
-    return system_dir(exp, system.name, seed) / "decode" / (system.test_set + (f"+{variant}" if variant else ""))
+def decode_dir(exp: Path, system: System, seed: int, variant: str = "", name: str = "") -> Path:
+    """Return where the hypotheses of a set lie, those of a variant of decoding beside the usual ones.
+
+    Args:
+        exp: the directory of trained systems.
+        system, seed: which model.
+        variant: of decoding.
+        name: the set; none: the system's test set.
+    """
+    directory = (name or system.test_set) + (f"+{variant}" if variant else "")
+    return system_dir(exp, system.name, seed) / "decode" / directory
 
 
 def tuning_dir(exp: Path, system: System, seed: int, variant: str = "") -> Path:

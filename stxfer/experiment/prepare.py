@@ -11,6 +11,7 @@ from stxfer.core.mistakes import wrong
 from stxfer.core.options import NoEffect, NotInFile, Options, options
 from stxfer.experiment.types import (
     Amount,
+    Flag,
     MaybeLanguage,
     Number,
     Positive,
@@ -22,6 +23,7 @@ from stxfer.experiment.types import (
     Whole,
 )
 
+UNTRANSCRIBED = "tgt_untranscribed_train"  # the set of target speech whose transcripts nobody learns
 MIN_SECONDS = 0.1  # shorter holds no word, and no frame after subsampling by 4
 MAX_TEST_SECONDS = 600.0  # longer is a recording, not an utterance, and takes a worker's memory to decode
 
@@ -54,6 +56,8 @@ class PrepareOptions(Options):
     """Take a seeded subset of this size of tgt_train; 0: all of it."""
     seed: Whole = 1
     """Of the subset."""
+    untranscribed: Flag = False
+    """What the subset leaves of tgt_train becomes a set tgt_untranscribed_train, without its transcripts."""
     speed_perturb: Annotated[tuple[Annotated[Number, Field(ge=0.5, le=2)], ...], SplitNumbers, Unequal] = ()
     """Speed factors, one copy of the set for each, e.g. 0.9 1.0 1.1; none: the audio as it is."""
     perturb_sets: Annotated[tuple[SetName, ...], SplitWords] = ("tgt_train",)
@@ -63,6 +67,8 @@ class PrepareOptions(Options):
     def _check(self) -> Self:
         if self.source_lang and self.source_lang == self.target_lang:
             raise wrong(f"{self.target_lang!r} is the source language, too", key="target_lang")
+        if self.untranscribed and not self.tgt_train_hours:
+            raise wrong("needs tgt_train_hours, or all of tgt_train is transcribed", key="untranscribed")
         return self
 
     def language(self, set_name: str) -> str:
@@ -71,10 +77,10 @@ class PrepareOptions(Options):
 
     def without_effect(self, set_name: str) -> dict[str, Any]:
         """Return the options that change nothing of a set, with the values that its marker has."""
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {"untranscribed": set_name == UNTRANSCRIBED}
         if set_name not in self.perturb_sets:
             values |= {"speed_perturb": [], "perturb_sets": []}
-        if set_name != "tgt_train":
+        if set_name not in ("tgt_train", UNTRANSCRIBED):
             values |= {"tgt_train_hours": 0.0, "seed": 0}
         if "train" not in set_name.split("_"):
             values |= {"leaks": "", "audio_leaks": None}

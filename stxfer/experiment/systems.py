@@ -53,6 +53,17 @@ class Mix(Options):
     """Which of its texts: a language, or <lang>.<label>."""
     share: Portion = 1.0
     """Of its utterances."""
+    by: MaybeName = ""
+    """A target system whose hypotheses of the set are learnt in place of its text: self-training."""
+    best: Portion = 1.0
+    """Of the hypotheses, the share with the highest log-probability a token. Empty ones and loops are left out in any
+    case."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.best != 1 and not self.by:
+            raise wrong("is for hypotheses, those of the system that 'by' names", key="best")
+        return self
 
     @property
     def label(self) -> str | None:
@@ -122,6 +133,11 @@ class System(Options):
         return self.init.source or None if self.init else None
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """The systems that have to be trained before: its parent, and those whose hypotheses it learns."""
+        return tuple(dict.fromkeys([*filter(None, [self.parent]), *(part.by for part in self.mix if part.by)]))
+
+    @property
     def label(self) -> str | None:
         """The label source of a translation, e.g. ``mt`` of ``sw.mt``."""
         return self.text.partition(".")[2] or None
@@ -180,6 +196,11 @@ def check_systems(systems: Mapping[str, System], languages: tuple[str, str], lab
             raise ConfigError(f"{here}.init.from: {system.parent!r} is a fine-tuned Whisper, no model of this "
                               "experiment's kind; to put Whisper's encoder under the experiment's decoder, set "
                               "model.frontend")
+        for number, part in enumerate(system.mix):
+            if part.by and (part.by not in systems or not part.data.startswith("tgt_")
+                            or systems[part.by].kind != "target"):
+                raise ConfigError(f"{here}.mix[{number}].by: {part.by!r} must be a target system, and the set one of "
+                                  f"the target language{nearest(part.by, systems)}")
         _check_texts(system, languages, labels, where)
         if system.phases not in schedules:
             raise ConfigError(f"{here}.train: {system.schedule!r} is not under 'train'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from bisect import bisect_right
@@ -40,6 +41,18 @@ def subset(data: DataDir, *, hours: float | None = None, n_utts: int | None = No
     chosen = _choose(data.path, [utt.encode() for utt in utts], [data.utt2spk[utt].encode() for utt in utts],
                      [data.utt2dur[utt] for utt in utts if data.utt2dur], hours, n_utts, seed)
     return data.select(sorted(utts[k] for k in chosen))
+
+
+def untranscribed_rest(data: DataDir, taken: DataDir) -> DataDir:
+    """Return what a subset leaves of a data directory, without transcripts and translations.
+
+    Raises:
+        DataError: it leaves nothing.
+    """
+    left = data.select([utt for utt in data.utts if utt not in taken.text])
+    if not len(left):
+        raise DataError(f"{data.path}: the subset takes all of it; nothing is left to be untranscribed")
+    return dataclasses.replace(left, text=dict.fromkeys(left.utts, ""), texts={})
 
 
 def subset_datadir(source: str | os.PathLike[str], out: str | os.PathLike[str], *, hours: float | None = None,

@@ -32,12 +32,12 @@ from stxfer.core.workdir import WorkDir
 from stxfer.corpora.bitext.clean import clean_bitext
 from stxfer.experiment.clean import CleanOptions
 from stxfer.experiment.layout import LEAKS, bitext_dir
-from stxfer.experiment.prepare import MAX_TEST_SECONDS, MIN_SECONDS, PrepareOptions
+from stxfer.experiment.prepare import MAX_TEST_SECONDS, MIN_SECONDS, UNTRANSCRIBED, PrepareOptions
 from stxfer.experiment.records import SetFigures
 from stxfer.kaldi.datadir import DataDir, find_sets, raw_text, read_datadir, table_files, text_language, write_datadir
 from stxfer.kaldi.dropped import check_share, kind, read_dropped
 from stxfer.kaldi.stats import datadir_stats
-from stxfer.kaldi.subset import subset
+from stxfer.kaldi.subset import subset, untranscribed_rest
 from stxfer.kaldi.table import read_table
 from stxfer.prepare.held_audio import HELD_AUDIO, HeldAudio, write_held_audio
 from stxfer.prepare.leaks import REMOVED, check_speakers, dev_in_test, leak_summary, leaks_of, shared_speakers
@@ -112,27 +112,29 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
     held = _sentences(data, held_out, rules)
     rules = dataclasses.replace(rules, held=held, held_out=tuple(held_out))
     bitext = bitext_dir(data).is_dir()
-    _remove_vanished(out, data, [*sets, "bitext"] if bitext else sets)
+    made = [*sets, *([UNTRANSCRIBED] if options.untranscribed else [])]
+    _remove_vanished(out, data, [*made, "bitext"] if bitext else made)
     write_held_out(out, held)
     figures = {}
     with worker_pool(nj) as pool:
-        for name in sorted(sets, key=lambda name: _is(name, "train")):  # last: without what the others hold out
-            stage = _set_stage(data, out, name, rules)
+        for name in sorted(made, key=lambda name: _is(name, "train")):  # last: without what the others hold out
+            raw = data / ("tgt_train" if name == UNTRANSCRIBED else name)
+            stage = _set_stage(raw, out / name, rules)
             whole = name not in held_out or (out / name / HELD_AUDIO).exists()
             if stage.needed(force=force or not whole, allow_stale=allow_stale):
-                _prepare_set(stage, data / name, rules, pool)
+                _prepare_set(stage, raw, rules, pool)
             figures[name] = figures_of(stage.out, SetFigures)
-            _check_share(data / name, out, figures[name]["n_raw"], read_dropped(out / name / "dropped.tsv"), options)
+            _check_share(raw, out, figures[name]["n_raw"], read_dropped(out / name / "dropped.tsv"), options)
     if bitext:
         figures["bitext"] = clean_bitext(
             bitext_dir(data), bitext_dir(out), (options.source_lang, options.target_lang), held, _places(data, held),
             leaks=options.leaks, clean=clean, profiles=profiles, force=force, allow_stale=allow_stale,
             declared=declared)
-    figures = {name: figures[name] for name in [*sets, *(["bitext"] if bitext else [])]}
-    speakers = shared_speakers(out, sets)
+    figures = {name: figures[name] for name in [*made, *(["bitext"] if bitext else [])]}
+    speakers = shared_speakers(out, made)
     _update_json(out / LEAKS, leak_summary(options, figures, speakers, dev_in_test(out, held_out)))
     check_speakers(out, speakers, options.max_shared_speakers)
-    stats = {name: _stats(out, name) for name in sets}
+    stats = {name: _stats(out, name) for name in made}
     _update_json(out / "stats.json", stats)
     Stage(f"{_STAGE} all sets", out, step=_STAGE).finish(
         [out / name for name in (HELD_OUT, LEAKS, "stats.json")])
@@ -195,21 +197,19 @@ def _remove_vanished(out: Path, data: Path, kept: Sequence[str]) -> None:
         _listing(out, directory.name).unlink(missing_ok=True)
 
 
-def _set_stage(data: Path, out: Path, name: str, rules: _Rules) -> Stage:
-    options = rules.options
+def _set_stage(raw: Path, out: Path, rules: _Rules) -> Stage:
+    options, name = rules.options, raw.name
     used: dict[str, Any] = {
-        "profiles": {path.name: rules.profile(name, path.name).identity for path in _texts(data / name)},
-        "audio": files_digest(recordings(data / name), out / name), **options.without_effect(name)}
-    inputs = table_files(data / name)
-    if (data / name / "dropped.tsv").exists():
-        inputs.append(data / name / "dropped.tsv")
+        "profiles": {path.name: rules.profile(name, path.name).identity for path in _texts(raw)},
+        "audio": files_digest(recordings(raw), out), **options.without_effect(out.name)}
+    inputs = [*table_files(raw), *(path for path in (raw / "dropped.tsv",) if path.exists())]
     if _is(name, "train"):
-        inputs += _places(data, rules.held)
+        inputs += _places(raw.parent, rules.held)
         # Beside the files: other rules for another language make other sentences of them.
         used["held_out"] = hashlib.sha256("\n".join(sorted(rules.held)).encode()).hexdigest()
-        inputs += [out / held_out / HELD_AUDIO for held_out in rules.held_out]
-    return Stage(f"{_STAGE} {name}", out / name, inputs, Spread(options, used), _STAGE,
-                 reads=made_before(data / name), also=("spk2utt",), declared=rules.declared)
+        inputs += [out.parent / held_out / HELD_AUDIO for held_out in rules.held_out]
+    return Stage(f"{_STAGE} {out.name}", out, inputs, Spread(options, used), _STAGE,
+                 reads=made_before(raw), also=("spk2utt",), declared=rules.declared)
 
 
 def _prepare_set(stage: Stage, raw: Path, rules: _Rules, pool: Pool) -> None:
@@ -234,9 +234,10 @@ def _prepare_set(stage: Stage, raw: Path, rules: _Rules, pool: Pool) -> None:
         raise DataError(f"{raw}: no utterance is left, e.g. {min(dropped)}: "
                         f"{dropped[min(dropped)].replace(chr(9), ': ')}")
     if name == "tgt_train" and options.tgt_train_hours:
-        data = subset(data, hours=options.tgt_train_hours, seed=options.seed)
+        taken = subset(data, hours=options.tgt_train_hours, seed=options.seed)
+        data = untranscribed_rest(data, taken) if stage.out.name == UNTRANSCRIBED else taken
     whole = data
-    if options.speed_perturb and name in options.perturb_sets:
+    if options.speed_perturb and stage.out.name in options.perturb_sets:
         data = perturb_speed(data, options.speed_perturb)
     write_datadir(stage.out, data, dropped=dropped)
     further = [write_held_audio(stage.out, whole, audio)] if name in rules.held_out else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from stxfer.core.fileio import atomic_dir, locked
 from stxfer.core.marker import MARKER
 from stxfer.core.stage import Stage
 from stxfer.core.threads import computed_on
+from stxfer.decoding.confidence import confident
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import (
     CONFIG,
@@ -24,6 +26,7 @@ from stxfer.experiment.layout import (
     MODEL,
     TRANSFER,
     TUNED,
+    decode_dir,
     features_dir,
     prepared_dir,
     system_dir,
@@ -31,6 +34,7 @@ from stxfer.experiment.layout import (
     vocab_dir,
 )
 from stxfer.experiment.systems import Mix, System, language_tag
+from stxfer.kaldi.table import write_table
 from stxfer.training.fit import fit
 from stxfer.training.launch import system_stage
 from stxfer.training.mixture import write_mixture
@@ -61,9 +65,14 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
     directory = stage.out / "data"
     if system.mix or system.tags:
         with atomic_dir(directory) as made:
-            train = write_mixture([(part.share, _corpus(part, dump), _tag(system, part)) for part in
-                                   (Mix(system.data, system.text), *system.mix)], made / "train", directory / "train",
-                                  seed)
+            own, *parts = [(part.share, _corpus(part, dump), _tag(system, part))
+                           for part in (Mix(system.data, system.text), *system.mix)]
+            for number, part in enumerate(system.mix):
+                if part.by:
+                    decoded = decode_dir(exp, experiment.systems[part.by], seed, name=part.data)
+                    share, corpus, tag = parts[number]
+                    parts[number] = (share, _heard(corpus, decoded, part.best, made / f"hypotheses{number}"), tag)
+            train = write_mixture([own, *parts], made / "train", directory / "train", seed)
             dev = write_mixture([(1.0, _corpus(system, dump, system.dev_set), system.tag)], made / "dev",
                                 directory / "dev", seed)
     else:
@@ -89,6 +98,12 @@ def _layers(system: System, dump: Path) -> tuple[int, ...]:
             raise DataError(f"{features_dir(dump, name)}: features of other layers than those of "
                             f"{features_dir(dump, system.data)}; run stage 'features' again for both")
     return found[system.data]
+
+
+def _heard(corpus: Corpus, decoded: Path, best: float, out: Path) -> Corpus:
+    """Return a corpus with hypotheses for its text: the best ones, written to the table ``out``."""
+    write_table(out, confident(decoded, best))
+    return replace(corpus, tables={**corpus.tables, "text": out})
 
 
 def _tag(system: System, part: Mix) -> str:

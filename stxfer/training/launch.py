@@ -13,6 +13,8 @@ from stxfer.core.errors import ConfigError
 from stxfer.core.jobs import Job, run_jobs
 from stxfer.core.marker import MARKER, is_recorded
 from stxfer.core.stage import Stage
+from stxfer.decoding.systems import Job as DecodeJob
+from stxfer.decoding.systems import decoding_job
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import (
     CHECKSUMS,
@@ -20,6 +22,7 @@ from stxfer.experiment.layout import (
     FEATS,
     FRAMES,
     TRAIN_LOG,
+    decode_dir,
     features_dir,
     prepared_dir,
     system_dir,
@@ -48,9 +51,11 @@ def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, 
     # Digests of the features themselves: feats.scp is the same for other features of the same lengths.
     inputs = [features_dir(dump, system.dev_set) / CHECKSUMS, text_file(system, dump, system.dev_set),
               vocab_dir(dump, system.vocab)]
-    parts: list[System | Mix] = [system, *system.mix]
+    parts = [Mix(system.data, system.text), *system.mix]
     for part in parts:
-        inputs += [features_dir(dump, part.data) / CHECKSUMS, text_file(part, dump)]
+        inputs += [features_dir(dump, part.data) / CHECKSUMS,
+                   decode_dir(exp, experiment.systems[part.by], seed, name=part.data) if part.by else
+                   text_file(part, dump)]
     heard = sorted({system.dev_set, *(part.data for part in parts)})
     reads = [path for data in heard for table in (FEATS, FRAMES, DURATIONS)
              if is_recorded(path := features_dir(dump, data) / table)]
@@ -71,7 +76,8 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
                   force: bool = False, allow_stale: bool = False) -> list[str]:
     """Train the systems of one kind that are asked for; return the names of those trained now.
 
-    A system asked for brings along the systems it starts from, in the stage of their kind.
+    A system asked for brings along the systems it starts from, in the stage of their kind. What a system learns from
+    another one's hypotheses is decoded in between.
 
     Args:
         experiment: what to train.
@@ -89,7 +95,7 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
         StxferError: an input is missing or stale, or a training process fails.
     """
     wanted = [s for s in with_sources(experiment, systems) if s.kind == kind]
-    jobs = []
+    jobs: list[Job] = []
     for seed in seeds or experiment.seeds:
         for system in wanted:
             if system.parent is not None:
@@ -100,20 +106,25 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
             command = command_line("train_system", {
                 "config": config, "dump": dump, "exp": exp, "system": system.name, "seed": seed, "force": force,
                 "allow_stale": allow_stale}, processes=1 if system.whisper else processes)
-            needs = () if system.parent is None else (system_dir(exp, system.parent, seed),)
+            labelling = [decoding_job(config, job, (job.model,)) for job in
+                         (DecodeJob(experiment, experiment.decoded[part.by], seed, dump, exp, part.data)
+                          for part in system.mix if part.by)]
+            jobs += [job for job in labelling if job.name not in {other.name for other in jobs}]
+            parent = () if system.parent is None else (system_dir(exp, system.parent, seed),)
             jobs.append(Job(f"{system.name} seed {seed}", system_stage(experiment, system, seed, dump, exp),
-                            command, TRAIN_LOG, TrainingLog(), needs, devices=1 if system.whisper else processes))
+                            command, TRAIN_LOG, TrainingLog(), (*parent, *(job.stage.out for job in labelling)),
+                            devices=1 if system.whisper else processes))
     threads = max((threads_of(experiment, system) for system in wanted), default=1)
     return run_jobs(jobs, max(1, nj // (processes * threads)), threads=threads, force=force, allow_stale=allow_stale,
                     expensive=True)
 
 
 def with_sources(experiment: Experiment, systems: Sequence[str]) -> list[System]:
-    """Return the named systems (none: all) and every system they start from, sources first."""
+    """Return the named systems (none: all) and every system they start from or learn from, sources first."""
     names = {system.name for system in experiment.select(systems)}
     for system in reversed(experiment.order()):
-        if system.name in names and system.parent is not None:
-            names.add(system.parent)
+        if system.name in names:
+            names.update(system.needs)
     return [system for system in experiment.order() if system.name in names]
 
 
