@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +216,23 @@ def test_overlaps_are_those_that_every_pair_tells(tmp_path_factory: pytest.TempP
               and (None in (one[2], a.channel) or one[2] == a.channel)]
     assert (heard is not None) == bool(shared)
     assert heard is None or heard.place.removeprefix("tgt_test/") in shared
+
+
+@pytest.mark.parametrize(("change", "line"), [
+    (lambda lines: [], 1), (lambda lines: lines[1:], 1), (lambda lines: ["utterance\tdigest\n", *lines[1:]], 1),
+    (lambda lines: [*lines, "u9\n"], 3), (lambda lines: [*lines, "u9\td\tp\t\tx\t\n"], 3),
+    (lambda lines: [*lines, "u9\td\tp\tleft\t0.0\t\n"], 3), (lambda lines: [*lines, "u9\td\tp\t\t0\t\t1\n"], 3),
+    (lambda lines: [lines[0], "\udce9" + lines[1]], 2)])
+def test_a_list_of_audio_that_was_changed_is_named(tmp_path: Path, change: Callable[[list[str]], list[str]],
+                                                   line: int) -> None:
+    (tmp_path / "tgt_test").mkdir()
+    data = DataDir(tmp_path, {"u": "a.wav"}, {"u": "x"}, {"u": "s"})
+    path = write_held_audio(tmp_path / "tgt_test", data, {"u": AudioReport(1.0, RATE, 1, digest="d")})
+    assert HeldAudio(tmp_path, ["tgt_test"]).recordings == {"a.wav"}
+    lines = change(path.read_text(encoding="utf-8").splitlines(keepends=True))
+    path.write_text("".join(lines), encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(DataError, match=f"^{path}:{line}: not as stage 'prepare' has written it; remove it and run "):
+        HeldAudio(tmp_path, ["tgt_test"])
 
 
 def test_what_is_a_sentence_and_audio_of_the_test_is_dropped_once(root: Path) -> None:

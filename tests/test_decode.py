@@ -215,10 +215,17 @@ def test_command_decodes_once(world, tmp_path, capsys, caplog):
     out = world / "exp/scratch/seed1/decode/tgt_test"
     assert read_table(out / "text") == decode_world(world, "scratch/seed1", tmp_path / "out", beam_size=3)
     assert read_json(out / "decode.json")["utterances"] == len(LENGTHS)
-    before = (out / ".stage.json").stat().st_mtime_ns
+    before, contents = (out / ".stage.json").stat().st_mtime_ns, files(out)
     decode_cli.main(command(world, "--systems", "scratch"))
     assert capsys.readouterr().out == "decoded now: nothing, all is up to date\n"
     assert (out / ".stage.json").stat().st_mtime_ns == before
+    decode_cli.main(command(world, "--systems", "scratch", "--force"))
+    assert (out / ".stage.json").stat().st_mtime_ns != before and files(out) == contents, "however long it took"
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()
+            if path.name not in ("decode.log", ".digests.json")}
 
 
 def test_a_variant_is_decoded_beside_the_usual_way(world, tmp_path, capsys):

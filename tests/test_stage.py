@@ -198,6 +198,16 @@ def test_a_missing_output_is_made_again_even_if_that_is_expensive(chain: tuple[P
     assert first.needed() and first.needed(expensive=True)
 
 
+def test_the_marker_of_another_stage_is_named_where_work_is_expensive(chain: tuple[Path, Stage, Stage]) -> None:
+    _, first, second = chain
+    shutil.copy(second.marker, first.marker)
+    with pytest.raises(StaleError, match=r"first/.stage.json: is of second, not of first x; put that back, or remove"):
+        first.needed(expensive=True)
+    assert first.needed()
+    first.marker.unlink()
+    assert first.needed(expensive=True)
+
+
 def test_a_changed_output_of_expensive_work_is_refused_until_it_is_removed(chain: tuple[Path, Stage, Stage]) -> None:
     _, first, _ = chain
     flip(first.out / "out")

@@ -139,8 +139,12 @@ class Stage:
 
     def _lost(self, *, expensive: bool) -> list[str]:
         """Return which outputs are missing or changed."""
-        wrong = dict(wrong_outputs(self.out, read_marker(self.out)))
+        marker = read_marker(self.out)
+        wrong = dict(wrong_outputs(self.out, marker))
         changed = [name for name, how in wrong.items() if how == CHANGED]
+        if changed and expensive and marker["stage"] != self.name:
+            raise StaleError(f"{self.marker}: is of {marker['stage']}, not of {self.name}; put that back, or remove it "
+                             "and run the same command to have another made")
         if changed and expensive:
             raise StaleError(f"{Path(self.out) / changed[0]}: is not what {self.name} has left; put that back, or "
                              "remove this file and run the same command to have it made again")

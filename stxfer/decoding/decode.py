@@ -54,7 +54,7 @@ def decode_dataset(model: Any, tokens: Sequence[str], tokenizer: spm.SentencePie
 
     Returns:
         The content of ``decode.json``: ``utterances``, ``empty``, ``loops``, ``unknown`` (hypotheses with ``<unk>``,
-        which is left out of the text), ``seconds``, ``utterances_per_second``.
+        which is left out of the text) and options; nothing that differs from run to run.
 
     Raises:
         DataError: a table or features are absent, broken or do not fit the model.
@@ -114,9 +114,9 @@ def write_hypotheses(out: Path, text: Mapping[str, str], found: Mapping[str, tup
     write_table(out / "token", {utt: " ".join(tokens) for utt, (tokens, _) in found.items()})
     write_table(out / "logprob", {utt: f"{score:.4f}" for utt, (_, score) in found.items()})
     write_table(out / LOOPS, loops)
-    report = {"utterances": len(found), "empty": empty, "loops": len(loops), **counts, "seconds": round(seconds, 2),
-              "utterances_per_second": round(len(found) / max(seconds, 1e-3), 2), "options": dict(options)}
+    report = {"utterances": len(found), "empty": empty, "loops": len(loops), **counts, "options": dict(options)}
     write_json(out / DECODED, report)
+    log.info("%s: %d utterances in %.2f s, %.1f a second", name, len(found), seconds, len(found) / max(seconds, 1e-3))
     return report
 
 

@@ -79,13 +79,28 @@ def write_held_audio(directory: Path, data: DataDir, reports: Mapping[str, Audio
 
 
 def read_held_audio(path: Path) -> Iterator[tuple[str, str, Audio]]:
-    """Yield each utterance that :func:`write_held_audio` has written, the digest of its samples and where they lie."""
-    work = WorkDir.of(path)
-    with path.open(encoding="utf-8", newline="") as handle:
-        for row in csv.DictReader(handle, delimiter="\t"):
-            yield row["utterance"], row["digest"], Audio(
-                work.located(row["path"]), float(row["start"]), float(row["end"]) if row["end"] else None,
-                channel=int(row["channel"]) if row["channel"] else None)
+    """Yield each utterance that :func:`write_held_audio` has written, the digest of its samples and where they lie.
+
+    Raises:
+        DataError: the file is not as that has written it; names the line.
+    """
+    work, number = WorkDir.of(path), 1
+    with path.open("rb") as handle:
+        def lines() -> Iterator[str]:
+            nonlocal number
+            for number, line in enumerate(handle, 1):  # noqa: B007 (of the outer function)
+                yield line.decode()
+
+        rows = csv.reader(lines(), delimiter="\t", strict=True)
+        try:
+            if next(rows, None) != [*_COLUMNS]:
+                raise ValueError
+            for utt, digest, file, channel, start, end in rows:
+                yield utt, digest, Audio(work.located(file), float(start), float(end) if end else None,
+                                         channel=int(channel) if channel else None)
+        except (ValueError, csv.Error):
+            raise DataError(f"{path}:{number}: not as stage 'prepare' has written it; remove it and run that "
+                            "again") from None
 
 
 class HeldAudio:
