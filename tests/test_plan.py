@@ -85,7 +85,7 @@ def test_systems_and_seeds(finished: Experiment) -> None:
 
 def test_lines_name_stages_as_the_driver_does(finished: Experiment) -> None:
     printed = list(lines(plan(finished, DUMP, EXP)))
-    assert printed[0].startswith(" 1 data        done     src_train, src_dev, src_test, ")
+    assert printed[0].startswith(" 1 data        done     tgt_train, ")
     assert printed[-1] == "13 report      done     report"
 
 
@@ -95,7 +95,7 @@ def test_the_driver_does_nothing(tmp_path: Path) -> None:
                              "--workdir", str(tmp_path / "w")], env=ENV, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert f"  --mboshi-fr {tmp_path}/no (MISSING)\n  --source-corpus {tmp_path} (found)\n" in result.stdout
-    assert " 3 features    to do    src_tts_train" in result.stdout and " 4 mt" not in result.stdout
+    assert " 3 features    to do    " in result.stdout and " 4 mt" not in result.stdout
     assert not (tmp_path / "w").exists()
 
 
