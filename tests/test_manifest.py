@@ -292,4 +292,35 @@ def test_a_part_is_held_out_as_a_set_of_its_own(folder: Path, capsys: pytest.Cap
 def test_refuses_parts(folder: Path, held_out: HeldOut, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         prepare_manifest(table(folder, f"{HEADER}clips/a.flac\tMoja\nclips/b.flac\tPili\n"), folder / "data",
-                         "tgt_train", held_out=held_out)
+                         "tgt_train", held_out=[held_out])
+
+
+def test_two_parts_are_held_out_and_share_nothing(folder: Path) -> None:
+    manifest = table(folder, HEADER.replace("text", "start\tend\ttext") + "".join(
+        f"clips/a.flac\t0.{k:02d}\t0.{k + 1:02d}\tNeno {k}\n" for k in range(20)))
+    cli.main(["--manifest", str(manifest), "--set", "tgt_train", "--hold-out", "tgt_dev", "--hold-out", "tgt_test",
+              "--hold-out-share", "0.2", "--out", str(folder / "data")])
+    sets = [set(read_datadir(folder / "data" / name).text.values()) for name in ("tgt_train", "tgt_dev", "tgt_test")]
+    assert list(map(len, sets)) == [13, 4, 3] and len(set.union(*sets)) == 20
+    with pytest.raises(ConfigError, match="tgt_dev: the set held out needs another name"):
+        prepare_manifest(manifest, folder / "data", "tgt_train", held_out=[HeldOut("tgt_dev"), HeldOut("tgt_dev")])
+
+
+SPLIT = ("audio\tsplit\tstart\tend\ttext\nclips/a.flac\ttrain\t0.00\t0.01\tMoja\n"
+         "clips/a.flac\tdev\t0.01\t0.02\tPili\nclips/a.flac\ttrain\t0.02\t0.03\tTatu\n")
+
+
+def test_rows_of_a_set(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    manifest = table(folder, SPLIT)
+    for name, split in (("tgt_train", "train"), ("tgt_dev", "dev")):
+        cli.main(["--manifest", str(manifest), "--set", name, "--rows", f"split={split}", "--out",
+                  str(folder / "data")])
+    assert set(read_datadir(folder / "data/tgt_train").text.values()) == {"Moja", "Tatu"}
+    assert set(read_datadir(folder / "data/tgt_dev").text.values()) == {"Pili"}
+    assert "--rows" not in caplog.text
+    prepare_manifest(manifest, folder / "whole", "tgt_train")
+    assert "column 'split' is not used; if it says which set a row is of, give --rows 'split=train'" in caplog.text
+    with pytest.raises(DataError, match=r"m.tsv: no row has split=test; split has dev train$"):
+        prepare_manifest(manifest, folder / "data", "tgt_test", rows={"split": "test"})
+    with pytest.raises(DataError, match="no column 'set'"):
+        prepare_manifest(manifest, folder / "data", "tgt_test", rows={"set": "test"})

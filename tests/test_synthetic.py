@@ -303,7 +303,17 @@ def test_what_is_spoken(source: str, why: str | None) -> None:
     (("ru", "mdw"), ("Учитель вчера хорошо спел.", "Ɛ́tɛ́ ákaatsóa bwanáa-bobwé mɔ́ɔ́."), None),
     (("fr", "mdw"), ("Il a donné des coups de poing.", "Wa ámitúúngá obia itsωώ s' éléngé"), None),
     (("fr", "yo"), ("Le maître chante très bien.", "Olùkọ́ náà ń kọrin dáadáa."), None),
-    (("en", "zh"), ("The teacher sang very well.", "好。"), "ratio")])
+    (("en", "zh"), ("The teacher sang very well.", "好。"), "ratio"),
+    # Modifier letters are letters of words, whether or not a profile knows the language, on either side.
+    (("es", "qu"), ("El camino de Juan está seco.", "Juanpa ñanninqa chʼaki."), None),
+    (("es", "nhx"), ("El camino de Juan está seco.", "Kaꞌi jachꞌa tꞌoko yaʼ."), None),
+    (("en", "haw"), ("The house of John is big.", "He nui ka hale ʻo Keoni."), None),
+    (("qu", "es"), ("Juanpa ñanninqa chʼaki kachkan.", "El camino de Juan está seco."), None),
+    (("nhx", "es"), ("Kaꞌi jachꞌa tꞌoko yaʼ chiʼ.", "El camino de Juan está seco."), None),
+    # Signs that open questions, of languages with a profile and without one.
+    (("en", "gn"), ("Where is the house of John?", "¿Moõpa oĩ Huã róga?"), None),
+    (("en", "nhx"), ("Where is the house of John?", "¿Kanin yetok ichan Juan?"), None),
+    (("nhx", "en"), ("¿Kanin yetok ichan Juan?", "Where is the house of John?"), "symbol")])
 def test_the_script_is_that_of_the_spoken_side(languages: tuple[str, str], pair: tuple[str, str],
                                                why: str | None) -> None:
     assert reason(languages, pair) == why

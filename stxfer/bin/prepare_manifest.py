@@ -26,20 +26,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--audio-dir", type=Path,
                         help="folder that audio paths are relative to; None: the manifest's")
     parser.add_argument("--allow-outside", action="store_true", help="take absolute audio paths, and paths with ..")
-    parser.add_argument("--hold-out", type=set_name, metavar="NAME",
-                        help="make a part of the table another set, tgt_dev; None: the table is one set")
+    parser.add_argument("--rows", type=names, default="", metavar="'THEIRS=VALUE ...'",
+                        help="take the rows alone that have these values, e.g. 'split=train', where one table holds "
+                             "several sets; all if empty")
+    parser.add_argument("--hold-out", type=set_name, action="append", default=[], metavar="NAME",
+                        help="make a part of the table another set, tgt_dev; may be given again for a further part")
     parser.add_argument("--hold-out-share", type=float, default=HeldOut.share, metavar="SHARE",
-                        help="how much of the table that part is, at most")
+                        help="how much of the table each such part is, at most")
     parser.add_argument("--apart", type=str.split, default=" ".join(HeldOut.apart), metavar="'OURS ...'",
                         help="columns in which the two sets share no value: speaker, text, text.<language>.<label>")
     add_part_options(parser)
     add_set_options(parser)
     args = parser.parse_args(argv)
-    held_out = HeldOut(args.hold_out, args.hold_out_share, tuple(args.apart)) if args.hold_out else None
+    held_out = [HeldOut(name, args.hold_out_share, tuple(args.apart)) for name in args.hold_out]
     print_counts(args.out, prepare_manifest(
-        args.manifest, args.out, args.set, columns=args.columns, parts=part_options(args), audio_dir=args.audio_dir,
-        allow_outside=args.allow_outside, held_out=held_out, max_drop=args.max_drop, force=args.force,
-        allow_stale=args.allow_stale, nj=args.nj))
+        args.manifest, args.out, args.set, columns=args.columns, rows=args.rows, parts=part_options(args),
+        audio_dir=args.audio_dir, allow_outside=args.allow_outside, held_out=held_out, max_drop=args.max_drop,
+        force=args.force, allow_stale=args.allow_stale, nj=args.nj))
 
 
 if __name__ == "__main__":

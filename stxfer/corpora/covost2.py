@@ -70,21 +70,33 @@ def prepare_covost2(corpus: str | os.PathLike[str], covost: str | os.PathLike[st
         ConfigError: CoVoST 2 does not have the pair.
         DataError: a folder, a table or a column is absent, a row is malformed, or too few rows can be used.
     """
-    _, target = check_pair(pair)
-    release, whole = Release(corpus), _whole_table(Path(covost), pair)
+    check_pair(pair)
+    release = Release(corpus)
     counts = {}
     for split in splits:
         dropped: dict[str, str] = {}
-        if whole is not None:
-            tables, entries = [whole, release.table("validated")], _joined(release, whole, split, target, dropped)
-        else:
-            table = _table(Path(covost) / f"covost_v2.{pair}.{split}.tsv", pair)
-            tables, entries = [table], _complete(release, table, target, dropped)
+        tables, entries = read_split(release, Path(covost), pair, split, dropped)
         name = f"{prefix}_{split}"
         counts[name] = write_set(out, name, entries, dropped=dropped, inputs=[*tables, *release.duration_files],
                                  options={"clips": release.digest, "split": split, "pair": pair}, max_drop=max_drop,
                                  hint=_HINT, force=force, allow_stale=allow_stale, nj=nj)
     return counts
+
+
+def read_split(release: Release, covost: Path, pair: str, split: str, dropped: MutableMapping[str, str]
+               ) -> tuple[list[Path], Iterator[Entry]]:
+    """Return the tables of a split and its utterances, with ``text.<target>.human``.
+
+    Args:
+        release: the folder of Common Voice 4.
+        covost, pair, split: see :func:`prepare_covost2`.
+        dropped: utterances that are left out, filled while the others are taken.
+    """
+    _, target = check_pair(pair)
+    if (whole := _whole_table(covost, pair)) is not None:
+        return [whole, release.table("validated")], _joined(release, whole, split, target, dropped)
+    table = _table(covost / f"covost_v2.{pair}.{split}.tsv", pair)
+    return [table], _complete(release, table, target, dropped)
 
 
 def _whole_table(covost: Path, pair: str) -> Path | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -29,7 +29,9 @@ from stxfer.text.near import sentence_key
 REQUIRED = ("audio", "text")
 OPTIONAL = ("utt", "speaker", *ROLES)
 NEMO_AUDIO = "audio_filepath"
-_SPEAKERS = ("speaker_id", "spk", "spk_id", "client_id", "speaker_name")  # what others call the speaker
+SPLITS = ("split", "subset", "set", "partition", "fold", "train_dev_test")  # what others call the column of the sets
+SPEAKERS = ("speaker_id", "spk", "spk_id", "client_id", "speaker_name")  # what others call the speaker
+_SHOWN = 8  # values that a message lists
 log = logging.getLogger(__name__)
 
 
@@ -50,10 +52,10 @@ class HeldOut:
 
 
 def prepare_manifest(manifest: str | os.PathLike[str], out: str | os.PathLike[str], name: str, *,
-                     columns: Mapping[str, str] | None = None, parts: PartOptions = BY_NAME,
-                     audio_dir: str | os.PathLike[str] | None = None, allow_outside: bool = False,
-                     held_out: HeldOut | None = None, max_drop: float = MAX_DROP, force: bool = False,
-                     allow_stale: bool = False, nj: int = 1) -> dict[str, Counts]:
+                     columns: Mapping[str, str] | None = None, rows: Mapping[str, str] | None = None,
+                     parts: PartOptions = BY_NAME, audio_dir: str | os.PathLike[str] | None = None,
+                     allow_outside: bool = False, held_out: Sequence[HeldOut] = (), max_drop: float = MAX_DROP,
+                     force: bool = False, allow_stale: bool = False, nj: int = 1) -> dict[str, Counts]:
     """Write the Kaldi data directory ``<out>/<name>`` of one manifest, and that of the part held out.
 
     Args:
@@ -61,10 +63,11 @@ def prepare_manifest(manifest: str | os.PathLike[str], out: str | os.PathLike[st
         out: folder of data directories.
         name: the set, e.g. ``tgt_train``.
         columns: the manifest's names for ours, e.g. ``{"text": "sentence", "text.fr.human": "sentence_fr"}``.
+        rows: take the rows alone that have these values, by the manifest's own column, e.g. ``{"split": "train"}``.
         parts: what is said of the columns that tell which part of a file is meant.
         audio_dir: folder that audio paths are relative to; None: the manifest's.
         allow_outside: take absolute paths and paths with ``..``.
-        held_out: a part that makes another set; None: there is one set.
+        held_out: parts that make other sets, each taken from what those before it leave.
         max_drop: the largest share of utterances that may be left out.
         force: do it again although it is finished.
         allow_stale: see :class:`stxfer.core.stage.Stage`.
@@ -74,8 +77,8 @@ def prepare_manifest(manifest: str | os.PathLike[str], out: str | os.PathLike[st
         Counts by set name.
 
     Raises:
-        ConfigError: ``columns`` names something that is not ours, or one column twice; ``held_out`` is the set itself,
-            its share is not one, or it names a column that the manifest does not have.
+        ConfigError: ``columns`` names something that is not ours, or one column twice; a part held out is called like
+            another set, its share is not one, or it names a column that the manifest does not have.
         DataError: see :func:`read_manifest`, :func:`stxfer.corpora.apart.hold_out` and
             :func:`stxfer.corpora.collect.write_set`.
     """
@@ -83,13 +86,19 @@ def prepare_manifest(manifest: str | os.PathLike[str], out: str | os.PathLike[st
     folder = os.path.abspath(audio_dir or manifest.parent)
     if not os.path.isdir(folder):
         raise DataError(f"{folder}: no such folder; audio paths would be relative to it")
-    entries = list(read_manifest(manifest, folder, columns or {}, parts, allow_outside=allow_outside))
+    entries = list(read_manifest(manifest, folder, columns or {}, parts, rows=rows, allow_outside=allow_outside))
     sets: dict[str, Sequence[Entry]] = {name: entries}
     options: dict[str, Any] = {"columns": dict(columns or {}), "audio_dir": folder, **parts.changed(),
                                "audio": files_digest(sorted({entry.audio for entry in entries}), Path(out) / name)}
-    if held_out is not None:
-        sets = _parted(manifest, entries, name, held_out)
-        options["held_out"] = [held_out.name, held_out.share, *held_out.apart]
+    if rows:
+        options["rows"] = dict(rows)
+    for part in held_out:
+        if part.name in sets:
+            raise ConfigError(f"{part.name}: the set held out needs another name than the set it is taken from")
+        sets |= _parted(manifest, sets[name], name, part)
+    if held_out:
+        said = [[part.name, part.share, *part.apart] for part in held_out]
+        options["held_out"] = said[0] if len(said) == 1 else said
     return {part: write_set(out, part, some, dropped={}, inputs=[manifest], max_drop=max_drop, options=options,
                             hint=f"Audio paths are relative to {folder} (--audio-dir)", force=force,
                             allow_stale=allow_stale, nj=nj)
@@ -97,8 +106,6 @@ def prepare_manifest(manifest: str | os.PathLike[str], out: str | os.PathLike[st
 
 
 def _parted(manifest: Path, entries: Sequence[Entry], name: str, held_out: HeldOut) -> dict[str, Sequence[Entry]]:
-    if held_out.name == name:
-        raise ConfigError(f"{name}: the set held out needs another name than the set it is taken from")
     if not 0 < held_out.share < 1:
         raise ConfigError(f"held-out share {held_out.share:g}: must be above 0 and below 1")
     keys = []
@@ -117,7 +124,7 @@ def _parted(manifest: Path, entries: Sequence[Entry], name: str, held_out: HeldO
 
 
 def read_manifest(path: Path, folder: str, columns: Mapping[str, str], parts: PartOptions = BY_NAME, *,
-                  allow_outside: bool = False) -> Iterator[Entry]:
+                  rows: Mapping[str, str] | None = None, allow_outside: bool = False) -> Iterator[Entry]:
     """Yield the utterances of a manifest.
 
     Without a column ``utt`` an utterance is called after its audio, its start and end in milliseconds and its channel,
@@ -129,6 +136,7 @@ def read_manifest(path: Path, folder: str, columns: Mapping[str, str], parts: Pa
         folder: what relative audio paths are relative to.
         columns: see :func:`prepare_manifest`.
         parts: see :func:`prepare_manifest`.
+        rows: see :func:`prepare_manifest`.
         allow_outside: take paths that leave ``folder``.
 
     Raises:
@@ -137,11 +145,18 @@ def read_manifest(path: Path, folder: str, columns: Mapping[str, str], parts: Pa
             meant (:class:`stxfer.corpora.parts.PartColumns`), a path leaves the folder, or two rows have one id; names
             file and line.
     """
-    theirs, which = find_columns(path, columns, parts)
+    wanted = rows or {}
+    theirs, which = find_columns(path, columns, parts, rows=wanted)
     lines: dict[str, int] = {}
-    rows = list(read_rows(path, list(dict.fromkeys(theirs[ours] for ours in REQUIRED)),
-                          optional=list(dict.fromkeys([*theirs.values(), *which.names.values()]))))
-    for row, part in zip(rows, which.parts([(f"{path}:{row.line}", row.values) for row in rows]), strict=True):
+    found = list(read_rows(path, list(dict.fromkeys([*(theirs[ours] for ours in REQUIRED), *wanted])),
+                           optional=list(dict.fromkeys([*theirs.values(), *which.names.values()]))))
+    chosen = [row for row in found if all(row.values[column] == value for column, value in wanted.items())]
+    if found and not chosen:
+        column = next(iter(wanted))
+        values = sorted({row.values[column] for row in found})
+        raise DataError(f"{path}: no row has {' and '.join(f'{name}={value}' for name, value in wanted.items())}; "
+                        f"{column} has {' '.join(values[:_SHOWN])}{' ...' if len(values) > _SHOWN else ''}")
+    for row, part in zip(chosen, which.parts([(f"{path}:{row.line}", row.values) for row in chosen]), strict=True):
         entry = _entry(row, theirs, part, str(path), folder, allow_outside)
         first = lines.setdefault(entry.utt, row.line)
         if first != row.line:
@@ -152,9 +167,11 @@ def read_manifest(path: Path, folder: str, columns: Mapping[str, str], parts: Pa
         raise DataError(f"{path}: holds no rows")
 
 
-def find_columns(path: Path, columns: Mapping[str, str], parts: PartOptions = BY_NAME
-                 ) -> tuple[dict[str, str], PartColumns]:
+def find_columns(path: Path, columns: Mapping[str, str], parts: PartOptions = BY_NAME, *,
+                 rows: Collection[str] = ()) -> tuple[dict[str, str], PartColumns]:
     """Return a manifest's own names for the columns of ours that it has, and those that tell the part of the audio.
+
+    Warns of a column that seems to say which set a row is of, unless it is among ``rows``.
 
     Raises:
         ConfigError: ``columns`` names something that is not ours, or one of theirs twice.
@@ -181,10 +198,13 @@ def find_columns(path: Path, columns: Mapping[str, str], parts: PartOptions = BY
         raise ConfigError(f"columns: {doubled[0]!r} is named twice; one column is one thing")
     named = {ours: theirs.pop(ours) for ours in ROLES if ours in theirs}
     which = PartColumns(path, present, parts, named=named, others=theirs.values())
-    if unused := [column for column in present if column not in {*theirs.values(), *which.names.values()}]:
+    if unused := [column for column in present if column not in {*theirs.values(), *which.names.values(), *rows}]:
         log.info("%s: columns not used: %s", path, " ".join(unused))
+    if told := [column for column in unused if column.lower() in SPLITS]:
+        log.warning("%s: column %r is not used; if it says which set a row is of, give --rows '%s=train', and so on "
+                    "for each set", path, told[0], told[0])
     if "speaker" not in theirs:
-        said = [column for column in present if column.lower() in _SPEAKERS]
+        said = [column for column in present if column.lower() in SPEAKERS]
         log.log(logging.WARNING if said else logging.INFO,
                 "%s: no column speaker: each utterance is a speaker of its own%s", path,
                 f"; if {said[0]!r} says who speaks, give --columns 'speaker={said[0]}'" if said else "")

@@ -22,7 +22,7 @@ _OPENING = regex.compile(r"(?<![^\s(\[«“\"])['‘’](?=\p{L})")  # a quotati
 ELIDED = 0.01  # share of words from which on apostrophes at their ends are the language's, not those of a few names
 _SCRIPT = regex.compile(r"\p{Script=Latin}|\p{Script=Greek}|\p{Script=Cyrillic}|\p{Script=Armenian}|\p{Script=Hebrew}")
 _NAMES = {"LATIN": "Latin", "GREEK": "Greek", "CYRILLIC": "Cyrillic", "CJK": "Han"}
-_TWINS = dict(zip("асеорхуіјѕԁһкмтɑοανρικ", "aceopxyijsdhkmtaoavpik", strict=True))  # Cyrillic and Greek to Latin
+TWINS = dict(zip("асеорхуіјѕԁһкмтɑοανρικ", "aceopxyijsdhkmtaoavpik", strict=True))  # Cyrillic and Greek to Latin
 
 
 class Survey:
@@ -135,10 +135,10 @@ class Survey:
                 if 2 * sum(script(char) in own for char in letters) <= len(letters):
                     continue  # a word of the other script, not one of this with a letter of the other
                 for char in word:
-                    if char in _TWINS and script(char) not in own and "Latin" in own:
+                    if char in TWINS and script(char) not in own and "Latin" in own:
                         strays[char] += n
             if strays:
-                rules["replace"] = dict(self.profile.replace) | {char: _TWINS[char] for char in sorted(strays)}
+                rules["replace"] = dict(self.profile.replace) | {char: TWINS[char] for char in sorted(strays)}
         return rules
 
 
@@ -155,4 +155,4 @@ def script(char: str) -> str:
 def skeleton(word: str) -> str:
     """Return what is left of a word without marks and apostrophes, look-alikes of Latin letters as these."""
     bare = (char for char in unicodedata.normalize("NFD", word) if not unicodedata.combining(char) and char != "'")
-    return "".join(_TWINS.get(char, char) for char in bare)
+    return "".join(TWINS.get(char, char) for char in bare)

@@ -28,6 +28,7 @@ option expdir exp "directory of models and results, in the working directory"
 option force false "do the chosen stages again even if they are finished"
 option allow_stale false "use inputs although what they were made from has changed since"
 path_option encoder "${ENCODER:-}" "directory of the pretrained encoder, where a preset wants one; or set ENCODER"
+option dry_run false "say what would be done, with what, how long it takes and why, and do nothing"
 option python "${STXFER_PYTHON:-}" "Python of an environment of your own; tools/venv if empty"
 
 usage() {
@@ -75,6 +76,32 @@ flags=()
 [[ $allow_stale == false ]] || flags+=(--allow-stale)
 stxfer check_config --config "$config" "${selection[@]}" || exit # a wrong name must not cost the stages before it
 
+given() { # given OPTION...: those that decide what is computed, as one types them: paths, and what is not the default
+    local name words=()
+    for name in "$@"; do
+        [[ -n ${!name} ]] || continue
+        [[ $option_paths == *" $name "* || ${!name} != "${option_default[$name]}" ]] || continue
+        words+=("--${name//_/-}" "$(quoted "${!name}")")
+    done
+    echo "${words[*]}"
+}
+
+quoted() { # quoted WORD: in single quotes where a shell would not take it for one word
+    if [[ $1 =~ ^[A-Za-z0-9_./:@%+=,-]+$ ]]; then echo "$1"; else echo "'${1//"'"/"'\\''"}'"; fi
+}
+
+if [[ $dry_run == true ]]; then
+    corpora=()
+    for name in "${data_options[@]}"; do
+        [[ $option_paths != *" $name "* ]] || corpora+=(--corpus "$name=${!name}")
+    done
+    place=$workdir/
+    if cd "$workdir" 2>/dev/null; then place=""; fi
+    stxfer plan --config "$config" --dump "${place}dump" --exp "$place$expdir" "${selection[@]}" "${flags[@]}" \
+        --nj "$nj" --stages "${names[*]:first-1:last-first+1}" --given "$(given "${data_options[@]}")" "${corpora[@]}"
+    exit
+fi
+
 mkdir -p "$workdir"
 cd "$workdir"
 [[ -e .stxfer ]] || echo "Paths in the files below are relative to this folder." >.stxfer
@@ -112,20 +139,6 @@ run_data() {
     "$recipe"/local/data.sh "${arguments[@]}" || return
     mkdir -p data
     given "${data_options[@]}" >data/options
-}
-
-given() { # given OPTION...: those that decide what is computed, as one types them: paths, and what is not the default
-    local name words=()
-    for name in "$@"; do
-        [[ -n ${!name} ]] || continue
-        [[ $option_paths == *" $name "* || ${!name} != "${option_default[$name]}" ]] || continue
-        words+=("--${name//_/-}" "$(quoted "${!name}")")
-    done
-    echo "${words[*]}"
-}
-
-quoted() { # quoted WORD: in single quotes where a shell would not take it for one word
-    if [[ $1 =~ ^[A-Za-z0-9_./:@%+=,-]+$ ]]; then echo "$1"; else echo "'${1//"'"/"'\\''"}'"; fi
 }
 
 command_again() { # what makes the report again: of the corpora those that stage 'data' had, whatever this run is given

@@ -52,7 +52,7 @@ def why_not_spoken(pair: Pair, options: SpokenBitextOptions, rules: Sequence[Pro
     length = len if spread(source) == source and spread(target) == target else count_words
     if not 1 / RATIO <= length(target) / length(source) <= RATIO or count_words(target) < 2:
         return "ratio"
-    if reason := _not_prose(source, rules[0]) or _not_prose(target, rules[1]):
+    if reason := _not_prose(source, rules[0]) or _not_prose(target, rules[1], spoken=False):
         return reason
     foreign = any(char.isalpha() and unicodedata.category(char) != "Lm" and script(char) not in scripts
                   for char in source)
@@ -70,7 +70,7 @@ def spoken_scripts(sentences: Iterable[str], rules: Profile) -> frozenset[str]:
     return frozenset(name for name, n in count.items() if n >= COMMON * count.total())
 
 
-def _not_prose(text: str, rules: Profile) -> str | None:
+def _not_prose(text: str, rules: Profile, *, spoken: bool = True) -> str | None:
     if _ADDRESS.search(text):
         return "address"
     if _UNFINISHED.search(text):
@@ -82,16 +82,21 @@ def _not_prose(text: str, rules: Profile) -> str | None:
                   for char in text)
     if letters < MIN_LETTERS * len("".join(text.split())):
         return "letters"
-    return "symbol" if _SYMBOL.search(text) or not all(_is_written(char, rules) for char in text) else None
+    return "symbol" if _SYMBOL.search(text) or not all(_is_written(char, rules, spoken) for char in text) \
+        else None
 
 
-def _is_written(char: str, rules: Profile) -> bool:
-    """Whether a character stands in sentences of a language: a space, letter, mark, digit or a sign of punctuation."""
+def _is_written(char: str, rules: Profile, spoken: bool) -> bool:
+    """Whether a character stands in sentences of a language: a space, letter, mark, digit or a sign of punctuation.
+
+    A sign that opens a question is foreign to most languages in Latin letters, and a synthesiser names it. What is not
+    spoken may be in a language that nothing is known of.
+    """
     category = unicodedata.category(char)
     if char == " " or char.isalnum() or category[0] == "M" or char in rules.letters or is_tone(char):
         return True
     if char in _PUNCTUATION or category in ("Pi", "Pf"):
         return True
     if rules.scripts == ("Latin",) or not rules.scripts:
-        return char in "¿¡" and rules.name in _INVERTED
+        return char in "¿¡" and (not spoken or rules.name in _INVERTED)
     return category[0] == "P"

@@ -1,0 +1,68 @@
+"""What a run of a recipe would do: stages, what is there, what is made, made again or refused and why; inputs; disk."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from stxfer.bin._cli import add_selection_options, add_stage_options, cores, make_parser, run
+from stxfer.core.devices import devices
+from stxfer.experiment.config import load_experiment
+from stxfer.experiment.layout import DATA, DUMP, EXP
+from stxfer.recipes.plan import DONE, REFUSED, STAGES, lines, plan
+
+GIVEN = "options"  # in the folder of raw data: the corpora that it was made from, as the driver takes them
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the plan; ends with status 0 whatever it is."""
+    parser = make_parser("plan", __doc__ or "")
+    parser.add_argument("--config", type=Path, required=True, help="experiment file (YAML)")
+    parser.add_argument("--dump", type=Path, default=DUMP, help="directory of prepared data, features and labels")
+    parser.add_argument("--exp", type=Path, default=EXP, help="directory of models and results")
+    parser.add_argument("--stages", type=str.split, default=" ".join(STAGES), metavar="'A B'",
+                        help="those that would run")
+    parser.add_argument("--corpus", type=_corpus, action="append", default=[], metavar="OPTION=PATH",
+                        help="a corpus that stage 'data' reads, empty where it is not given; may be given again")
+    parser.add_argument("--given", default="", help="the options of the corpora, as stage 'data' keeps them")
+    parser.add_argument("--nj", type=cores, default=2, help="parallel jobs")
+    add_selection_options(parser)
+    add_stage_options(parser)
+    args = parser.parse_args(argv)
+    experiment = load_experiment(args.config)
+    items = plan(experiment, args.dump, args.exp, stages=args.stages, systems=args.systems, seeds=args.seeds,
+                 force=args.force, allow_stale=args.allow_stale)
+    print(f"\nplan of {experiment.name}; nothing is done\n")
+    print("\n".join(lines(items)))
+    print("\ninputs:" if args.corpus else "\ninputs: none")
+    needs = "not given; stage 'data' says if it needs it" if any(
+        item.stage == "data" and item.state != DONE for item in items) else "not given"
+    for option, path in args.corpus:
+        there = "found" if path and Path(path).exists() else "MISSING" if path else needs
+        print(f"  --{option.replace('_', '-')} {path}{' ' if path else ''}({there})")
+    before = args.dump.with_name(DATA.name) / GIVEN
+    if before.exists() and (had := before.read_text(encoding="utf-8").strip()) != args.given.strip():
+        print(f"  LOOK data/ was made with other corpora: {had or 'none'}")
+    if experiment.features.kind == "pretrained":
+        encoder = experiment.features.directory
+        print(f"  encoder {encoder} ({'found' if encoder.is_dir() else 'MISSING'})")
+    where = next(path for path in (args.exp.absolute(), *args.exp.absolute().parents) if path.exists())
+    free = shutil.disk_usage(where).free / 1e9
+    print(f"here: {args.nj} jobs side by side, {len(devices()) or 'no'} GPU; {free:.1f} GB are free for "
+          f"{args.exp.absolute().parent}")
+    todo = sum(item.state != DONE for item in items)
+    refused = [item.name for item in items if item.state == REFUSED]
+    print(f"{todo} of {len(items)} things to make" + (f"; it would stop at {refused[0]}" if refused else ""))
+
+
+def _corpus(text: str) -> tuple[str, str]:
+    option, equals, path = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r}: OPTION=PATH is needed")
+    return option, path
+
+
+if __name__ == "__main__":
+    run(main)

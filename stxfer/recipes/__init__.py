@@ -1,0 +1,1 @@
+"""New recipes: a corpus looked at, and the files of a recipe that runs on it."""
