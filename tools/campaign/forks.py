@@ -7,10 +7,12 @@ ended when it takes too long, and its memory is bounded.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import re
 import resource
+import select
 import shutil
 import signal
 import subprocess
@@ -92,16 +94,13 @@ def in_child(function: Callable[[], None], log: Path, *, seconds: float = SECOND
     child = os.fork()
     if not child:
         _be_child(function, log, seconds)
-    deadline, hung = time.monotonic() + seconds, False
-    while True:
-        pid, status, used = os.wait4(child, os.WNOHANG)
-        if pid:
-            break
-        if time.monotonic() > deadline:
-            hung = True
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child, signal.SIGKILL)
-        time.sleep(0.005)
+    descriptor = os.pidfd_open(child)
+    hung = not select.select([descriptor], [], [], seconds)[0]
+    os.close(descriptor)
+    if hung:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+    _, status, used = os.wait4(child, 0)
     code = os.waitstatus_to_exitcode(status)
     return Ended(code, log.read_text(encoding="utf-8", errors="replace"), hung or code == -signal.SIGXCPU,
                  used.ru_maxrss << 10)
@@ -237,6 +236,8 @@ def import_once(modules: Iterable[str]) -> None:
     from stxfer.corpora.synthetic.lexicon import lexicon
 
     lexicon()
+    gc.collect()
+    gc.freeze()  # what is read above stays one copy for all children
 
 
 def command(module: str, *arguments: str) -> Callable[[], None]:

@@ -70,6 +70,7 @@ class Campaign:
     def __init__(self, work: Path, scratch: Path, config: Path, seed: int) -> None:
         self.work, self.kept, self.log = work, scratch / KEPT, scratch / "log"
         self.rng = random.Random(seed)
+        self.files: dict[Target, list[Path]] = {}
         self.canary = self.changed = scratch / "canary"
         self.config = yaml.dump(read_file(config), allow_unicode=True)
 
@@ -89,11 +90,12 @@ class Campaign:
             if target.unfinished:
                 shutil.copytree(self.kept.parent / "unfinished", self.work / SYSTEM, dirs_exist_ok=True,
                                 symlinks=True)
-            files = sorted(path for path in self.work.rglob("*") if path.is_file() and any(
-                fnmatch.fnmatch(str(path.relative_to(self.work)), pattern) for pattern in target.files))
-            if not files:
+            if target not in self.files:
+                self.files[target] = sorted(path for path in self.work.rglob("*") if path.is_file() and any(
+                    fnmatch.fnmatch(str(path.relative_to(self.work)), pattern) for pattern in target.files))
+            if not self.files[target]:
                 return None
-            path = self.changed = self.rng.choice(files)
+            path = self.changed = self.rng.choice(self.files[target])
             changed = str(path.relative_to(self.work))
             how = mutate.mutate(path, self.rng, self.canary)
             if self.rng.random() < SEALED and seal(path):
