@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from stxfer.core import fileio
-from stxfer.core.fileio import atomic_dir, atomic_write
+from stxfer.core.errors import DataError
+from stxfer.core.fileio import atomic_dir, atomic_write, read_text
+from stxfer.kaldi.dropped import read_dropped
+from stxfer.text.leaks import HELD_OUT, held_out
+from stxfer.text.vocab import TOKENS, unknown_characters
+from stxfer.training.spec import Text
 
 
 @pytest.fixture
@@ -78,3 +84,13 @@ def test_a_directory_that_is_replaced_stays_until_the_new_one_is_whole(tmp_path:
         (directory / "file").write_text("half")
         raise ValueError("killed")
     assert (target / "file").read_text() == "new" and [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+@pytest.mark.parametrize(("name", "read"), [
+    ("x", read_text), ("dropped.tsv", read_dropped), (HELD_OUT, lambda path: held_out(path.parent)),
+    (TOKENS, lambda path: unknown_characters("a", path.parent)), (TOKENS, lambda path: Text(path.parent).tokens)])
+def test_text_that_is_not_utf8_is_named(tmp_path: Path, name: str, read: Callable[[Path], object]) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"a\tb\nc\x85")
+    with pytest.raises(DataError, match=rf"^{path}: not UTF-8 \(invalid start byte at byte 5\); remove it and run"):
+        read(path)

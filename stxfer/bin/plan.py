@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         there = "found" if path and Path(path).exists() else "MISSING" if path else needs
         print(f"  --{option.replace('_', '-')} {path}{' ' if path else ''}({there})")
     before = args.dump.with_name(DATA.name) / GIVEN
-    if before.exists() and (had := before.read_text(encoding="utf-8").strip()) != args.given.strip():
+    if before.exists() and (had := before.read_text(encoding="utf-8", errors="replace").strip()) != args.given.strip():
         print(f"  LOOK data/ was made with other corpora: {had or 'none'}")
     if experiment.features.kind == "pretrained":
         encoder = experiment.features.directory

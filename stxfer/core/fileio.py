@@ -137,6 +137,21 @@ def write_json(path: str | os.PathLike[str], value: Any, *, durable: bool = True
         handle.write("\n")
 
 
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Read text that a stage has written.
+
+    Raises:
+        DataError: the file is absent or not UTF-8.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); remove it and run its stage again"
+                        ) from None
+
+
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Read JSON.
 

@@ -17,7 +17,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from stxfer.core.digests import file_digest
 from stxfer.core.errors import DataError
-from stxfer.core.fileio import read_json, write_json
+from stxfer.core.fileio import read_json, read_text, write_json
 from stxfer.core.records import mistake
 from stxfer.core.workdir import WorkDir
 
@@ -150,7 +150,7 @@ def listed(directory: str | os.PathLike[str], marker: Mapping[str, Any]) -> dict
     found: dict[str, str] = {}
     for name, digest in _own(marker).items():
         if name.endswith(LIST) and output_digest(directory, name) == digest:
-            lines = (Path(directory) / name).read_text(encoding="utf-8").splitlines()
+            lines = read_text(Path(directory) / name).splitlines()
             found |= {file: of for of, _, file in (line.partition("  ") for line in lines) if file}
     return found
 

@@ -124,7 +124,8 @@ def _record(target: Path, digest: str) -> None:
 
 def _check(target: Path, digest: str | None) -> None:
     record, found = Path(f"{target}.sha256"), sha256(target)
-    known = digest or (record.read_text(encoding="utf-8").partition(" ")[0] if record.exists() else None)
+    recorded = record.read_text(encoding="utf-8", errors="replace").partition(" ")[0] if record.exists() else None
+    known = digest or recorded
     if known is None:
         _record(target, found)
     elif found != known.lower():

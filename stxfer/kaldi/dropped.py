@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stxfer.core.errors import DataError
-from stxfer.core.fileio import atomic_write
+from stxfer.core.fileio import atomic_write, read_text
 
 _LINE_BREAKS = re.compile(r"[\r\n]+")  # a path may hold one
 
@@ -19,10 +19,14 @@ def write_dropped(path: Path, dropped: Mapping[str, str]) -> None:
 
 
 def read_dropped(path: Path) -> dict[str, str]:
-    """Read such lines; none where there is no file."""
+    """Read such lines; none where there is no file.
+
+    Raises:
+        DataError: it is not UTF-8.
+    """
     if not path.exists():
         return {}
-    rows = (line.partition("\t") for line in path.read_text(encoding="utf-8").split("\n") if line)
+    rows = (line.partition("\t") for line in read_text(path).split("\n") if line)
     return {utt: reason for utt, _, reason in rows}
 
 

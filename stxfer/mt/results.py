@@ -40,7 +40,7 @@ def describe(experiment: Experiment, label: str, exp: Path, score: Mapping[str, 
         return Row(label, score)
     from stxfer.model.transfer import load_state  # imports torch
 
-    with (directory / "data" / "train" / "lengths").open(encoding="utf-8") as handle:
+    with (directory / "data" / "train" / "lengths").open("rb") as handle:
         pairs = sum(1 for _ in handle)
     epochs = read_record(directory / INFO, ModelInfo).get("epochs", [])
     phases = experiment.mt.train

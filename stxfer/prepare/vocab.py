@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from stxfer.core.errors import DataError
+from stxfer.core.fileio import read_text
 from stxfer.core.marker import is_recorded
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
@@ -49,7 +50,7 @@ def make_vocabs(experiment: Experiment, dump: Path, *, force: bool = False,
                         "characters out with 'normalise'")
             stage.finish([out / MODEL, out / TOKENS])
             _report_unknown(name, experiment, dump)
-        sizes[name] = len((out / TOKENS).read_text(encoding="utf-8").splitlines())
+        sizes[name] = len(read_text(out / TOKENS).splitlines())
     return sizes
 
 

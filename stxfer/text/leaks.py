@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stxfer.core.errors import DataError
-from stxfer.core.fileio import atomic_write
+from stxfer.core.fileio import atomic_write, read_text
 
 HELD_OUT = "held_out.tsv"
 N_EXAMPLES = 5
@@ -25,7 +25,7 @@ def write_held_out(directory: Path, sentences: Mapping[str, str]) -> None:
     """
     text = "".join(f"{sentence}\t{place}\n" for sentence, place in sorted(sentences.items()))
     path = directory / HELD_OUT
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
+    if not path.exists() or path.read_bytes() != text.encode():
         with atomic_write(path) as handle:
             handle.write(text)
 
@@ -40,12 +40,12 @@ def held_out(directory: str | os.PathLike[str]) -> dict[str, str]:
             for an input.
 
     Raises:
-        DataError: it is not there.
+        DataError: it is not there, or not UTF-8.
     """
     path = Path(directory) / HELD_OUT
     if not path.exists():
         raise DataError(f"{path}: no such file; run stage 'prepare' first")
-    rows = (line.partition("\t") for line in path.read_text(encoding="utf-8").split("\n") if line)
+    rows = (line.partition("\t") for line in read_text(path).split("\n") if line)
     return {sentence: place for sentence, _, place in rows}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import sentencepiece as spm
 
 from stxfer.core.errors import DataError
-from stxfer.core.fileio import atomic_write
+from stxfer.core.fileio import atomic_write, read_text
 
 MODEL, TOKENS = "bpe.model", "tokens.txt"
 _RESERVED = "\u2581\u2585"  # SentencePiece's sign for a space, and for what it has no piece for: it skips such lines
@@ -107,7 +107,7 @@ def describe(characters: Mapping[str, int]) -> str:
 
 def unknown_characters(sentences: Iterable[str], directory: Path) -> Counter[str]:
     """Return the characters of a text for which a vocabulary has no piece, with their counts."""
-    known = set((directory / TOKENS).read_text(encoding="utf-8").split("\n")) | {" "}
+    known = set(read_text(directory / TOKENS).split("\n")) | {" "}
     found: Counter[str] = Counter()
     for sentence in sentences:
         found.update(char for char in sentence if char not in known)

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from stxfer.core.errors import StxferError
-from stxfer.core.fileio import atomic_write, write_json
+from stxfer.core.fileio import atomic_write, read_text, write_json
 from stxfer.core.records import read_record
 from stxfer.core.threads import use_threads
 from stxfer.core.workdir import WorkDir
@@ -71,7 +71,7 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
     shutil.copyfile(state, out / f".{MODEL}.tmp")
     (out / f".{MODEL}.tmp").replace(out / MODEL)
     with atomic_write(out / CONFIG) as handle:
-        handle.write(_as_decoded((state.parent / CONFIG).read_text(encoding="utf-8")))
+        handle.write(_as_decoded(read_text(state.parent / CONFIG)))
     plot_curve(out / CURVE, info["epochs"])
     write_json(out / INFO, info)
     checkpoint.remove(out)
@@ -119,7 +119,7 @@ def _encode(spec: Fit, config: Mapping[str, Any], start: Path, shapes: tuple[Pat
 
 def _finished(spec: Fit, state: Path) -> Any:
     """Return a model with its final parameters, in eval mode."""
-    model: Any = build_model(spec.task, yaml.safe_load((state.parent / CONFIG).read_text(encoding="utf-8")))
+    model: Any = build_model(spec.task, yaml.safe_load(read_text(state.parent / CONFIG)))
     model.load_state_dict(load_state(state))
     return model.eval()
 

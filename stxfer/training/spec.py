@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stxfer.core.fileio import read_text
 from stxfer.experiment.training import Phase
 
 
@@ -19,7 +20,7 @@ class Text:
     @property
     def tokens(self) -> list[str]:
         """The pieces, in the order of their ids."""
-        return (self.vocab / "tokens.txt").read_text(encoding="utf-8").splitlines()
+        return read_text(self.vocab / "tokens.txt").splitlines()
 
     @property
     def pieces(self) -> Path:

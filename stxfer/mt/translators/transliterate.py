@@ -145,10 +145,7 @@ def load_map(path: Path) -> Table:
         ConfigError: malformed.
         DataError: not UTF-8.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); convert it with iconv") from None
+    text = _text(path)
     if path.suffix not in (".yaml", ".yml"):
         rules = {}
         for number, line in enumerate(text.splitlines(), 1):
@@ -159,6 +156,13 @@ def load_map(path: Path) -> Table:
                 rules[fields[0]] = fields[1]
         return Table(rules, "")
     return Table(*_read(path, text, ()))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); convert it with iconv") from None
 
 
 def _read(path: Path, text: str, seen: tuple[Path, ...]) -> tuple[dict[str, str], str]:
@@ -175,7 +179,7 @@ def _read(path: Path, text: str, seen: tuple[Path, ...]) -> tuple[dict[str, str]
         base = map_file(str(raw["base"]))
         if base in seen:
             raise ConfigError(f"{path}: base {raw['base']!r}: tables made of each other in a circle")
-        rules, alphabet = _read(base, base.read_text(encoding="utf-8"), (*seen, path))
+        rules, alphabet = _read(base, _text(base), (*seen, path))
     own = raw.get("rules") or {}
     if not isinstance(own, dict):
         raise ConfigError(f"{path}: rules: must be a mapping, not {own!r}")
