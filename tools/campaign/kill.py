@@ -169,7 +169,7 @@ def kills(recipe: Recipe, count: int, seed: int, stages: tuple[str, ...]) -> Ite
     rng = random.Random(seed)
     for number in range(count):
         stage = stages[number % len(stages)]
-        victim = "all" if stage == START else VICTIMS[number // len(stages) % len(VICTIMS)]
+        victim = "all" if stage == START else VICTIMS[(number % len(stages) + number // len(stages)) % len(VICTIMS)]
         yield recipe.kill(stage, victim, rng.random(), rng)
 
 
