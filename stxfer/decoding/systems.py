@@ -226,6 +226,11 @@ def check_trained(job: Job) -> None:
     if not (job.model / MARKER).exists():
         raise ConfigError(f"{system.name} seed {job.seed} is not trained ({job.model} has no {MARKER}); "
                           f"run stage '{system.step}' first")
+    check_lm_trained(job)
+
+
+def check_lm_trained(job: Job) -> None:
+    """Raise ConfigError if the language model that a job searches with, if any, is not trained."""
     if job.lm is not None and not (job.lm / MARKER).exists():
         raise ConfigError(f"{job.decoded.name} is decoded with language model {job.decoded.options.lm}, which is "
                           f"not trained ({job.lm} has no {MARKER}); run stage 'lm' first")

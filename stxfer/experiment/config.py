@@ -152,6 +152,10 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     for name in sorted(train.keys() - used):
         raise ConfigError(f"{where}: train.{name}: no system has this schedule; those that need no mention are "
                           f"{' '.join(KINDS)}{nearest(name, used)}")
+    for name, number, part in ((name, *part) for name, system in systems.items() for part in enumerate(system.mix)):
+        if part.by and part.by not in decoded:
+            raise ConfigError(f"{where}: systems.{name}.mix[{number}].by: unknown system {part.by!r}"
+                              f"{_no_variant(part.by, decoded)}")
     for number, pair in enumerate(compare):
         for name in pair:
             if name not in decoded:

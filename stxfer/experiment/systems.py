@@ -11,10 +11,21 @@ from typing_extensions import Self
 from stxfer.core.errors import ConfigError
 from stxfer.core.mistakes import nearest, wrong
 from stxfer.core.options import Formerly, NoEffect, NotInFile, Options, options
-from stxfer.experiment.types import Flag, MaybeName, MaybeSet, Portion, TextName, TrainingSet, Unequal, Words
+from stxfer.experiment.types import (
+    Flag,
+    MaybeDecoded,
+    MaybeName,
+    MaybeSet,
+    Portion,
+    TextName,
+    TrainingSet,
+    Unequal,
+    Words,
+)
 from stxfer.experiment.whisper import Whisper
 
 KINDS = ("source", "st", "target")
+MARK = "+"  # between a system and a variant of decoding; no name of either has it
 Part = Literal["encoder", "decoder", "decoder_body", "ctc", "all"]
 
 
@@ -53,8 +64,9 @@ class Mix(Options):
     """Which of its texts: a language, or <lang>.<label>."""
     share: Portion = 1.0
     """Of its utterances."""
-    by: MaybeName = ""
-    """A target system whose hypotheses of the set are learnt in place of its text: self-training."""
+    by: MaybeDecoded = ""
+    """A target system whose hypotheses of the set are learnt in place of its text: self-training. direct+lm: those of a
+    variant of decoding."""
     best: Portion = 1.0
     """Of the hypotheses, the share with the highest log-probability a token. Empty ones and loops are left out in any
     case."""
@@ -64,6 +76,11 @@ class Mix(Options):
         if self.best != 1 and not self.by:
             raise wrong("is for hypotheses, those of the system that 'by' names", key="best")
         return self
+
+    @property
+    def teacher(self) -> str:
+        """The system of ``by``, without the variant."""
+        return self.by.partition(MARK)[0]
 
     @property
     def label(self) -> str | None:
@@ -135,7 +152,7 @@ class System(Options):
     @property
     def needs(self) -> tuple[str, ...]:
         """The systems that have to be trained before: its parent, and those whose hypotheses it learns."""
-        return tuple(dict.fromkeys([*filter(None, [self.parent]), *(part.by for part in self.mix if part.by)]))
+        return tuple(dict.fromkeys([*filter(None, [self.parent]), *(part.teacher for part in self.mix if part.by)]))
 
     @property
     def label(self) -> str | None:
@@ -197,10 +214,10 @@ def check_systems(systems: Mapping[str, System], languages: tuple[str, str], lab
                               "experiment's kind; to put Whisper's encoder under the experiment's decoder, set "
                               "model.frontend")
         for number, part in enumerate(system.mix):
-            if part.by and (part.by not in systems or not part.data.startswith("tgt_")
-                            or systems[part.by].kind != "target"):
+            if part.by and (part.teacher not in systems or not part.data.startswith("tgt_")
+                            or systems[part.teacher].kind != "target"):
                 raise ConfigError(f"{here}.mix[{number}].by: {part.by!r} must be a target system, and the set one of "
-                                  f"the target language{nearest(part.by, systems)}")
+                                  f"the target language{nearest(part.teacher, systems)}")
         _check_texts(system, languages, labels, where)
         if system.phases not in schedules:
             raise ConfigError(f"{here}.train: {system.schedule!r} is not under 'train'"

@@ -10,11 +10,10 @@ from typing import Any
 from stxfer.core.errors import ConfigError
 from stxfer.core.mistakes import nearest
 from stxfer.experiment.declared import Declaration, LanguageModel
-from stxfer.experiment.systems import KINDS, System
+from stxfer.experiment.systems import KINDS, MARK, System
 from stxfer.experiment.training import Decoding
 
 NOT_WHISPERS = ("lm", "tune", "length_bonus", "maxlenratio", "minlenratio")  # options its search does not have
-MARK = "+"  # between a system and a variant; no name of either has it
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from stxfer.experiment.layout import (
     MODEL,
     TRANSFER,
     TUNED,
-    decode_dir,
     features_dir,
     prepared_dir,
     system_dir,
@@ -36,7 +35,7 @@ from stxfer.experiment.layout import (
 from stxfer.experiment.systems import Mix, System, language_tag
 from stxfer.kaldi.table import write_table
 from stxfer.training.fit import fit
-from stxfer.training.launch import system_stage
+from stxfer.training.launch import hypotheses_dir, system_stage
 from stxfer.training.mixture import write_mixture
 from stxfer.training.ranks import Leader, size
 from stxfer.training.spec import Corpus, Fit, Start, Text
@@ -69,7 +68,7 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
                            for part in (Mix(system.data, system.text), *system.mix)]
             for number, part in enumerate(system.mix):
                 if part.by:
-                    decoded = decode_dir(exp, experiment.systems[part.by], seed, name=part.data)
+                    decoded = hypotheses_dir(experiment, part, seed, exp)
                     share, corpus, tag = parts[number]
                     parts[number] = (share, _heard(corpus, decoded, part.best, made / f"hypotheses{number}"), tag)
             train = write_mixture([own, *parts], made / "train", directory / "train", seed)

@@ -14,7 +14,7 @@ from stxfer.core.jobs import Job, run_jobs
 from stxfer.core.marker import MARKER, is_recorded
 from stxfer.core.stage import Stage
 from stxfer.decoding.systems import Job as DecodeJob
-from stxfer.decoding.systems import decoding_job
+from stxfer.decoding.systems import check_lm_trained, decoding_job
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import (
     CHECKSUMS,
@@ -40,6 +40,12 @@ STEPS = re.compile(r"(\d+)epoch:train:\d+-(\d+)batch: (.*)$")
 FIGURE = re.compile(r"(?<![a-z_])(loss|acc|wer)=([-\d.e+]+|nan|inf)")  # ESPnet leaves out some commas
 
 
+def hypotheses_dir(experiment: Experiment, part: Mix, seed: int, exp: Path) -> Path:
+    """Return where the hypotheses lie that a system learns."""
+    teacher = experiment.decoded[part.by]
+    return decode_dir(exp, teacher.system, seed, teacher.variant, part.data)
+
+
 def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, exp: Path) -> Stage:
     """Return the marker of one trained system: everything that decides its parameters."""
     name, out = f"training of {system.name} seed {seed}", system_dir(exp, system.name, seed)
@@ -54,8 +60,7 @@ def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, 
     parts = [Mix(system.data, system.text), *system.mix]
     for part in parts:
         inputs += [features_dir(dump, part.data) / CHECKSUMS,
-                   decode_dir(exp, experiment.systems[part.by], seed, name=part.data) if part.by else
-                   text_file(part, dump)]
+                   hypotheses_dir(experiment, part, seed, exp) if part.by else text_file(part, dump)]
     heard = sorted({system.dev_set, *(part.data for part in parts)})
     reads = [path for data in heard for table in (FEATS, FRAMES, DURATIONS)
              if is_recorded(path := features_dir(dump, data) / table)]
@@ -106,9 +111,11 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
             command = command_line("train_system", {
                 "config": config, "dump": dump, "exp": exp, "system": system.name, "seed": seed, "force": force,
                 "allow_stale": allow_stale}, processes=1 if system.whisper else processes)
-            labelling = [decoding_job(config, job, (job.model,)) for job in
-                         (DecodeJob(experiment, experiment.decoded[part.by], seed, dump, exp, part.data)
-                          for part in system.mix if part.by)]
+            to_decode = [DecodeJob(experiment, experiment.decoded[part.by], seed, dump, exp, part.data)
+                         for part in system.mix if part.by]
+            for heard in to_decode:
+                check_lm_trained(heard)
+            labelling = [decoding_job(config, heard, (heard.model,)) for heard in to_decode]
             jobs += [job for job in labelling if job.name not in {other.name for other in jobs}]
             parent = () if system.parent is None else (system_dir(exp, system.parent, seed),)
             jobs.append(Job(f"{system.name} seed {seed}", system_stage(experiment, system, seed, dump, exp),
