@@ -117,11 +117,21 @@ class System(Options):
     """Each text begins with its language, ``<sw>``: one decoder can then write several languages."""
     whisper: Whisper | None = None
     """In place of the experiment's model: Whisper, with its own decoder."""
+    espnet: MaybeName = ""
+    """In place of the experiment's model: the name under ``espnet`` of one that ESPnet's own commands train. Such a
+    system is trained, decoded and scored only if it is asked for."""
     name: Annotated[MaybeName, NotInFile] = ""
     """What it is called."""
 
     @model_validator(mode="after")
-    def _check_whisper(self) -> Self:
+    def _check_rivals(self) -> Self:
+        if self.espnet:
+            if self.task != "asr":
+                raise wrong("stock ESPnet is trained for task asr alone", key="task")
+            for name in ("whisper", "init", "mix", "tags"):
+                if getattr(self, name):
+                    raise wrong("stock ESPnet starts from nothing and learns from one set in one language; leave it "
+                                "out", key=name)
         if self.whisper is not None:
             if self.task != "asr":
                 raise wrong("fine-tuned Whisper writes what is spoken: task asr alone", key="task")
@@ -160,6 +170,11 @@ class System(Options):
         return self.text.partition(".")[2] or None
 
     @property
+    def alone(self) -> bool:
+        """Whether it is trained by one process, and no other system starts from it."""
+        return self.whisper is not None or bool(self.espnet)
+
+    @property
     def vocab(self) -> str:
         """The vocabulary's name: unless it says so, source ASR has its own, ST and target ASR share one."""
         return self.vocabulary or ("source" if self.kind == "source" else "target")
@@ -191,7 +206,8 @@ def language_tag(text: str) -> str:
 
 
 def check_systems(systems: Mapping[str, System], languages: tuple[str, str], labels: Collection[str],
-                  schedules: Collection[str], vocabularies: Collection[str], where: str) -> None:
+                  schedules: Collection[str], vocabularies: Collection[str], stock: Collection[str],
+                  where: str) -> None:
     """Check that what systems name is there, and that texts are what their tasks learn.
 
     Args:
@@ -200,6 +216,7 @@ def check_systems(systems: Mapping[str, System], languages: tuple[str, str], lab
         labels: label sources, ``human`` included.
         schedules: keys of ``train``.
         vocabularies: keys of ``vocab``.
+        stock: keys of ``espnet``.
         where: the file, for messages.
 
     Raises:
@@ -218,6 +235,11 @@ def check_systems(systems: Mapping[str, System], languages: tuple[str, str], lab
                             or systems[part.teacher].kind != "target"):
                 raise ConfigError(f"{here}.mix[{number}].by: {part.by!r} must be a target system, and the set one of "
                                   f"the target language{nearest(part.teacher, systems)}")
+        if system.parent is not None and systems[system.parent].espnet:
+            raise ConfigError(f"{here}.init.from: {system.parent!r} is trained by ESPnet's own commands; no system "
+                              "starts from it")
+        if system.espnet and system.espnet not in stock:
+            raise ConfigError(f"{here}.espnet: {system.espnet!r} is not under 'espnet'{nearest(system.espnet, stock)}")
         _check_texts(system, languages, labels, where)
         if system.phases not in schedules:
             raise ConfigError(f"{here}.train: {system.schedule!r} is not under 'train'"

@@ -24,6 +24,7 @@ from stxfer.experiment.layout import (
     FRAMES,
     INFO,
     MODEL,
+    STOCK,
     TRANSFER,
     TUNED,
     features_dir,
@@ -39,6 +40,7 @@ from stxfer.training.launch import hypotheses_dir, system_stage
 from stxfer.training.mixture import write_mixture
 from stxfer.training.ranks import Leader, size
 from stxfer.training.spec import Corpus, Fit, Start, Text
+from stxfer.training.stock import train_stock
 from stxfer.training.whisper import CHECKPOINTS, tune_whisper
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,17 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
         whisper, sets = system.whisper, [prepared_dir(dump, name) for name in (system.data, system.dev_set)]
         run_training(stage, lambda: tune_whisper(whisper, experiment.spoken(system), sets[0], sets[1], stage.out, seed),
                      (INFO, TUNED))
+        return
+    if system.espnet:
+        if size() > 1:
+            raise ConfigError(f"{system.name}: stock ESPnet trains in one process, not in {size()}")
+        if experiment.features.kind == "waveform":
+            raise ConfigError(f"{system.name}: stock ESPnet learns from features, and features.kind is waveform; train "
+                              "it with ESPnet's recipes and take it in by stxfer.bin.import_espnet")
+        corpora = _corpus(system, dump), _corpus(system, dump, system.dev_set)
+        text = Text(vocab_dir(dump, system.vocab).absolute())
+        run_training(stage, lambda: train_stock(experiment.espnet[system.espnet], experiment.train[system.phases],
+                                                *corpora, text, stage.out, seed), (INFO, STOCK))
         return
     init = None
     if system.init is not None:
@@ -136,7 +149,7 @@ def run_training(stage: Stage, train: Callable[[], Any], results: Sequence[str])
             shutil.rmtree(begun.out, ignore_errors=True)
             for name in (MARKER, MODEL, CONFIG, INFO, TRANSFER):
                 (out / name).unlink(missing_ok=True)
-            for path in (out / TUNED, out / CHECKPOINTS, *out.glob("phase*")):
+            for path in (out / TUNED, out / CHECKPOINTS, out / STOCK, *out.glob("phase*")):
                 shutil.rmtree(path, ignore_errors=True)
             begun.out.mkdir()
             begun.begin()
