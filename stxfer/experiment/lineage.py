@@ -199,8 +199,8 @@ class Lineage:
             if (way.system.name, way.variant) == (name, variant):
                 was, key = marker["options"], f"{f'variants.{variant}' if variant else 'decode'}.{way.system.kind}"
                 if way.system.espnet:
-                    for name in SEARCH:
-                        yield f"{key}.{name}", was[name], getattr(way.options, name)
+                    for option in SEARCH:
+                        yield f"{key}.{option}", was[option], getattr(way.options, option)
                 elif way.system.whisper is None:
                     yield key, was, way.options
                 else:  # its own search
