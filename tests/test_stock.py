@@ -240,6 +240,8 @@ def test_a_module_that_fails_is_one_line_and_its_output_is_shown(tmp_path: Path,
     assert "done\n" in capsys.readouterr().out
     with pytest.raises(StxferError, match=r"^timeit failed \(exit status 1\): ZeroDivisionError: division by zero$"):
         run_module("timeit", ["1 / 0"], tmp_path)
+    with pytest.raises(StxferError, match="^timeit was killed by SIGKILL, most likely for memory$"):
+        run_module("timeit", ["import os; os.kill(os.getpid(), 9)"], tmp_path)
     assert f"{tmp_path}$ " in (told := capsys.readouterr().out) and "Traceback" in told
 
 

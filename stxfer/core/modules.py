@@ -8,13 +8,11 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.core.errors import StxferError
 
-CONTEXT = 8  # last lines of the output that a message draws on
 _DEATH_SIGNAL = 1  # Linux's PR_SET_PDEATHSIG
 
 
@@ -33,7 +31,7 @@ def run_module(module: str, arguments: Sequence[str], directory: Path) -> None:
     """
     command = [sys.executable, "-m", module, *arguments]
     print(f"{directory}$ {shlex.join(command)}", flush=True)
-    last: deque[str] = deque(maxlen=CONTEXT)
+    last = ""
     parent, libc = os.getpid(), ctypes.CDLL(None)
 
     def end_with_parent() -> None:
@@ -49,12 +47,13 @@ def run_module(module: str, arguments: Sequence[str], directory: Path) -> None:
         try:
             for line in process.stdout:
                 print(line, end="", flush=True)
-                if line.strip():
-                    last.append(line.strip())
+                last = line.strip() or last
             status = process.wait()
         except BaseException:
             process.kill()
             raise
-    if status:
-        how = f"exit status {status}" if status > 0 else f"killed by {signal.Signals(-status).name}"
-        raise StxferError(f"{module} failed ({how}): {last[-1] if last else 'no output'}")
+    if status > 0:
+        raise StxferError(f"{module} failed (exit status {status}): {last or 'no output'}")
+    if status < 0:
+        why = ", most likely for memory" * (status == -signal.SIGKILL)
+        raise StxferError(f"{module} was killed by {signal.Signals(-status).name}{why}")
