@@ -29,6 +29,7 @@ from stxfer.audio.pretrained import open_pretrained
 from stxfer.audio.recording import Recording
 from stxfer.audio.shards import FBANK, Extractor
 from stxfer.audio.stream import read_blocks
+from stxfer.audio.waveform import Waveform
 from stxfer.bin import transcribe as cli
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import write_json
@@ -245,7 +246,7 @@ SMALLER = {"encoder": "s2t_blstm", "encoder_conf": {"output_size": 16, "num_laye
 
 @pytest.mark.parametrize("kind, model", [
     ("fbank", {"encoder": "conformer", "encoder_conf": ATTENTION}), ("fbank", SMALLER), ("fbank", BERARD),
-    ("pretrained", SMALLER)])
+    ("pretrained", SMALLER), ("waveform", SMALLER)])
 def test_every_family_hears_what_stage_11_hears(work: Path, tmp_path: Path, transcriber: Transcriber, kind: str,
                                                 model: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     extractor: Extractor = FBANK
@@ -253,6 +254,11 @@ def test_every_family_hears_what_stage_11_hears(work: Path, tmp_path: Path, tran
         encoder = save_model("wav2vec2", tmp_path / "encoder")
         model = {**model, "input_size": SIZE}
         extractor = open_pretrained(FeatureOptions(kind="pretrained", model=str(encoder), layer=2))
+    if kind == "waveform":
+        encoder = save_model("whisper", tmp_path / "encoder")
+        model = {**model, "input_size": None, "frontend": "pretrained",
+                 "frontend_conf": {"model": str(encoder), "tune": "all"}}
+        extractor = Waveform()
     monkeypatch.setattr(untrained, "MODEL", {**untrained.MODEL, **model})
     for part in ("data", "vocab"):
         shutil.copytree(work / "dump" / part, tmp_path / "dump" / part)
