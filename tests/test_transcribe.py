@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
+import logging
 import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -45,9 +48,9 @@ from stxfer.transcription.formats import FORMATS, clock
 from stxfer.transcription.inputs import Source, find_sources
 from stxfer.transcription.recognise import Heard
 from stxfer.transcription.system import open_system, variant_with_lm
-from stxfer.transcription.transcriber import Segment, Transcriber, Transcript
+from stxfer.transcription.transcriber import Event, Segment, Transcriber, Transcript
 from stxfer.transcription.words import Word, spell
-from stxfer.transcription.write import FailedError
+from stxfer.transcription.write import FailedError, Output, write_events
 
 SYSTEM = "exp/direct/seed1"
 
@@ -477,6 +480,26 @@ def test_whisper_is_normalised_and_keeps_its_window(tmp_path: Path, clips: list[
 
 
 # Outputs
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_results_errors_and_progress_do_not_part_each_others_lines(terminal: bool, monkeypatch: pytest.MonkeyPatch,
+                                                                   caplog: pytest.LogCaptureFixture) -> None:
+    class Stream(io.StringIO):
+        def isatty(self) -> bool:
+            return terminal
+
+    minutes = itertools.count(0, 60)
+    monkeypatch.setattr("stxfer.core.progress.time", SimpleNamespace(monotonic=lambda: next(minutes)))
+    source, stream = Source("a.wav", "a", Audio("a.wav")), Stream()
+    events = [Event(source, Segment(0.0, 1.0, (Heard((Word("neno", 0.5),), -1.0, 0.5),)), 1.0),
+              Event(source, None, 1.0, "breaks off")]
+    told: list[tuple[str, str]] = []
+    with caplog.at_level(logging.INFO), pytest.raises(FailedError):
+        write_events(events, 1, Output([FORMATS["text"]()], None, stream),
+                     lambda line: told.append((line, stream.getvalue())))
+    assert told == [("a.wav: breaks off", "neno\n")]
+    assert ("transcribe: 0/1 files" in caplog.text) is not terminal
 
 
 def test_formats_hold_what_was_heard() -> None:

@@ -35,7 +35,7 @@ import soundfile
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from stxfer.audio.ark import as_stored, write_matrix  # noqa: E402
+from stxfer.audio.ark import write_matrix  # noqa: E402
 from stxfer.audio.io import SAMPLE_RATE, load_audio, resample  # noqa: E402
 from stxfer.audio.pieces import Cutting, pieces  # noqa: E402
 from stxfer.audio.stream import read_blocks  # noqa: E402
@@ -192,9 +192,9 @@ def asr_inference(args: argparse.Namespace, system: SpeechSystem, cut: Sequence[
     scp, ark = args.work / "feats.scp", args.work / "feats.ark"
     matrices = system.extractor(cut, [str(number) for number in range(len(cut))])
     with ark.open("wb") as archive:
-        lines = [f"{number:04d} {ark}:{write_matrix(archive, f'{number:04d}', as_stored(matrix, system.compression))}\n"
-                 for number, matrix in enumerate(matrices)]
-    scp.write_text("".join(lines), encoding="utf-8")
+        places = {f"{number:04d}": write_matrix(archive, f"{number:04d}", matrix, system.compression)
+                  for number, matrix in enumerate(matrices)}
+    scp.write_text("".join(f"{key} {ark}:{offset}\n" for key, offset in places.items()), encoding="utf-8")
     options = system.decoding
     return [sys.executable, "-W", "ignore", "-c", PEER, "--output_dir", str(args.work / "peer"), "--batch_size", "1",
             "--data_path_and_name_and_type", f"{scp},speech,kaldi_ark", "--key_file", str(scp), "--num_workers", "0",
