@@ -18,12 +18,15 @@ import numpy as np
 import packing
 import pytest
 import torch
+import untrained
 import yaml
 from safetensors.torch import load_file
 from speech_models import save_model, save_whisper, speech
 
 from stxfer.audio import pretrained
+from stxfer.audio.hub import open_hub_model, whisper_files
 from stxfer.audio.pretrained import PretrainedFeatures, open_pretrained
+from stxfer.audio.waveform import Waveform
 from stxfer.bin import pack as cli
 from stxfer.core.errors import ConfigError, DataError, StaleError, StxferError
 from stxfer.core.fileio import read_json, write_json
@@ -40,10 +43,11 @@ from stxfer.model.whisper import WhisperModel
 from stxfer.text.profiles import load_profiles, profile
 from stxfer.training.initial import write_initial
 from stxfer.training.spec import Corpus, Fit, Start, Text
-from stxfer.transcription.packed import open_packed, rules_of
+from stxfer.transcription.packed import open_packed, open_pretrained_system, rules_of
 from stxfer.transcription.packing import write_pack
+from stxfer.transcription.recognise import recogniser
 from stxfer.transcription.recorded import extractor_of
-from stxfer.transcription.system import SpeechSystem
+from stxfer.transcription.system import SpeechSystem, open_system
 
 Work = tuple[Path, Experiment]
 
@@ -290,8 +294,9 @@ def test_a_directory_may_be_called_like_an_archive(work: Work, copy: Path) -> No
     ({"rules": {"case": "upper"}}, ConfigError, "'upper' must be one of"),
     ({"features": {"kind": "mfcc"}}, ConfigError, "features that this version does not make"),
     ({"task": 3}, ConfigError, "task: "),
-    ({"features": {"kind": "pretrained"}}, DataError, "of features of a pretrained encoder, and has no 'encoder'"),
-    ({"whisper": {"model": "x"}}, DataError, "of Whisper, and has no 'encoder'"),
+    ({"features": {"kind": "pretrained"}}, DataError, "with a pretrained encoder, and has no 'encoder'"),
+    ({"features": {"kind": "waveform"}}, DataError, "with a pretrained encoder, and has no 'encoder'"),
+    ({"whisper": {"model": "x"}, "features": None}, DataError, "of Whisper, and has no 'encoder'"),
 ])
 def test_a_pack_that_this_version_cannot_read_is_refused(copy: Path, change: dict[str, Any], error: type[StxferError],
                                                          message: str) -> None:
@@ -303,6 +308,12 @@ def test_a_pack_that_this_version_cannot_read_is_refused(copy: Path, change: dic
             zipped.write(path, path.relative_to(copy))
     with pytest.raises(error, match=message):
         open_packed(copy.with_suffix(".zip"))
+
+
+def test_what_is_neither_a_pack_nor_a_system_is_named(tmp_path: Path) -> None:
+    for path, message in ((tmp_path, "neither a pack, .* nor a trained"), (tmp_path / "x.zip", "no such pack, .* or ")):
+        with pytest.raises(DataError, match=f"^{path}: {message}"):
+            open_pretrained_system(path)
 
 
 def test_what_is_no_pack_is_not_replaced(work: Work, packed: Path, tmp_path: Path) -> None:
@@ -400,6 +411,36 @@ def test_an_archive_with_its_encoder_hears(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+def test_a_model_that_begins_with_an_encoder_hears_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = save_model("wav2vec2", tmp_path / "tiny")
+    front = {"frontend": "pretrained", "frontend_conf": {"model": str(encoder), "tune": "top", "top": 1,
+                                                         "digest": open_hub_model(encoder).digest()}}
+    monkeypatch.setattr(untrained, "MODEL", {**untrained.MODEL, **front, "input_size": None, "encoder": "s2t_blstm",
+                                             "encoder_conf": {"output_size": 16, "num_layers": 1}})
+    system, _ = packing.make_work(tmp_path / "work")
+    options = {**read_json(system / ".stage.json")["options"], "model": front}
+    Stage("training", system, options=options).finish([system / "model.pth"])
+    Stage("fbank", tmp_path / "work/dump/fbank/tgt_train", options=Waveform().options).finish([])
+    expected = said(open_system(system))
+    for name, own in (("own.zip", True), ("own", True), ("bare", False)):
+        write_pack(system, tmp_path / name, with_encoder=own)
+    with pytest.raises(ConfigError, match="the model begins with the encoder tiny"):
+        write_pack(system, tmp_path / "espnet", espnet=True)
+    moved = shutil.move(encoder, tmp_path / "moved")
+    assert said(open_system(system, encoder=moved)) == expected != [""] * 3
+    for name, given in (("own.zip", None), ("own", None), ("bare", moved)):
+        assert said(open_packed(tmp_path / name, encoder=given)) == expected
+    with pytest.raises(ConfigError, match="needs the wav2vec2 encoder tiny, which is not in it: .*--encoder"):
+        open_packed(tmp_path / "bare")
+    save_model("hubert", tmp_path / "other")
+    with pytest.raises(DataError, match="not the encoder that the model was trained with"):
+        open_packed(tmp_path / "bare", encoder=tmp_path / "other")
+
+
+def said(system: SpeechSystem) -> list[str]:
+    return [one[0].text for one in recogniser(system)([speech(1.0 + k / 3, seed=k) for k in range(3)])]
+
+
 def test_what_decides_a_whisper_is_what_is_packed_and_compared(tmp_path: Path) -> None:
     base = save_whisper(tmp_path / "whisper-tiny")
     state = load_file(base / "model.safetensors")
@@ -415,11 +456,15 @@ def test_what_decides_a_whisper_is_what_is_packed_and_compared(tmp_path: Path) -
     shutil.move(base, tmp_path / "moved")
     for pack, encoder in (("own", None), ("pack", tmp_path / "moved")):
         assert isinstance(open_packed(tmp_path / pack, encoder=encoder).model, WhisperModel)
+    assert isinstance(open_system(system, encoder=tmp_path / "moved").model, WhisperModel)
     for name in ("tokenizer.json", "generation_config.json"):
         content = (tmp_path / "moved" / name).read_bytes()
         (tmp_path / "moved" / name).write_bytes(content + b"\n")
         with pytest.raises(ConfigError, match="moved: not the Whisper whisper-tiny that .*: its files are others"):
             open_packed(tmp_path / "pack", encoder=tmp_path / "moved")
+        with pytest.raises(ConfigError, match=f"moved: not the Whisper that {system} was tuned from") as refused:
+            open_system(system, encoder=tmp_path / "moved")
+        assert "\n" not in str(refused.value)
         (tmp_path / "moved" / name).write_bytes(content)
 
 
@@ -430,8 +475,8 @@ def whisper_system(root: Path, base: Path) -> Path:
     Stage("data", data, options=packing.PREPARED).finish([])
     system.mkdir(parents=True)
     write_json(system / "model.json", {"task": "asr", "whisper": str(base), **packing.INFO})
-    stage = Stage("training", system, [data], {"whisper": Whisper(model=str(base), tune="nothing"), "language": "sw",
-                                               "seed": 1})
+    options = {"whisper": Whisper(model=str(base), tune="nothing"), "language": "sw", "seed": 1}
+    stage = Stage("training", system, [data, *whisper_files(base)], options)
     stage.begin()
     stage.finish([system / "model.json"])
     return system

@@ -21,12 +21,13 @@ from stxfer.training.launch import system_stage, with_sources
 
 ROOT = Path(__file__).resolve().parents[1]
 REST = "tgt_untranscribed_train"
-PART = {"data": REST, "text": "sw", "by": "scratch", "best": 0.5}
+PART = {"data": REST, "text": "sw", "by": "scratch+wide", "best": 0.5}
 CHANGES: dict[str, Any] = {
     "prepare": {"tgt_train_hours": 0.1, "untranscribed": True},
     "systems": {"scratch": {"task": "asr", "data": "tgt_train", "text": "sw"},
                 "self": {"task": "asr", "data": "tgt_train", "text": "sw", "mix": [PART], "init": {"from": "scratch"}}},
     "compare": [["self", "scratch"]], "label_systems": [], "labels": {},
+    "variants": {"wide": {"target": {"beam_size": 3}}},
     "train": {**toy.CONFIG["train"], "target": [{"epochs": 4, "steps": 25}]},
     "vocab": {**toy.CONFIG["vocab"], "target": {"size": 30, "text": ["tgt_train"]}}}
 
@@ -54,8 +55,8 @@ def test_hypotheses_are_decoded_and_learnt_and_a_killed_run_goes_on(world: Path,
     make_vocabs(experiment, Path("dump"))
     command = ["--config", "toy.yaml", "--kind", "target", "--systems", "self", "--nj", "1"]
     train_cli.main(command)
-    assert capsys.readouterr().out == f"trained now: scratch seed 1, decode scratch seed 1 {REST}, self seed 1\n"
-    decoded = Path(f"exp/scratch/seed1/decode/{REST}")
+    assert capsys.readouterr().out == f"trained now: scratch seed 1, decode scratch+wide seed 1 {REST}, self seed 1\n"
+    decoded = Path(f"exp/scratch/seed1/decode/{REST}+wide")
     learnt = read_table("exp/self/seed1/data/train/text")
     hypotheses = {utt.removeprefix("m1-"): text for utt, text in learnt.items() if utt.startswith("m1-")}
     assert hypotheses == confident(decoded, 0.5) != {}
@@ -100,6 +101,8 @@ def test_the_best_hypotheses_by_their_tokens(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("changes", "message"), [
+    ({"mix": [{**PART, "by": "scratch+narrow"}]}, r"systems.self.mix\[0\].by: unknown system 'scratch\+narrow'; it is "
+                                                  r"decoded as scratch scratch\+wide"),
     ({"mix": [{**PART, "by": "nobody"}]}, r"systems.self.mix\[0\].by: 'nobody' must be a target system"),
     ({"mix": [{**PART, "by": "self"}]}, "systems start from each other, or learn from each other, in a circle: "
                                         "self <- self"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
+import logging
 import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,6 +32,7 @@ from stxfer.audio.pretrained import open_pretrained
 from stxfer.audio.recording import Recording
 from stxfer.audio.shards import FBANK, Extractor
 from stxfer.audio.stream import read_blocks
+from stxfer.audio.waveform import Waveform
 from stxfer.bin import transcribe as cli
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import write_json
@@ -44,9 +48,9 @@ from stxfer.transcription.formats import FORMATS, clock
 from stxfer.transcription.inputs import Source, find_sources
 from stxfer.transcription.recognise import Heard
 from stxfer.transcription.system import open_system, variant_with_lm
-from stxfer.transcription.transcriber import Segment, Transcriber, Transcript
+from stxfer.transcription.transcriber import Event, Segment, Transcriber, Transcript
 from stxfer.transcription.words import Word, spell
-from stxfer.transcription.write import FailedError
+from stxfer.transcription.write import FailedError, Output, write_events
 
 SYSTEM = "exp/direct/seed1"
 
@@ -245,7 +249,7 @@ SMALLER = {"encoder": "s2t_blstm", "encoder_conf": {"output_size": 16, "num_laye
 
 @pytest.mark.parametrize("kind, model", [
     ("fbank", {"encoder": "conformer", "encoder_conf": ATTENTION}), ("fbank", SMALLER), ("fbank", BERARD),
-    ("pretrained", SMALLER)])
+    ("pretrained", SMALLER), ("waveform", SMALLER)])
 def test_every_family_hears_what_stage_11_hears(work: Path, tmp_path: Path, transcriber: Transcriber, kind: str,
                                                 model: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     extractor: Extractor = FBANK
@@ -253,6 +257,11 @@ def test_every_family_hears_what_stage_11_hears(work: Path, tmp_path: Path, tran
         encoder = save_model("wav2vec2", tmp_path / "encoder")
         model = {**model, "input_size": SIZE}
         extractor = open_pretrained(FeatureOptions(kind="pretrained", model=str(encoder), layer=2))
+    if kind == "waveform":
+        encoder = save_model("whisper", tmp_path / "encoder")
+        model = {**model, "input_size": None, "frontend": "pretrained",
+                 "frontend_conf": {"model": str(encoder), "tune": "all"}}
+        extractor = Waveform()
     monkeypatch.setattr(untrained, "MODEL", {**untrained.MODEL, **model})
     for part in ("data", "vocab"):
         shutil.copytree(work / "dump" / part, tmp_path / "dump" / part)
@@ -471,6 +480,26 @@ def test_whisper_is_normalised_and_keeps_its_window(tmp_path: Path, clips: list[
 
 
 # Outputs
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_results_errors_and_progress_do_not_part_each_others_lines(terminal: bool, monkeypatch: pytest.MonkeyPatch,
+                                                                   caplog: pytest.LogCaptureFixture) -> None:
+    class Stream(io.StringIO):
+        def isatty(self) -> bool:
+            return terminal
+
+    minutes = itertools.count(0, 60)
+    monkeypatch.setattr("stxfer.core.progress.time", SimpleNamespace(monotonic=lambda: next(minutes)))
+    source, stream = Source("a.wav", "a", Audio("a.wav")), Stream()
+    events = [Event(source, Segment(0.0, 1.0, (Heard((Word("neno", 0.5),), -1.0, 0.5),)), 1.0),
+              Event(source, None, 1.0, "breaks off")]
+    told: list[tuple[str, str]] = []
+    with caplog.at_level(logging.INFO), pytest.raises(FailedError):
+        write_events(events, 1, Output([FORMATS["text"]()], None, stream),
+                     lambda line: told.append((line, stream.getvalue())))
+    assert told == [("a.wav: breaks off", "neno\n")]
+    assert ("transcribe: 0/1 files" in caplog.text) is not terminal
 
 
 def test_formats_hold_what_was_heard() -> None:

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, help="the experiment file, for variants that no test set was decoded "
                         "with and changed rules of normalisation")
     parser.add_argument("--encoder", type=Path, metavar="DIR",
-                        help="the pretrained encoder of the features, where it is not where it was")
+                        help="the pretrained encoder that the system hears with, where it is not where it was")
     parser.add_argument("--pause", type=float, default=PAUSE, metavar="S",
                         help="seconds without speech that part two pieces")
     parser.add_argument("--longest", type=float, metavar="S",

@@ -21,6 +21,7 @@ from stxfer.core.threads import computed_on
 from stxfer.decoding.decode import OUTPUTS, decode_dataset
 from stxfer.decoding.tune import measure_of, tune
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.espnet import SEARCH
 from stxfer.experiment.layout import (
     CHECKSUMS,
     DECODE_LOG,
@@ -116,6 +117,11 @@ class Job:
             return Stage(self.name, out, [self.model, self.data],
                          {"beam_size": found.options.beam_size, "norm": self.profile.identity}, "decode",
                          also=(DECODED,), declared=Lineage(self.experiment, self.dump, self.exp))
+        if system.espnet:
+            shared = {name: getattr(found.options, name) for name in SEARCH}
+            return Stage(self.name, out, [self.model, self.data / CHECKSUMS], {**shared, "norm": self.profile.identity},
+                         "decode", reads=[self.data / FEATS], also=(DECODED,),
+                         declared=Lineage(self.experiment, self.dump, self.exp))
         return Stage(self.name, out,
                      [self.model, self.data / CHECKSUMS, self.data / FRAMES, *([self.lm] if self.lm else []),
                       *(self.dev if found.options.tune else [])], found.options, "decode",
@@ -137,9 +143,16 @@ def decode_job(job: Job) -> dict[str, Any]:
         report = _decode_with_whisper(job, job.decoded.system.whisper)
         stage.finish([stage.out / name for name in OUTPUTS], computed=computed_on())
         return report
+    options = job.decoded.options
+    if job.decoded.system.espnet:
+        from stxfer.decoding.stock import decode_with_stock
+
+        stage.marker.unlink(missing_ok=True)
+        report = decode_with_stock(job.model, job.data, stage.out, options, job.profile, name=job.name)
+        stage.finish([stage.out / name for name in OUTPUTS], computed=computed_on())
+        return report
     loaded, lm = _models(job)
     stage.marker.unlink(missing_ok=True)
-    options = job.decoded.options
     (stage.out / TUNING).unlink(missing_ok=True)
     if options.tune is not None:
         options = _tuned(job, loaded, lm, stage.out, job.name)
@@ -175,6 +188,9 @@ def tune_system(job: Job, out: Path) -> dict[str, Any]:
         raise ConfigError(f"{job.decoded.name}: nothing to tune: give a grid, or 'tune' in the experiment file")
     if options.tune.lm_weight and not options.lm:
         raise ConfigError(f"{job.decoded.name}: lm_weight cannot be tuned: it is decoded without a language model")
+    if job.decoded.system.espnet:
+        raise ConfigError(f"{job.decoded.name}: stock ESPnet decodes by its own command, which tunes nothing; give its "
+                          "options under 'decode'")
     check_trained(job)
     _tuned(job, *_models(job), out, f"{job.decoded.name} seed {job.seed}")
     written: dict[str, Any] = read_record(out / TUNING, Tuned)
@@ -226,6 +242,11 @@ def check_trained(job: Job) -> None:
     if not (job.model / MARKER).exists():
         raise ConfigError(f"{system.name} seed {job.seed} is not trained ({job.model} has no {MARKER}); "
                           f"run stage '{system.step}' first")
+    check_lm_trained(job)
+
+
+def check_lm_trained(job: Job) -> None:
+    """Raise ConfigError if the language model that a job searches with, if any, is not trained."""
     if job.lm is not None and not (job.lm / MARKER).exists():
         raise ConfigError(f"{job.decoded.name} is decoded with language model {job.decoded.options.lm}, which is "
                           f"not trained ({job.lm} has no {MARKER}); run stage 'lm' first")

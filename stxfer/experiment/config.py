@@ -13,6 +13,7 @@ from stxfer.core.mistakes import located, nearest
 from stxfer.experiment.clean import CleanOptions
 from stxfer.experiment.data import DataOptions
 from stxfer.experiment.declared import Declaration, LanguageModel, Vocab
+from stxfer.experiment.espnet import StockModel, one_training
 from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.labels import HUMAN, Label, read_labels
 from stxfer.experiment.prepare import UNTRANSCRIBED, PrepareOptions
@@ -50,6 +51,7 @@ class Experiment:
     vocab: Mapping[str, Vocab]
     labels: Mapping[str, Label]
     mt: Mt
+    espnet: Mapping[str, StockModel]
     lm: Mapping[str, LanguageModel]
     model: Mapping[str, Any]
     train: Mapping[str, tuple[Phase, ...]]
@@ -68,7 +70,7 @@ class Experiment:
         return self.source_lang if system.data.startswith("src_") else self.target_lang
 
     def select(self, systems: Iterable[str] = (), kind: str | None = None) -> list[System]:
-        """Return the named systems (none named: all) of one kind (none: any), sources first.
+        """Return the named systems (none named: all but stock ESPnet's) of one kind (none: any), sources first.
 
         ``direct+lm`` names the system ``direct``, see :meth:`select_decoded`.
 
@@ -79,14 +81,14 @@ class Experiment:
         return [system for system in self.order() if system.name in names and kind in (None, system.kind)]
 
     def select_decoded(self, names: Iterable[str] = ()) -> list[DecodedSystem]:
-        """Return the ways in which the named systems (none named: all) are decoded, sources first.
+        """Return the ways in which the named systems (none named: all but stock ESPnet's) are decoded, sources first.
 
         ``direct`` names the system in every way, ``direct+lm`` in one.
 
         Raises:
             ConfigError: a name is not declared.
         """
-        wanted = list(names) or list(self.systems)
+        wanted = list(names) or [name for name, system in self.systems.items() if not system.espnet]
         for name in wanted:
             if name not in self.decoded:
                 raise ConfigError(f"unknown system {name!r}; declared: {' '.join(self.decoded)}"
@@ -141,7 +143,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
             raise ConfigError(f"{where}: lm.{name}.vocab: {lm.vocab!r} is not under 'vocab'"
                               f"{nearest(lm.vocab, declared.vocab)}")
     systems, compare = _expanded(declared, raw, labels, where)
-    check_systems(systems, languages, (HUMAN, *labels), train, declared.vocab, where)
+    check_systems(systems, languages, (HUMAN, *labels), train, declared.vocab, declared.espnet, where)
     _check_frontend(declared, train, where)
     for system in systems.values():
         _check_phases(system, train, declared.vocab, where)
@@ -152,6 +154,10 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     for name in sorted(train.keys() - used):
         raise ConfigError(f"{where}: train.{name}: no system has this schedule; those that need no mention are "
                           f"{' '.join(KINDS)}{nearest(name, used)}")
+    for name, number, part in ((name, *part) for name, system in systems.items() for part in enumerate(system.mix)):
+        if part.by and part.by not in decoded:
+            raise ConfigError(f"{where}: systems.{name}.mix[{number}].by: unknown system {part.by!r}"
+                              f"{_no_variant(part.by, decoded)}")
     for number, pair in enumerate(compare):
         for name in pair:
             if name not in decoded:
@@ -159,7 +165,8 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     experiment = Experiment(
         name=declared.name, source_lang=languages[0], target_lang=languages[1],
         profiles=load_profiles(declared.normalise, f"{where}: normalise"), data=declared.data, prepare=prepare,
-        features=declared.features, vocab=declared.vocab, labels=labels, mt=mt, lm=declared.lm, model=raw["model"],
+        features=declared.features, vocab=declared.vocab, labels=labels, mt=mt, espnet=declared.espnet,
+        lm=declared.lm, model=raw["model"],
         train=train, decode_mt=declared.decode.mt, systems=systems, decoded=decoded, compare=compare,
         seeds=declared.seeds)
     try:
@@ -268,6 +275,9 @@ def _check_phases(system: System, train: Mapping[str, tuple[Phase, ...]], vocab:
     if system.task == "text" and any(phase.criterion == "wer" for phase in train[system.phases]):
         raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has criterion wer, but task text "
                           "has no speech to decode; give it a schedule with criterion accuracy")
+    if system.espnet and not one_training(train[system.phases]):
+        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has phases that differ in steps or "
+                          "batches, ESPnet trains in one; give it a schedule of its own")
     tags = {language_tag(language) for language in vocab[system.vocab].tags}
     parts: tuple[System | Mix, ...] = (system, *system.mix)
     wanted = {language_tag(part.text) for part in parts} if system.tags else set()

@@ -13,6 +13,7 @@ from stxfer.core.mistakes import wrong
 from stxfer.core.options import NoEffect, Options, options
 from stxfer.experiment.clean import CleanOptions
 from stxfer.experiment.data import DataOptions
+from stxfer.experiment.espnet import StockModel
 from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.labels import Declarations
 from stxfer.experiment.models import LmModel, MtModel, SpeechModel
@@ -189,6 +190,8 @@ class Declaration(Options):
     """Stage 2."""
     features: FeatureOptions = FeatureOptions()
     """What the models hear."""
+    espnet: dict[Name, StockModel] = Field(default_factory=dict)
+    """Models that ESPnet's own commands train, by name, for systems that are compared with."""
     lm: dict[Name, LanguageModel] = Field(default_factory=dict)
     """Language models, by name."""
     variants: dict[LabelName, Variant] = Field(default_factory=dict)

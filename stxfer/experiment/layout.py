@@ -41,6 +41,7 @@ TUNING = "tune.json"  # which options were tried on the development set, and whi
 LEAKS = "leaks.json"  # beside the prepared sets: what training shares with dev and test
 FRONTEND = "frontend"  # of an exported model: the pretrained encoder that it begins with
 TUNED = "whisper"  # of a fine-tuned Whisper: its directory, in transformers' layout
+STOCK, STOCK_MODEL = "espnet", "valid.acc.ave.pth"  # of stock ESPnet: its experiment directory, parameters in there
 SCORE, UTTERANCES = "score.json", "utts.jsonl"
 TRAIN_LOG, DECODE_LOG = "train.log", "decode.log"
 

@@ -13,6 +13,7 @@ from stxfer.core.options import Options, Spread, differences
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment import layout
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.espnet import SEARCH, stock_schedule
 from stxfer.experiment.features import ALL
 from stxfer.experiment.translators import OPTIONS
 from stxfer.experiment.variants import MARK
@@ -186,6 +187,9 @@ class Lineage:
             yield f"languages.{system.kind}", was["language"], self._experiment.spoken(system)
         else:
             yield f"systems.{name}", was["system"], system
+            if system.espnet:
+                yield f"espnet.{system.espnet}", was["espnet"], self._experiment.espnet[system.espnet]
+                yield f"train.{system.phases}", was["schedule"], stock_schedule(self._experiment.train[system.phases])
             yield "model", was["model"], dict(self._experiment.model)
             yield f"train.{system.phases}", was["phases"], self._experiment.train[system.phases]
 
@@ -194,7 +198,10 @@ class Lineage:
         for way in self._experiment.decoded.values():
             if (way.system.name, way.variant) == (name, variant):
                 was, key = marker["options"], f"{f'variants.{variant}' if variant else 'decode'}.{way.system.kind}"
-                if way.system.whisper is None:
+                if way.system.espnet:
+                    for option in SEARCH:
+                        yield f"{key}.{option}", was[option], getattr(way.options, option)
+                elif way.system.whisper is None:
                     yield key, was, way.options
                 else:  # its own search
                     yield f"{key}.beam_size", was["beam_size"], way.options.beam_size

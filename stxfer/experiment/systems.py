@@ -11,10 +11,21 @@ from typing_extensions import Self
 from stxfer.core.errors import ConfigError
 from stxfer.core.mistakes import nearest, wrong
 from stxfer.core.options import Formerly, NoEffect, NotInFile, Options, options
-from stxfer.experiment.types import Flag, MaybeName, MaybeSet, Portion, TextName, TrainingSet, Unequal, Words
+from stxfer.experiment.types import (
+    Flag,
+    MaybeDecoded,
+    MaybeName,
+    MaybeSet,
+    Portion,
+    TextName,
+    TrainingSet,
+    Unequal,
+    Words,
+)
 from stxfer.experiment.whisper import Whisper
 
 KINDS = ("source", "st", "target")
+MARK = "+"  # between a system and a variant of decoding; no name of either has it
 Part = Literal["encoder", "decoder", "decoder_body", "ctc", "all"]
 
 
@@ -53,8 +64,9 @@ class Mix(Options):
     """Which of its texts: a language, or <lang>.<label>."""
     share: Portion = 1.0
     """Of its utterances."""
-    by: MaybeName = ""
-    """A target system whose hypotheses of the set are learnt in place of its text: self-training."""
+    by: MaybeDecoded = ""
+    """A target system whose hypotheses of the set are learnt in place of its text: self-training. direct+lm: those of a
+    variant of decoding."""
     best: Portion = 1.0
     """Of the hypotheses, the share with the highest log-probability a token. Empty ones and loops are left out in any
     case."""
@@ -64,6 +76,11 @@ class Mix(Options):
         if self.best != 1 and not self.by:
             raise wrong("is for hypotheses, those of the system that 'by' names", key="best")
         return self
+
+    @property
+    def teacher(self) -> str:
+        """The system of ``by``, without the variant."""
+        return self.by.partition(MARK)[0]
 
     @property
     def label(self) -> str | None:
@@ -100,11 +117,21 @@ class System(Options):
     """Each text begins with its language, ``<sw>``: one decoder can then write several languages."""
     whisper: Whisper | None = None
     """In place of the experiment's model: Whisper, with its own decoder."""
+    espnet: MaybeName = ""
+    """In place of the experiment's model: the name under ``espnet`` of one that ESPnet's own commands train. Such a
+    system is trained, decoded and scored only if it is asked for."""
     name: Annotated[MaybeName, NotInFile] = ""
     """What it is called."""
 
     @model_validator(mode="after")
-    def _check_whisper(self) -> Self:
+    def _check_rivals(self) -> Self:
+        if self.espnet:
+            if self.task != "asr":
+                raise wrong("stock ESPnet is trained for task asr alone", key="task")
+            for name in ("whisper", "init", "mix", "tags"):
+                if getattr(self, name):
+                    raise wrong("stock ESPnet starts from nothing and learns from one set in one language; leave it "
+                                "out", key=name)
         if self.whisper is not None:
             if self.task != "asr":
                 raise wrong("fine-tuned Whisper writes what is spoken: task asr alone", key="task")
@@ -135,12 +162,17 @@ class System(Options):
     @property
     def needs(self) -> tuple[str, ...]:
         """The systems that have to be trained before: its parent, and those whose hypotheses it learns."""
-        return tuple(dict.fromkeys([*filter(None, [self.parent]), *(part.by for part in self.mix if part.by)]))
+        return tuple(dict.fromkeys([*filter(None, [self.parent]), *(part.teacher for part in self.mix if part.by)]))
 
     @property
     def label(self) -> str | None:
         """The label source of a translation, e.g. ``mt`` of ``sw.mt``."""
         return self.text.partition(".")[2] or None
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is trained by one process, and no other system starts from it."""
+        return self.whisper is not None or bool(self.espnet)
 
     @property
     def vocab(self) -> str:
@@ -174,7 +206,8 @@ def language_tag(text: str) -> str:
 
 
 def check_systems(systems: Mapping[str, System], languages: tuple[str, str], labels: Collection[str],
-                  schedules: Collection[str], vocabularies: Collection[str], where: str) -> None:
+                  schedules: Collection[str], vocabularies: Collection[str], stock: Collection[str],
+                  where: str) -> None:
     """Check that what systems name is there, and that texts are what their tasks learn.
 
     Args:
@@ -183,6 +216,7 @@ def check_systems(systems: Mapping[str, System], languages: tuple[str, str], lab
         labels: label sources, ``human`` included.
         schedules: keys of ``train``.
         vocabularies: keys of ``vocab``.
+        stock: keys of ``espnet``.
         where: the file, for messages.
 
     Raises:
@@ -197,10 +231,15 @@ def check_systems(systems: Mapping[str, System], languages: tuple[str, str], lab
                               "experiment's kind; to put Whisper's encoder under the experiment's decoder, set "
                               "model.frontend")
         for number, part in enumerate(system.mix):
-            if part.by and (part.by not in systems or not part.data.startswith("tgt_")
-                            or systems[part.by].kind != "target"):
+            if part.by and (part.teacher not in systems or not part.data.startswith("tgt_")
+                            or systems[part.teacher].kind != "target"):
                 raise ConfigError(f"{here}.mix[{number}].by: {part.by!r} must be a target system, and the set one of "
-                                  f"the target language{nearest(part.by, systems)}")
+                                  f"the target language{nearest(part.teacher, systems)}")
+        if system.parent is not None and systems[system.parent].espnet:
+            raise ConfigError(f"{here}.init.from: {system.parent!r} is trained by ESPnet's own commands; no system "
+                              "starts from it")
+        if system.espnet and system.espnet not in stock:
+            raise ConfigError(f"{here}.espnet: {system.espnet!r} is not under 'espnet'{nearest(system.espnet, stock)}")
         _check_texts(system, languages, labels, where)
         if system.phases not in schedules:
             raise ConfigError(f"{here}.train: {system.schedule!r} is not under 'train'"

@@ -137,6 +137,8 @@ MaybeName = Annotated[str, _like(re.compile(rf"({_NAME.pattern})?"), "a name"),
                       WithJsonSchema({"type": "string", "pattern": r"^([^\s./\\-][^\s/\\]*)?$"})]
 DecodedName = Annotated[str, _like(_DECODED, "a system, or <system>+<variant>"),
                         WithJsonSchema({"type": "string", "pattern": r"^[^\s./\\+-][^\s/\\]*$"})]
+MaybeDecoded = Annotated[str, _like(re.compile(rf"({_DECODED.pattern})?"), "a system, or <system>+<variant>"),
+                         WithJsonSchema({"type": "string", "pattern": r"^([^\s./\\+-][^\s/\\]*)?$"})]
 LabelName = Annotated[str, _like(_LABEL, "a name: letters, digits, '_' and '-', no '-' first"),
                       WithJsonSchema({"type": "string", "pattern": r"^[^\s./\\-][^\s./\\]*$"})]
 Language = Annotated[str, _like(_LANGUAGE, "a language code such as sw or sr-latn"),

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from stxfer.core.errors import ConfigError
 from stxfer.core.mistakes import nearest
 from stxfer.experiment.declared import Declaration, LanguageModel
-from stxfer.experiment.systems import KINDS, System
+from stxfer.experiment.systems import KINDS, MARK, System
 from stxfer.experiment.training import Decoding
 
 NOT_WHISPERS = ("lm", "tune", "length_bonus", "maxlenratio", "minlenratio")  # options its search does not have
-MARK = "+"  # between a system and a variant; no name of either has it
+NOT_STOCK = ("lm", "tune")  # options that are not given to ESPnet's search
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ def ways_of_decoding(systems: Iterable[System], variants: Mapping[str, Mapping[s
     """Yield every system as it is and in each variant that there is for it.
 
     A variant is there for the systems of the kinds it names, if it has no language model, or one of their vocabulary,
-    and for a fine-tuned Whisper if its search can do it.
+    and for a fine-tuned Whisper or stock ESPnet if that search can do it. Stock ESPnet always has the usual way,
+    without a language model.
 
     Raises:
         ConfigError: the usual decoding of a kind has a language model of another vocabulary than a system of it.
@@ -71,6 +72,10 @@ def ways_of_decoding(systems: Iterable[System], variants: Mapping[str, Mapping[s
             options = kinds.get(system.kind)
             if options is None or (variant and system.task == "text"):
                 continue
+            if system.espnet and variant and any(getattr(options, key) for key in NOT_STOCK):
+                continue
+            if system.espnet:  # without the experiment's language model
+                options = replace(options, lm="", tune=None)
             if system.whisper is not None and (key := next(filter(partial(getattr, options), NOT_WHISPERS), "")):
                 if variant:
                     continue

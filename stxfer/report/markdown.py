@@ -53,6 +53,8 @@ def target_table(experiment: Experiment, results: Cell) -> list[list[str]]:
 
 def _start(system: System) -> str:
     """Say what a system starts from."""
+    if system.espnet:
+        return f"nothing, stock ESPnet ({system.espnet})"
     if system.whisper is not None:
         return f"{Path(system.whisper.model).name} (tune: {system.whisper.tune})"
     return f"{system.init.source or system.init.model} ({', '.join(system.init.parts)})" if system.init else "nothing"

@@ -59,7 +59,7 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
         StaleError: scores were made from something that has changed since.
     """
     lineage = Lineage(experiment, dump, expdir)
-    systems, experiment = systems or list(experiment.systems), with_imported(experiment, expdir)
+    experiment = with_imported(experiment, expdir)
     unscored = unscorable(experiment, dump)
     runs = read_runs(experiment, expdir, systems=systems, seeds=seeds, unscored=unscored, declared=lineage,
                      allow_stale=allow_stale)

@@ -73,12 +73,17 @@ def read_espnet(directory: Path, utts: Collection[str], hypotheses: str = "") ->
         raise DataError(f"{directory}: several hypotheses are for this test set, {', '.join(fitting)}; choose one with "
                         "--hypotheses")
     name, hyps = next(iter(fitting.items()))
-    for what, odd in (("no hypothesis for", sorted(set(utts) - hyps.keys())),
-                      ("a hypothesis for, beside the test set's,", sorted(hyps.keys() - set(utts)))):
-        if odd:
-            raise DataError(f"{tables[name]}: {what} {len(odd)} utterance{'s' if len(odd) > 1 else ''}, e.g. {odd[0]}; "
-                            "systems are compared on the same utterances, decode exactly those of the test set")
+    check_utterances(tables[name], hyps, utts)
     return Decoded(tables[name], hyps, model, _own_wer(directory, name), _own_references(tables[name], utts))
+
+
+def check_utterances(path: Path, hyps: Collection[str], utts: Collection[str]) -> None:
+    """Raise DataError unless a table of hypotheses has one for each utterance of the test set, and no other."""
+    for what, odd in (("no hypothesis for", sorted(set(utts) - set(hyps))),
+                      ("a hypothesis for, beside the test set's,", sorted(set(hyps) - set(utts)))):
+        if odd:
+            raise DataError(f"{path}: {what} {len(odd)} utterance{'s' if len(odd) > 1 else ''}, e.g. {odd[0]}; "
+                            "systems are compared on the same utterances, decode exactly those of the test set")
 
 
 def _config(path: Path) -> dict[str, Any]:

@@ -106,12 +106,26 @@ def import_espnet(experiment: Experiment, directory: Path, name: str, *, dump: P
 
 
 def with_imported(experiment: Experiment, exp: Path) -> Experiment:
-    """Return the experiment with what was imported, and with each of its compared target systems held against that."""
+    """Return the experiment with what was imported, and with target systems held against ESPnet's.
+
+    Against what was imported: each that is compared with another one. Against what ESPnet's own commands train here,
+    which starts from nothing: the baselines of the comparisons, too.
+
+    Raises:
+        ConfigError: a system has the name of one that was imported.
+    """
     names = imported_files(exp)
-    targets = dict.fromkeys(name for name, _ in experiment.compare
-                            if experiment.decoded[name].system.kind == "target")
+    for name in names:
+        if name in experiment.systems:
+            raise ConfigError(f"{names[name][0]}: {name!r} was imported, and is a system of the experiment, too; "
+                              f"remove {exp / name} and import it under another name")
+    stock = [name for name, system in experiment.systems.items() if system.espnet]
+    held = [[target for target in of if target not in stock and experiment.decoded[target].system.kind == "target"]
+            for of in zip(*experiment.compare, strict=True)] or [[], []]
+    pairs = (*((target, name) for name in stock for target in (*held[0], *held[1])),
+             *((target, name) for name in names for target in held[0]))
     return replace(experiment, decoded={**experiment.decoded, **{name: _decoded(experiment, name) for name in names}},
-                   compare=(*experiment.compare, *((target, name) for name in names for target in targets)))
+                   compare=tuple(dict.fromkeys((*experiment.compare, *pairs))))
 
 
 def origins(exp: Path) -> dict[str, dict[str, Any]]:

@@ -18,6 +18,7 @@ from stxfer.experiment.training import Phase
 from stxfer.model.espnet import Reporter, average_nbest_models
 from stxfer.model.safe_reads import safe_reads
 from stxfer.model.saves import atomic_saves, intact, previous
+from stxfer.model.transfer import load_state
 
 CHECKPOINT = "checkpoint.pth"
 # Of what epochs are judged by on the development set, in the reporter's words.
@@ -70,6 +71,14 @@ def check_learnt(directory: Path) -> None:
     if not _learnt(reporter):
         raise StxferError(f"{directory}: no step of epoch {reporter.get_epoch()} had a finite gradient; lower 'lr', or "
                           "look for features that are not finite")
+
+
+def check_finite(state: Path) -> None:
+    """Raise StxferError if a file of parameters holds one that is not finite."""
+    bad = [name for name, tensor in load_state(state).items()
+           if tensor.is_floating_point() and not torch.isfinite(tensor).all()]
+    if bad:
+        raise StxferError(f"{state}: {bad[0]} holds values that are not finite: training diverged; lower 'lr'")
 
 
 def average(directory: Path, phase: Phase, by: Criterion) -> Path:

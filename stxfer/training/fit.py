@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
-from stxfer.core.errors import StxferError
 from stxfer.core.fileio import atomic_write, read_text, write_json
 from stxfer.core.records import read_record
 from stxfer.core.threads import use_threads
@@ -59,7 +57,7 @@ def fit(spec: Fit, leader: Leader | None = None) -> dict[str, Any]:
         info = read_record(out / INFO, ModelInfo)
         return info
     state = _train_phases(spec, out, leader or Leader())
-    _check_finite(state)
+    checkpoint.check_finite(state)
     info = {"task": spec.task, "seed": spec.seed, "vocab": WorkDir.of(out).stored(spec.target.vocab),
             "train": amount(spec.train, out / TRAIN_SHAPES),
             "stopped_early": len(checkpoint.figures(state.parent)) < spec.phases[-1].epochs,
@@ -134,10 +132,3 @@ def _as_decoded(config: str) -> str:
 
 def _absolute(corpus: Corpus) -> dict[str, Path]:
     return {name: Path(path).absolute() for name, path in corpus.tables.items()}
-
-
-def _check_finite(state: Path) -> None:
-    bad = [name for name, tensor in load_state(state).items()
-           if tensor.is_floating_point() and not torch.isfinite(tensor).all()]
-    if bad:
-        raise StxferError(f"{state}: {bad[0]} holds values that are not finite: training diverged; lower 'lr'")

@@ -24,9 +24,9 @@ from stxfer.experiment.layout import (
     FRAMES,
     INFO,
     MODEL,
+    STOCK,
     TRANSFER,
     TUNED,
-    decode_dir,
     features_dir,
     prepared_dir,
     system_dir,
@@ -36,10 +36,11 @@ from stxfer.experiment.layout import (
 from stxfer.experiment.systems import Mix, System, language_tag
 from stxfer.kaldi.table import write_table
 from stxfer.training.fit import fit
-from stxfer.training.launch import system_stage
+from stxfer.training.launch import hypotheses_dir, system_stage
 from stxfer.training.mixture import write_mixture
 from stxfer.training.ranks import Leader, size
 from stxfer.training.spec import Corpus, Fit, Start, Text
+from stxfer.training.stock import train_stock
 from stxfer.training.whisper import CHECKPOINTS, tune_whisper
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,17 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
         run_training(stage, lambda: tune_whisper(whisper, experiment.spoken(system), sets[0], sets[1], stage.out, seed),
                      (INFO, TUNED))
         return
+    if system.espnet:
+        if size() > 1:
+            raise ConfigError(f"{system.name}: stock ESPnet trains in one process, not in {size()}")
+        if experiment.features.kind == "waveform":
+            raise ConfigError(f"{system.name}: stock ESPnet learns from features, and features.kind is waveform; train "
+                              "it with ESPnet's recipes and take it in by stxfer.bin.import_espnet")
+        corpora = _corpus(system, dump), _corpus(system, dump, system.dev_set)
+        text = Text(vocab_dir(dump, system.vocab).absolute())
+        run_training(stage, lambda: train_stock(experiment.espnet[system.espnet], experiment.train[system.phases],
+                                                *corpora, text, stage.out, seed), (INFO, STOCK))
+        return
     init = None
     if system.init is not None:
         source = system_dir(exp, system.parent, seed) if system.parent else Path(system.init.model)
@@ -69,7 +81,7 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
                            for part in (Mix(system.data, system.text), *system.mix)]
             for number, part in enumerate(system.mix):
                 if part.by:
-                    decoded = decode_dir(exp, experiment.systems[part.by], seed, name=part.data)
+                    decoded = hypotheses_dir(experiment, part, seed, exp)
                     share, corpus, tag = parts[number]
                     parts[number] = (share, _heard(corpus, decoded, part.best, made / f"hypotheses{number}"), tag)
             train = write_mixture([own, *parts], made / "train", directory / "train", seed)
@@ -137,7 +149,7 @@ def run_training(stage: Stage, train: Callable[[], Any], results: Sequence[str])
             shutil.rmtree(begun.out, ignore_errors=True)
             for name in (MARKER, MODEL, CONFIG, INFO, TRANSFER):
                 (out / name).unlink(missing_ok=True)
-            for path in (out / TUNED, out / CHECKPOINTS, *out.glob("phase*")):
+            for path in (out / TUNED, out / CHECKPOINTS, out / STOCK, *out.glob("phase*")):
                 shutil.rmtree(path, ignore_errors=True)
             begun.out.mkdir()
             begun.begin()

@@ -14,8 +14,9 @@ from stxfer.core.jobs import Job, run_jobs
 from stxfer.core.marker import MARKER, is_recorded
 from stxfer.core.stage import Stage
 from stxfer.decoding.systems import Job as DecodeJob
-from stxfer.decoding.systems import decoding_job
+from stxfer.decoding.systems import check_lm_trained, decoding_job
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.espnet import stock_schedule
 from stxfer.experiment.layout import (
     CHECKSUMS,
     DURATIONS,
@@ -40,6 +41,12 @@ STEPS = re.compile(r"(\d+)epoch:train:\d+-(\d+)batch: (.*)$")
 FIGURE = re.compile(r"(?<![a-z_])(loss|acc|wer)=([-\d.e+]+|nan|inf)")  # ESPnet leaves out some commas
 
 
+def hypotheses_dir(experiment: Experiment, part: Mix, seed: int, exp: Path) -> Path:
+    """Return where the hypotheses lie that a system learns."""
+    teacher = experiment.decoded[part.by]
+    return decode_dir(exp, teacher.system, seed, teacher.variant, part.data)
+
+
 def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, exp: Path) -> Stage:
     """Return the marker of one trained system: everything that decides its parameters."""
     name, out = f"training of {system.name} seed {seed}", system_dir(exp, system.name, seed)
@@ -54,13 +61,16 @@ def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, 
     parts = [Mix(system.data, system.text), *system.mix]
     for part in parts:
         inputs += [features_dir(dump, part.data) / CHECKSUMS,
-                   decode_dir(exp, experiment.systems[part.by], seed, name=part.data) if part.by else
-                   text_file(part, dump)]
+                   hypotheses_dir(experiment, part, seed, exp) if part.by else text_file(part, dump)]
     heard = sorted({system.dev_set, *(part.data for part in parts)})
     reads = [path for data in heard for table in (FEATS, FRAMES, DURATIONS)
              if is_recorded(path := features_dir(dump, data) / table)]
-    options = {"system": system, "seed": seed, "model": dict(experiment.model),
-               "phases": experiment.train[system.phases]}
+    phases = experiment.train[system.phases]
+    if system.espnet:
+        stock = {"system": system, "seed": seed, "espnet": experiment.espnet[system.espnet],
+                 "schedule": stock_schedule(phases)}
+        return Stage(name, out, inputs, stock, system.step, reads, declared=Lineage(experiment, dump, exp))
+    options = {"system": system, "seed": seed, "model": dict(experiment.model), "phases": phases}
     if frontend := experiment.model.get("frontend_conf"):
         inputs += open_hub_model(Path(frontend["model"])).files
     if system.parent is not None:
@@ -88,7 +98,7 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
         systems: names; none: all.
         seeds: none: those of the experiment.
         nj: processor cores to use, in all; what a system becomes does not depend on it.
-        processes: how many train each system together, with the batches of one; fine-tuned Whisper trains in one.
+        processes: how many train each system together, with the batches of one; Whisper and stock ESPnet train in one.
         force: see :meth:`stxfer.core.stage.Stage.needed`, as ``allow_stale``.
 
     Raises:
@@ -105,15 +115,17 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
                                       f"run stage '{source.step}' first")
             command = command_line("train_system", {
                 "config": config, "dump": dump, "exp": exp, "system": system.name, "seed": seed, "force": force,
-                "allow_stale": allow_stale}, processes=1 if system.whisper else processes)
-            labelling = [decoding_job(config, job, (job.model,)) for job in
-                         (DecodeJob(experiment, experiment.decoded[part.by], seed, dump, exp, part.data)
-                          for part in system.mix if part.by)]
+                "allow_stale": allow_stale}, processes=1 if system.alone else processes)
+            to_decode = [DecodeJob(experiment, experiment.decoded[part.by], seed, dump, exp, part.data)
+                         for part in system.mix if part.by]
+            for heard in to_decode:
+                check_lm_trained(heard)
+            labelling = [decoding_job(config, heard, (heard.model,)) for heard in to_decode]
             jobs += [job for job in labelling if job.name not in {other.name for other in jobs}]
             parent = () if system.parent is None else (system_dir(exp, system.parent, seed),)
             jobs.append(Job(f"{system.name} seed {seed}", system_stage(experiment, system, seed, dump, exp),
                             command, TRAIN_LOG, TrainingLog(), (*parent, *(job.stage.out for job in labelling)),
-                            devices=1 if system.whisper else processes))
+                            devices=1 if system.alone else processes))
     threads = max((threads_of(experiment, system) for system in wanted), default=1)
     return run_jobs(jobs, max(1, nj // (processes * threads)), threads=threads, force=force, allow_stale=allow_stale,
                     expensive=True)

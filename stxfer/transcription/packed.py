@@ -14,12 +14,13 @@ from stxfer.audio.pretrained import PretrainedFeatures
 from stxfer.core.devices import device
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import read_json
+from stxfer.core.marker import MARKER
 from stxfer.core.options import Options, options
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import FRONTEND, TUNED
 from stxfer.experiment.training import Decoding
 from stxfer.experiment.whisper import Whisper
-from stxfer.model.pack import CONTENT, ENCODER, LM, is_pack, opened
+from stxfer.model.pack import CONTENT, ENCODER, LM, ZIP, is_pack, opened
 from stxfer.text.profiles import Profile, load_profiles
 from stxfer.transcription.recorded import extractor_of
 from stxfer.transcription.system import ONE_WAY, SpeechSystem, open_system
@@ -122,10 +123,11 @@ def read_content(directory: Path, pack: Path) -> Content:
         raise DataError(f"{pack}: {CONTENT} is not of format {FORMAT}, which this version reads; open it with the "
                         "version of stxfer that it names")
     content = Content.read(found, f"{pack}: {CONTENT}")
-    pretrained = (content.features or {}).get("kind") == "pretrained"
-    if content.encoder is None and (content.whisper is not None or pretrained):
-        raise DataError(f"{pack}: {CONTENT} is of {'features of a pretrained encoder' if pretrained else 'Whisper'}, "
-                        "and has no 'encoder' that says of which; make the pack again")
+    kind = (content.features or {}).get("kind")  # waveforms are heard by an encoder in the model
+    if content.encoder is None and (content.whisper is not None or kind in ("pretrained", "waveform")):
+        heard = "Whisper" if kind is None else "a system with a pretrained encoder"
+        raise DataError(f"{pack}: {CONTENT} is of {heard}, and has no 'encoder' that says of which; make the pack "
+                        "again")
     return content
 
 
@@ -137,7 +139,12 @@ def open_pretrained_system(path: Path, *, variant: str = "", experiment: Experim
 
     Raises:
         ConfigError: a variant is asked of a pack, too.
+        DataError: it is neither.
     """
+    if not is_pack(path) and not (path / MARKER).exists():
+        neither = ("neither a", "nor a") if path.exists() else ("no such", "or")
+        raise DataError(f"{path}: {neither[0]} pack, {ZIP} or directory with {CONTENT}, {neither[1]} trained system, "
+                        "exp/<system>/seed<n>")
     if not is_pack(path):
         return open_system(path, variant=variant, experiment=experiment, encoder=encoder)
     if variant or experiment is not None:

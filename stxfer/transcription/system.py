@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stxfer.audio.hub import whisper_files
 from stxfer.audio.shards import Extractor
 from stxfer.core.devices import device
+from stxfer.core.digests import file_digest
 from stxfer.core.errors import ConfigError
+from stxfer.core.marker import read_marker
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import TUNED, lm_dir
 from stxfer.experiment.training import Decoding
 from stxfer.experiment.variants import MARK
+from stxfer.experiment.whisper import Whisper
 from stxfer.model.pack import is_pack
 from stxfer.text.profiles import Profile, profile
 from stxfer.transcription.recorded import Record
@@ -63,7 +68,7 @@ def open_system(directory: Path, *, variant: str = "", experiment: Experiment | 
         directory: ``exp/<system>/seed<n>``.
         variant: of decoding, e.g. ``lm``; empty: the usual way.
         experiment: what it was trained in, for a variant that no set was decoded with and for changed profiles.
-        encoder: directory of the pretrained encoder of its features, where it is not where it was.
+        encoder: directory of the pretrained encoder that it hears with, where it is not where it was.
 
     Raises:
         ConfigError: the system hears no speech, has no such variant, or its encoder is another one.
@@ -76,6 +81,8 @@ def open_system(directory: Path, *, variant: str = "", experiment: Experiment | 
     if (options := record.whisper) is not None:
         from stxfer.model.whisper import open_whisper  # transformers: seconds to import
 
+        if encoder is not None:
+            options = _moved(options, encoder, read_marker(directory)["inputs"], directory)
         tuned = directory / TUNED
         whisper = open_whisper(options, record.language, tuned if tuned.exists() else None)
         whisper.network.to(device())
@@ -83,9 +90,17 @@ def open_system(directory: Path, *, variant: str = "", experiment: Experiment | 
     from stxfer.model.load import open_models  # torch: seconds to import
 
     extractor, compression = record.features(encoder)
-    loaded, lm = open_models(directory, lm_dir(record.exp, decoding.lm) if decoding.lm else None)
+    loaded, lm = open_models(directory, lm_dir(record.exp, decoding.lm) if decoding.lm else None, encoder=encoder)
     return SpeechSystem(record.task, rules, loaded, decoding, record.most_seconds, extractor, compression, lm,
                         record.tag)
+
+
+def _moved(whisper: Whisper, encoder: Path, inputs: Mapping[str, str], directory: Path) -> Whisper:
+    """Return the options of a fine-tuned Whisper whose files lie elsewhere now."""
+    seen = {Path(path).name: digest for path, digest in inputs.items()}
+    if any(seen.get(path.name) not in (None, file_digest(path)) for path in whisper_files(encoder)):
+        raise ConfigError(f"{encoder}: not the Whisper that {directory} was tuned from: its files are others")
+    return replace(whisper, model=str(encoder))
 
 
 def variant_with_lm(directory: Path, experiment: Experiment | None = None) -> str:

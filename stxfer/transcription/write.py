@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TextIO
 
 from stxfer.core.errors import StxferError
 from stxfer.core.fileio import atomic_write
-from stxfer.core.progress import Progress
+from stxfer.core.progress import EVERY, Progress
 from stxfer.transcription.formats import Format
 from stxfer.transcription.inputs import Source
 from stxfer.transcription.transcriber import Event, Segment, Transcript
@@ -37,6 +38,11 @@ class Output:
         self._texts = 0
         if out is None:
             self._tell(formats[0].head())
+
+    @property
+    def shown(self) -> bool:
+        """Whether results come to a terminal, where lines of progress would part theirs."""
+        return self._out is None and self._stream.isatty()
 
     def segment(self, source: Source, segment: Segment) -> None:
         """Take a segment in."""
@@ -87,7 +93,7 @@ def write_events(events: Iterable[Event], total: int, output: Output, report: Ca
         FailedError: some sources failed; the message counts them.
     """
     begun = time.monotonic()
-    progress = Progress("transcribe", total, "files", end=False)
+    progress = Progress("transcribe", total, "files", end=False, every=math.inf if output.shown else EVERY)
     failed, seconds, read = 0, 0.0, 0.0
     for event in events:
         if event.segment is not None:
@@ -97,8 +103,8 @@ def write_events(events: Iterable[Event], total: int, output: Output, report: Ca
             continue
         if event.problem:
             failed += 1
+            output.fail(event.source)  # which ends a line that has begun
             report(f"{event.source.name}: {event.problem}")
-            output.fail(event.source)
         else:
             output.end(event.source, event.seconds)
         progress.add(1, max(0.0, event.seconds - read))

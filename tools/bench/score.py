@@ -105,6 +105,7 @@ def timed(seconds: dict[str, dict[str, float]], case: str, side: str) -> Iterato
     with contextlib.redirect_stdout(io.StringIO()):
         yield
     seconds.setdefault(case, {})[side] = time.process_time() - began
+    print(f"{case}, {side}: {seconds[case][side]:.1f} s", file=sys.stderr, flush=True)
 
 
 def peer_errors(names: list[str]) -> dict[str, list[np.ndarray]]:
