@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from scored import CONFIG, make_experiment
 
 from stxfer.bin import report as command
 from stxfer.bin import score
+from stxfer.core.errors import StaleError
 from stxfer.core.fileio import read_json, write_json
+from stxfer.core.stage import Stage
 from stxfer.experiment.config import load_experiment
 from stxfer.kaldi.table import write_table
 from stxfer.report.banners import banners
@@ -85,6 +88,20 @@ def test_texts_are_sorted_by_where_a_word_is_met(recipe: Path) -> None:
     part = Path("dump/fbank/tgt_train_half/text")
     write_table(part, {"sp0.9-u1": "mtoto anasoma", "u2": "kitabu"})
     assert word_counts([*heard, part]) == {"mtoto": 2, "anasoma": 1, "kitabu": 1}  # nor one of a set within the set
+
+
+def test_a_text_that_is_lost_is_named(recipe: Path) -> None:
+    experiment = load_experiment("toy.yaml")
+    path = Path("dump/fbank/tgt_train/text")
+    stage = Stage("features tgt_train", path.parent, step="features")
+    stage.begin()
+    stage.finish([path])
+    path.unlink()
+    with pytest.raises(StaleError, match=f"^{path}: is not there any more; run stage 'features' again"):
+        training_texts(experiment, [experiment.decoded["direct"]], Path("dump"), Path("exp"))
+    shutil.rmtree(path.parent)
+    found = training_texts(experiment, [experiment.decoded["direct"]], Path("dump"), Path("exp"))
+    assert found == {"heard": [], "st": [], "lm": []}, "who removes all of it wants it so"
 
 
 def test_the_report_breaks_errors_down(recipe: Path) -> None:

@@ -14,7 +14,9 @@ from test_fit import killed
 from stxfer.bin import train_lm as command
 from stxfer.core.errors import ConfigError, DataError, StaleError
 from stxfer.core.fileio import read_json
+from stxfer.core.fresh import check_input, check_there
 from stxfer.experiment.config import Experiment
+from stxfer.experiment.layout import LM_TEXT
 from stxfer.kaldi.table import read_table
 from stxfer.model.load import load_model
 from stxfer.text.leaks import write_held_out
@@ -116,6 +118,21 @@ def test_a_finished_one_is_not_trained_again(experiment: Experiment, capsys: pyt
     other, _ = toy.make_experiment(Path("more"), lm={"sw": {**LMS["sw"], "text": ["tgt_train"]}})
     with pytest.raises(StaleError, match="exp/lm/sw: finished with other settings: "):
         train_language_model(other, "sw", DUMP, EXP)
+
+
+def test_a_text_that_was_changed_is_named_and_one_that_is_lost_is_written_again(experiment: Experiment) -> None:
+    path, model = EXP / "lm/sw" / LM_TEXT, EXP / "lm/sw/model.pth"
+    given, trained = path.read_bytes(), model.stat()
+    path.write_bytes(given[:-5])
+    with pytest.raises(StaleError, match=f"^{path}: is not what training of language model sw has left; put that back"):
+        train_language_models(experiment, Path("toy.yaml"), DUMP, EXP)
+    with pytest.raises(StaleError, match=f"^{path}: is not what its stage has written; run stage 'lm' again"):
+        check_input(EXP / "lm/sw")
+    path.unlink()
+    with pytest.raises(StaleError, match=f"^{path}: is not there any more; run stage 'lm' again"):
+        check_there(EXP / "lm/sw", LM_TEXT)
+    train_language_models(experiment, Path("toy.yaml"), DUMP, EXP)
+    assert path.read_bytes() == given and model.stat() == trained
 
 
 def test_other_test_sentences_that_no_text_has_train_nothing_again(experiment: Experiment) -> None:

@@ -46,6 +46,20 @@ def test_finished_and_unchanged_is_not_needed(chain: tuple[Path, Stage, Stage]) 
     assert first.needed(force=True)
 
 
+def test_what_killed_writers_have_left_is_removed_when_a_stage_is_finished(chain: tuple[Path, Stage, Stage]) -> None:
+    _, first, _ = chain
+    left = [first.out / ".out.tmp123", first.out / "part/.x.y.tmp4", first.out / ".digests.json.tmp5"]
+    others = [first.out / ".out.tmp", first.out / "out.tmp1", first.out / ".out.tmp1.txt"]
+    (first.out / "part").mkdir()
+    for path in (*left, *others):
+        path.write_text("half", encoding="utf-8")
+    make(first, "x")
+    assert not any(path.exists() for path in left) and all(path.exists() for path in others)
+    (first.out / "..digests.json.tmp6").write_text("{", encoding="utf-8")
+    digests.save(first.out)
+    assert not (first.out / "..digests.json.tmp6").exists() and (first.out / digests.REMEMBERED).exists()
+
+
 def test_changed_option_is_done_again_or_refused_when_expensive(chain: tuple[Path, Stage, Stage]) -> None:
     _, first, _ = chain
     changed = Stage("first x", first.out, first.inputs, {"size": 2})

@@ -106,6 +106,8 @@ def save(directory: str | os.PathLike[str]) -> None:
     remembered.unsaved, began = False, time.monotonic()
     with contextlib.suppress(OSError):  # a directory of somebody else's, or a full disk: they are read again
         if Path(directory).is_dir():
+            for left in Path(directory).glob(f".{REMEMBERED}.tmp*"):  # by a process that was killed, as a rule
+                left.unlink(missing_ok=True)
             with atomic_write(Path(directory) / REMEMBERED, durable=False) as handle:
                 handle.write(json.dumps(remembered.known))  # at once: ten times as fast as in lines
     remembered.saved = time.monotonic()

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import IO, Any
 
 from stxfer.core.errors import DataError, StxferError
 
+_TEMPORARY = re.compile(r"\..+\.tmp[0-9]+")
 MANY = 50  # files that are synced one by one
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -46,6 +48,16 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w", *, durable: bool
                 _fsync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(directory: str | os.PathLike[str]) -> None:
+    """Remove what :func:`atomic_write` has left in a directory, and below, in processes that were killed.
+
+    Nobody else may write there meanwhile.
+    """
+    for path in Path(directory).rglob(".*.tmp*"):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def sync(path: str | os.PathLike[str]) -> None:

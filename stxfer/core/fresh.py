@@ -96,6 +96,14 @@ def _check_files(path: Path, *, removed: bool = False) -> None:
 _WRONG = {MISSING: "is not there any more", CHANGED: "is not what its stage has written"}
 
 
+def check_there(directory: Path, name: str) -> None:
+    """Raise StaleError if a file that a stage has left in its directory is not there any more."""
+    if (directory / MARKER).exists():
+        marker = read_marker(directory)
+        if (name, MISSING) in wrong_outputs(directory, marker, {name}):
+            raise StaleError(f"{directory / name}: {_WRONG[MISSING]}; {run_again(marker)}")
+
+
 def watch(files: Iterable[Path]) -> dict[str, dict[str, Any]]:
     """Return what markers say of watched files: with its size and time, a file is known without being read again."""
     found = {}

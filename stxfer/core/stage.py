@@ -19,6 +19,7 @@ from typing import Any
 import stxfer
 from stxfer.core.digests import file_digest, remember, save
 from stxfer.core.errors import StaleError
+from stxfer.core.fileio import remove_temporaries
 from stxfer.core.fresh import WATCHED, Declared, check_input, digest, has_changed
 from stxfer.core.marker import CHANGED, MARKER, DamagedError, read_marker, total, write_marker, wrong_outputs
 from stxfer.core.options import Options, Spread, differences, identity
@@ -195,6 +196,7 @@ class Stage:
         if changed:
             self.marker.unlink(missing_ok=True)
             raise StaleError(f"{self.out}: {changed[0]} changed while it was made; run the same command again")
+        remove_temporaries(self.out)
         remember(self.out, known or {})
         made = self._digests(outputs)
         write_marker(self.out, {"stage": self.name, "step": self.step, "stxfer": stxfer.__version__,

@@ -35,6 +35,7 @@ FEATS, FRAMES, CHECKSUMS, DURATIONS, TEXT = "feats.scp", "utt2num_frames", "feat
 # Of a trained model: parameters, ESPnet's configuration, what was trained, learning curve, what was transferred.
 MODEL, CONFIG, INFO, CURVE, TRANSFER = "model.pth", "config.yaml", "model.json", "curve.png", "transfer.json"
 EXPORTED = "model.safetensors"  # the parameters of an exported model
+LM_TEXT = "data/train/text"  # of a language model: what it was trained on
 DECODED = "decode.json"  # counts of a decoded set
 IMPORTED = "espnet.json"  # beside hypotheses that ESPnet has decoded: where they come from
 TUNING = "tune.json"  # which options were tried on the development set, and which were best

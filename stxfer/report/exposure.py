@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stxfer.audio.perturb import COPY
+from stxfer.core.fresh import check_there
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.layout import TEXT, lm_dir, text_file
+from stxfer.experiment.layout import LM_TEXT, lm_dir, text_file
 from stxfer.experiment.systems import Mix, System
 from stxfer.experiment.variants import DecodedSystem
 from stxfer.kaldi.table import iter_table
@@ -22,7 +23,7 @@ HEARD, READ_ST, READ_LM = "heard", "st", "lm"
 
 def training_texts(experiment: Experiment, ways: Iterable[DecodedSystem], dump: Path,
                    exp: Path) -> dict[str, list[Path]]:
-    """Return the texts in the target language that target systems have learnt from, where they are there.
+    """Return the texts in the target language that target systems have learnt from, where their directories are there.
 
     Args:
         experiment: what is declared.
@@ -34,19 +35,26 @@ def training_texts(experiment: Experiment, ways: Iterable[DecodedSystem], dump: 
         By where words are met: ``heard``, the transcripts of target training; ``st``, what the systems that these start
         from, directly or through others, have written for speech of another language, and what is mixed into target
         training so; ``lm``. A share of a set, and labels that were filtered out, are not told apart from all of it.
+
+    Raises:
+        StaleError: a text is not there any more, but what its stage has made beside it is.
     """
-    found: dict[str, dict[Path, None]] = {HEARD: {}, READ_ST: {}, READ_LM: {}}
+    found: dict[str, dict[tuple[Path, str], None]] = {HEARD: {}, READ_ST: {}, READ_LM: {}}
     for way in ways:
         system: System | None = way.system
         while system is not None:
             parts: tuple[System | Mix, ...] = (system, *system.mix)
             for part in parts:
                 if part.text.partition(".")[0] == experiment.target_lang:
-                    found[READ_ST if part.label else HEARD][text_file(part, dump)] = None
+                    path = text_file(part, dump)
+                    found[READ_ST if part.label else HEARD][path.parent, path.name] = None
             system = experiment.systems[system.parent] if system.parent else None
         if way.options.lm:
-            found[READ_LM][lm_dir(exp, way.options.lm) / "data" / "train" / TEXT] = None
-    return {where: [path for path in paths if path.exists()] for where, paths in found.items()}
+            found[READ_LM][lm_dir(exp, way.options.lm), LM_TEXT] = None
+    for directory, name in (file for files in found.values() for file in files):
+        check_there(directory, name)
+    return {where: [directory / name for directory, name in files if (directory / name).exists()]
+            for where, files in found.items()}
 
 
 def word_counts(paths: Iterable[Path]) -> Counter[str]:

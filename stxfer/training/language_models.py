@@ -18,7 +18,7 @@ from stxfer.core.records import read_record
 from stxfer.core.stage import Stage
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.layout import INFO, TEXT, TRAIN_LOG, lm_dir, prepared_dir, vocab_dir
+from stxfer.experiment.layout import INFO, LM_TEXT, TEXT, TRAIN_LOG, lm_dir, prepared_dir, vocab_dir
 from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.records import LmInfo
 from stxfer.prepare.lm_text import LENGTHS, lm_dev_text, lm_language, lm_texts, write_lm_text
@@ -43,7 +43,7 @@ def lm_stage(experiment: Experiment, name: str, dump: Path, exp: Path) -> Stage:
     options = {"text": list(lm.text), "model": lm.model, "phases": lm.train, "seed": SEED,
                "leaks": experiment.prepare.leaks,
                "normalisation": experiment.profile(lm_language(experiment, lm)).identity}
-    return Stage(f"training of language model {name}", lm_dir(exp, name), inputs, options, "lm",
+    return Stage(f"training of language model {name}", lm_dir(exp, name), inputs, options, "lm", also=(LM_TEXT,),
                  declared=Lineage(experiment, dump, exp))
 
 
@@ -92,11 +92,17 @@ def train_language_model(experiment: Experiment, name: str, dump: Path, exp: Pat
     from stxfer.training.spec import Corpus, Fit, Text
 
     stage = lm_stage(experiment, name, dump, exp)
+    data = stage.out / "data"
+
+    def write_text() -> None:
+        with atomic_dir(data) as directory:
+            write_lm_text(experiment, name, dump, directory)
+
+    if not force and not (stage.out / LM_TEXT).exists() and stage.changes() == []:
+        write_text()  # a lost text costs no training
     if not stage.needed(force=force, allow_stale=allow_stale, expensive=True):
         return
-    data = stage.out / "data"
-    with atomic_dir(data) as directory:
-        write_lm_text(experiment, name, dump, directory)
+    write_text()
     lm = experiment.lm[name]
 
     def corpus(part: str) -> Corpus:
