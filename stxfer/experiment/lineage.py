@@ -16,7 +16,7 @@ from stxfer.experiment.config import Experiment
 from stxfer.experiment.espnet import SEARCH, stock_schedule
 from stxfer.experiment.features import ALL
 from stxfer.experiment.translators import OPTIONS
-from stxfer.experiment.variants import MARK
+from stxfer.experiment.systems import MARK
 from stxfer.kaldi.datadir import text_language
 from stxfer.text.profiles import of_bitext
 
