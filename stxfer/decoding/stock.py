@@ -71,7 +71,7 @@ def read_hypotheses(directory: Path, utts: Collection[str]) -> dict[str, Mapping
     Raises:
         DataError: a table is absent, or has not one row for each utterance.
     """
-    tables = {}
+    tables: dict[str, Mapping[str, str]] = {}
     for name in ("text", "token", "score"):
         path = directory / name
         if not path.exists():
