@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     def elsewhere(label: str, name: str, shards: int) -> None:
         run_parts(f"labels {label} {name}", "make_labels",
                   {"config": args.config, "dump": args.dump, "exp": args.exp, "shard": args.shard,
-                   "of": [label, name]}, translations_dir(args.dump, label, name).parent, min(args.nj, shards), step="labels")
+                   "of": [label, name]}, translations_dir(args.dump, label, name).parent, min(args.nj, shards),
+                  step="labels")
 
     for name, count in make_labels(experiment, args.dump, args.exp, threads=args.nj, shard=args.shard,
                                    force=args.force, allow_stale=args.allow_stale,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +34,17 @@ def record_used(jobs: Sequence[tuple[str, str, str]]) -> None:
             handle.writelines(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
 
 
-def used_by_stage(root: Path, steps: Collection[str] = ()) -> dict[str, dict[str, Any]]:
+def used_by_stage(root: Path) -> dict[str, dict[str, Any]]:
     """Return what the jobs of a work directory have used by stage: ``jobs``, ``hours`` in all, ``memory_mib`` at most.
 
-    Args:
-        root: the work directory.
-        steps: stages in their order; others come after them.
+    A job that was requeued counts once, and its hours are those of all its starts.
     """
-    found: dict[str, dict[str, Any]] = {step: {} for step in steps}
+    found: dict[str, list[dict[str, Any]]] = {}
     for row in _rows(root):
-        stage = found.setdefault(row["step"], {})
-        stage["jobs"] = stage.get("jobs", 0) + 1
-        stage["hours"] = round(stage.get("hours", 0.0) + row["seconds"] / 3600, 3)
-        stage["memory_mib"] = max(stage.get("memory_mib", 0.0), row["memory_mib"])
-    return {step: stage for step, stage in found.items() if stage}
+        found.setdefault(row["step"], []).append(row)
+    return {step: {"jobs": len({row["number"] for row in rows}),
+                   "hours": round(sum(row["seconds"] for row in rows) / 3600, 3),
+                   "memory_mib": max(row["memory_mib"] for row in rows)} for step, rows in found.items()}
 
 
 def _rows(root: Path) -> list[dict[str, Any]]:
