@@ -256,7 +256,7 @@ from test_jobs import job
 follow_parent()
 run_jobs([job(Path({str(tmp_path)!r}), "child", '''
 import os, time
-from stxfer.core.jobs import follow_parent
+from stxfer.core.parent import follow_parent
 follow_parent()
 print("pids", os.getpid(), os.getppid(), file=events, flush=True)
 time.sleep(600)''')], 1)

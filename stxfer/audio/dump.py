@@ -23,7 +23,8 @@ from stxfer.experiment.layout import CHECKSUMS, DURATIONS, FEATS, FRAMES, TEXT
 from stxfer.kaldi.datadir import DataDir, read_datadir, table_files
 from stxfer.kaldi.table import write_table
 
-MAX_SHARDS = 64
+MAX_SHARDS = 64  # of a set, unless they became large:
+LARGE = 10_000  # utterances of a shard at most, some 15 hours
 SHARDS = ".shards"  # where finished ones lie until all are
 
 
@@ -129,7 +130,8 @@ def _audio_lists(prepared: Path) -> list[Path]:
 def _split(data: DataDir, source: Path, out: Path, extractor: Extractor, compression: str) -> list[Shard]:
     stamps = file_stamps(recordings(source), out)
     items = sorted(((utt, data.audio(utt)) for utt in data.utts), key=lambda item: (*item[1].place, item[0]))
-    size = max(extractor.min_shard, -(-len(items) // MAX_SHARDS))  # independent of the number of processes
+    # Independent of the number of processes.
+    size = max(extractor.min_shard, min(LARGE, -(-len(items) // MAX_SHARDS)))
     shards = []
     for k in range(0, len(items), size):
         part = tuple(items[k:k + size])
