@@ -31,7 +31,7 @@ from stxfer.core.commands import MASTER, NODE
 from stxfer.core.errors import ConfigError, StxferError
 from stxfer.core.jobs import Job
 from stxfer.core.stage import Stage
-from stxfer.core.workdir import mark
+from stxfer.core.workdir import ROOT as MARK
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "egs2/TEMPLATE/asr1"
@@ -219,9 +219,10 @@ def work(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conf
 
 def in_work(directory: Path, conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory.mkdir(exist_ok=True)
-    mark(directory)
+    (directory / MARK).touch()
     monkeypatch.chdir(directory)
     monkeypatch.setattr(watch, "QUICK", 0.3)
+    monkeypatch.setattr(watch, "SLOW", 1.0)
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{os.environ.get('PYTHONPATH', '')}")
     monkeypatch.setenv("cmd_backend", "slurm")
     monkeypatch.setenv("slurm_conf", str(conf))
@@ -298,7 +299,7 @@ def beside(jobs: list[Job]) -> subprocess.Popen[str]:
     """Start a process that runs the jobs, as a run.sh would."""
     script = "\n".join([
         "import sys, logging; sys.path.insert(0, sys.argv[1]); logging.basicConfig(level=logging.INFO)",
-        "from pathlib import Path; from stxfer.cluster import watch; watch.QUICK = 0.3",
+        "from pathlib import Path; from stxfer.cluster import watch; watch.QUICK = watch.SLOW = 0.5",
         "from stxfer.core.jobs import Job; from stxfer.core.stage import Stage",
         "from stxfer.cluster.run import run_jobs", "run_jobs([", *(
             f"Job({one.name!r}, Stage({one.name!r}, Path({one.name!r})), {one.command!r}, 'out.log', str, "
@@ -357,6 +358,7 @@ def test_a_machine_that_dies_costs_a_start(cluster: Cluster, work: Path) -> None
         node = next(batch.status(0) for batch in read_batches())
         assert node is not None
         cluster.kill(node["host"], jobs=True)
+        cluster.tell_down(node["host"])
         _, said = process.communicate(timeout=120)
     finally:
         process.kill()
