@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from stxfer.cluster.run import run_jobs
+from stxfer.core.errors import DataError
 from stxfer.core.jobs import Job, Queue, needed
 from stxfer.decoding.systems import decoding_jobs
 from stxfer.experiment.config import Experiment
@@ -68,10 +68,18 @@ def run_planned(experiment: Experiment, config: Path, dump: Path, exp: Path, cho
 def described(jobs: Sequence[Job], *, force: bool = False, allow_stale: bool = False) -> Iterator[str]:
     """Yield a line for each job that has to run, with what it waits for, and one that counts them.
 
+    A job whose inputs are not there yet, as other stages make them, has to run.
+
     Raises:
-        StxferError: an input is missing or stale.
+        StaleError: an input is out of date, or a finished training would be overwritten.
     """
-    waiting = Queue(jobs, partial(needed, force=force, allow_stale=allow_stale)).waiting
+    def may_need(job: Job, pending: Collection[Path]) -> bool:
+        try:
+            return needed(job, pending, force=force, allow_stale=allow_stale)
+        except DataError:
+            return True
+
+    waiting = Queue(jobs, may_need).waiting
     made = {job.stage.out: job.name for job in waiting}
     for job in waiting:
         after = [made[path] for path in job.needs if path in made]

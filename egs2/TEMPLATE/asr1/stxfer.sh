@@ -104,6 +104,8 @@ quoted() { # quoted WORD: in single quotes where a shell would not take it for o
     if [[ $1 =~ ^[A-Za-z0-9_./:@%+=,-]+$ ]]; then echo "$1"; else echo "'${1//"'"/"'\\''"}'"; fi
 }
 
+is_graph() { [[ $cmd_backend == slurm && " ${graph[*]} " == *" $1 "* ]]; }
+
 if [[ $dry_run == true ]]; then
     corpora=()
     for name in "${data_options[@]}"; do
@@ -113,6 +115,10 @@ if [[ $dry_run == true ]]; then
     if cd "$workdir" 2>/dev/null; then place=""; fi
     stxfer plan --config "$config" --dump "${place}dump" --exp "$place$expdir" "${selection[@]}" "${flags[@]}" \
         --nj "$nj" --stages "${names[*]:first-1:last-first+1}" --given "$(given "${data_options[@]}")" "${corpora[@]}"
+    chosen=()
+    for name in "${names[@]:first-1:last-first+1}"; do ! is_graph "$name" || chosen+=("$name"); done
+    ((!${#chosen[@]})) || stxfer jobs --dry-run --config "$config" --dump "${place}dump" --exp "$place$expdir" \
+        --stage "${chosen[0]}" --stop-stage "${chosen[-1]}" "${selection[@]}" "${flags[@]}"
     exit
 fi
 
@@ -167,8 +173,6 @@ command_again() { # what makes the report again: of the corpora those that stage
 }
 
 duration() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
-
-is_graph() { [[ $cmd_backend == slurm && " ${graph[*]} " == *" $1 "* ]]; }
 
 SECONDS=0
 for ((number = first; number <= last; number++)); do
