@@ -12,11 +12,12 @@ once; then, each in a copy of that:
 - ``daemon``: a slurmd alone dies; what it has started goes on, and Slurm starts it again elsewhere;
 - ``driver``: ``run.sh`` is killed as soon as the trainings are in the queue, and started again;
 - ``nodes``: a system is trained by two machines with a process each (gloo), and by one with the same batches;
-- ``grid``: 1,000 jobs that do nothing, in dependency order: seconds, memory and calls of ``squeue``.
+- ``grid``: 1,000 jobs that do nothing, in dependency order, submitted and watched for ``--minutes``, then cancelled:
+  seconds, memory and calls of ``squeue``.
 
 Results must be the same to the digit, but for ``nodes``, whose sums have another order: within 1e-3.
 
-    tools/campaign/slurm.py --work DIR [--only "slurm node"] [--jobs 1000]
+    tools/campaign/slurm.py --work DIR [--only "slurm node"] [--jobs 1000] [--minutes 10]
 
 DIR is made; it must not exist. Ends with status 1 if anything is different.
 """
@@ -24,6 +25,7 @@ DIR is made; it must not exist. Ends with status 1 if anything is different.
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import os
 import resource
@@ -64,8 +66,8 @@ train: {{default: {{dropout: 0.0, steps: 4}}}}
 class Campaign:
     """The work directories and what comes out of them."""
 
-    def __init__(self, work: Path, cluster: Cluster, jobs: int) -> None:
-        self.work, self.cluster, self.jobs = work, cluster, jobs
+    def __init__(self, work: Path, cluster: Cluster, jobs: int, minutes: float) -> None:
+        self.work, self.cluster, self.jobs, self.minutes = work, cluster, jobs, minutes
         self.config = ROOT / "tools/campaign/tiny.yaml"
         (work / "slurm.conf").write_text(CONF)
 
@@ -215,24 +217,46 @@ def case_nodes(campaign: Campaign) -> str:
 
 
 def case_grid(campaign: Campaign) -> str:
-    """Submit many jobs that do nothing and wait for them."""
+    """Submit many jobs that do nothing, watch them, and cancel those that are left."""
     work = campaign.work / "grid"
     work.mkdir()
     (work / MARK).touch()
     os.chdir(work)
     os.environ |= {"cmd_backend": "slurm", "slurm_conf": str(campaign.work / "slurm.conf")}
     jobs = []
-    for k in range(campaign.jobs):  # 3 in a chain, and an array of decodings after each 10 chains
-        needs = (Path(f"x/{k - 1}"),) if k % 4 in (1, 2, 3) else ()
-        jobs.append(Job(f"job {k}", Stage(f"job {k}", Path(f"x/{k}")), ("true",), "log", lambda _: None, needs,
-                        array="decode" if k % 4 == 3 else ""))
+    for k in range(campaign.jobs):  # chains as of source ASR, ST, target ASR and its decoding
+        needs = (Path(f"x/{k - 1}"),) if k % 4 else ()
+        jobs.append(Job(f"job {k}", Stage(f"job {k}", Path(f"x/{k}")), ("true",), "log", lambda _: None, needs))
+    before = peak()
+    began = submitted = time.monotonic()
     with counted() as calls:
-        began = time.monotonic()
-        done = cluster_run.run_jobs(jobs, 1)
-    if sorted(done) != sorted(job.name for job in jobs):
-        raise SystemExit(f"grid: FAILED: {len(done)} of {len(jobs)} done")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return f"{len(done)} jobs in {time.monotonic() - began:.0f} s, {calls[0]} calls of squeue, {peak:.0f} MiB at most"
+        follow = watch.Watch.follow
+
+        def follow_for_a_while(self: watch.Watch) -> None:
+            nonlocal submitted
+            submitted = time.monotonic()
+            signal.signal(signal.SIGALRM, signal.default_int_handler)
+            signal.setitimer(signal.ITIMER_REAL, campaign.minutes * 60)
+            follow(self)
+
+        watch.Watch.follow = follow_for_a_while  # type: ignore[method-assign]
+        try:
+            cluster_run.run_jobs(jobs, 1)
+        except KeyboardInterrupt:
+            subprocess.run(["scancel", "--user", getpass.getuser()], check=True)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            watch.Watch.follow = follow  # type: ignore[method-assign]
+    done = sum(path.read_text().count('"done"') for path in Path(".slurm").glob("*/[0-9]*.json"))
+    gone = campaign.jobs - len(list(Path(".slurm").glob("*/batch.json"))) + done
+    now = time.monotonic()
+    return f"{len(jobs)} jobs submitted in {submitted - began:.0f} s, watched for {now - submitted:.0f} s, {gone} ended " \
+           f"well, {calls[0]} calls of squeue, {before:.0f} MiB before and {peak():.0f} at most"
+
+
+def peak() -> float:
+    """Return the MiB that this process has had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 @contextmanager
@@ -257,14 +281,15 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="directory to make")
     parser.add_argument("--only", type=str.split, default=CASES, metavar="'A B'", help=f"of {' '.join(CASES)}")
     parser.add_argument("--jobs", type=int, default=1000, help="of the grid")
+    parser.add_argument("--minutes", type=float, default=10.0, help="that the grid is watched")
     args = parser.parse_args()
     if why := missing():
         raise SystemExit(f"error: {why}")
     work = args.work.absolute()
     work.mkdir(parents=True)
     bad = 0
-    with Cluster(4, cpus=max(4, args.jobs // 50)) as cluster:
-        campaign = Campaign(work, cluster, args.jobs)
+    with Cluster(4, cpus=4) as cluster:
+        campaign = Campaign(work, cluster, args.jobs, args.minutes)
         if set(args.only) - {"grid"}:
             campaign.run("data", "--stop-stage", "prepare", backend="local")
         for name in [case for case in CASES if case in args.only or (case == "local" and set(args.only) - {"grid"})]:
