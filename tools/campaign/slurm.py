@@ -250,8 +250,8 @@ def case_grid(campaign: Campaign) -> str:
     done = sum(path.read_text().count('"done"') for path in Path(".slurm").glob("*/[0-9]*.json"))
     gone = campaign.jobs - len(list(Path(".slurm").glob("*/batch.json"))) + done
     now = time.monotonic()
-    return f"{len(jobs)} jobs submitted in {submitted - began:.0f} s, watched for {now - submitted:.0f}; {gone} done, " \
-           f"{calls[0]} calls of squeue, {before:.0f} MiB before and {peak():.0f} at most"
+    return f"{len(jobs)} jobs submitted in {submitted - began:.0f} s, watched {now - submitted:.0f} s; {gone} done, " \
+           f"{calls[0]} calls of squeue, {before:.0f} MiB before, {peak():.0f} at most"
 
 
 def peak() -> float:
