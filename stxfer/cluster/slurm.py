@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import stxfer
 from stxfer.cluster.records import PREFIX, Batch
 from stxfer.cluster.settings import Settings, minutes
 from stxfer.cluster.task import Task
@@ -27,7 +28,7 @@ WARNING = 90  # seconds before the time limit in which it is requeued
 WAITS, RUNS = ("PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "CONFIGURING"), \
     ("RUNNING", "SUSPENDED", "STOPPED", "COMPLETING", "SIGNALING", "STAGE_OUT", "RESIZING")
 NEVER = "DependencyNeverSatisfied"
-PASSED = ("PYTHONPATH", "PYTHONUTF8", "ENCODER", "STXFER_ROOT", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_",
+PASSED = ("PYTHONUTF8", "ENCODER", "STXFER_ROOT", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_",
           "MALLOC_TOP_PAD_")  # variables that the jobs need, whatever a site does to the others
 
 
@@ -99,7 +100,10 @@ def _executor(batch: Batch, job: Job, settings: Settings, after: Sequence[str]) 
 
 
 def _environment(job: Job) -> dict[str, str]:
-    return {**{name: os.environ[name] for name in PASSED if name in os.environ}, **environment(job.threads)}
+    here = str(Path(stxfer.__file__).parents[1])  # wherever this package was imported from
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != here]
+    return {"PYTHONPATH": os.pathsep.join([here, *others]), **environment(job.threads),
+            **{name: os.environ[name] for name in PASSED if name in os.environ}}
 
 
 def queue() -> Iterator[Row]:

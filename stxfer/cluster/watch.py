@@ -27,6 +27,7 @@ WHY = {"TIMEOUT": "reached its time limit and was not requeued", "CANCELLED": "w
        "OUT_OF_MEMORY": "ran out of memory: give it more in cmd.sh, or a smaller batch",
        "NODE_FAIL": "its machine failed", "PREEMPTED": "was preempted and not requeued",
        "": "is no longer in Slurm's queue and has left no result"}
+OWN = ("srun:", "slurmstepd:")  # how what Slurm itself says begins: that something has failed, not what
 log = logging.getLogger(__name__)
 
 
@@ -203,7 +204,7 @@ class Watch:
             return f"{name}: job {number} on {node} {WHY.get(state, f'ended as {state}')}; " \
                    f"its log is {entry.job.path}, Slurm's {said}"
         lines = said.read_text(encoding="utf-8", errors="replace").split("\n") if said.exists() else []
-        if lines := [line.strip() for line in lines if line.strip()]:
+        if lines := [line.strip() for line in lines if line.strip() and not line.startswith(OWN)]:
             return f"{name}: job {number} on {node} could not begin: {lines[-1].removeprefix('error: ')}; see {said}"
         return f"{name}: job {number} on {node} ended before it could write anything: {node} does not see the work " \
                f"directory {Path.cwd()}, which must be on a file system that all machines of the cluster share"

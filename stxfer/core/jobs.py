@@ -22,7 +22,7 @@ from stxfer.core.threads import environment
 
 CONTEXT = 8  # lines of a log shown when a process ends by an error that is not the user's
 TAIL = 1 << 16  # bytes of a log that are read for them
-LISTED = 5  # errors that the last line of a run names
+LISTED = 5  # errors that are told at once and that the last line of a run names
 log = logging.getLogger(__name__)
 
 
@@ -179,7 +179,7 @@ class Queue:
                 self.waiting.remove(other)
                 lost.add(other.stage.out)
                 self._left.append(other.name)
-        if self.waiting or self._running:
+        if (self.waiting or self._running) and len(self._errors) <= LISTED:
             log.warning("%s; the other jobs are finished first", error)
 
     def check(self) -> None:
