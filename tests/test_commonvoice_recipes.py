@@ -1,81 +1,29 @@
-"""egs2/commonvoice_tr and egs2/commonvoice_sw with their smallest presets, on miniatures in the corpora's true layouts.
-
-The sentences are a grammar's: that of ``stxfer.corpora.synthetic`` for Swahili, the one below for Turkish.
-"""
+"""egs2/commonvoice_tr and egs2/commonvoice_sw with their smallest presets, on miniatures in the corpora's true layouts."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import random
 from pathlib import Path
 
 import pytest
-from corpora_layouts import common_voice, covost2
-from recipes import EGS, Pair, Recipe, tables, write_bitext
+from miniatures import MINIATURES, turkish_pairs
+from recipes import EGS, Recipe
 
 from stxfer.core.digests import REMEMBERED
-from stxfer.corpora.synthetic.grammar import key, sample_pairs
 from stxfer.experiment.config import load_experiment
 from stxfer.kaldi.datadir import read_datadir
 from stxfer.kaldi.table import read_table
 
-SUBJECTS = [("The child", "Çocuk"), ("The teacher", "Öğretmen"), ("The woman", "Kadın"), ("My brother", "Kardeşim"),
-            ("Our neighbour", "Komşumuz"), ("The doctor", "Doktor"), ("Your friend", "Arkadaşın"), ("Irmak", "Irmak")]
-PLACES = [("", ""), ("in Istanbul", "İstanbul'da"), ("today", "bugün"), ("at school", "okulda")]
-OBJECTS = [("the house", "evi"), ("the book", "kitabı"), ("a red apple", "kırmızı bir elma"), ("the door", "kapıyı"),
-           ("the letter", "mektubu"), ("the bread", "ekmeği"), ("the picture", "resmi"), ("the tree", "ağacı")]
-VERBS = [("sees", "görüyor"), ("wants", "istiyor"), ("brought", "getirdi"), ("sold", "sattı"), ("found", "buldu"),
-         ("forgot", "unuttu")]
-
-
-def turkish_pairs(seed: int) -> list[Pair]:
-    """Return all sentences of the grammar, English and Turkish, shuffled."""
-    made = []
-    for subject, place, thing, verb in itertools.product(SUBJECTS, PLACES, OBJECTS, VERBS):
-        english, turkish = [subject[0], verb[0], thing[0], place[0]], [subject[1], place[1], thing[1], verb[1]]
-        made.append((" ".join(filter(None, english)) + ".", " ".join(filter(None, turkish)) + "."))
-    random.Random(seed).shuffle(made)
-    return made
-
-
 @pytest.fixture(scope="module")
-def turkish(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+def turkish(tmp_path_factory: pytest.TempPathFactory, python: Path) -> Recipe:
     """commonvoice_tr, run from data to table; one Turkish clip is not there."""
-    root = tmp_path_factory.mktemp("tr")
-    pairs = turkish_pairs(1)
-    english = common_voice(root / "english", "en", tables([pair[0] for pair in pairs[:54]], "en", train=24, dev=6,
-                                                          test=6, validated=18), release="4")
-    turkish = common_voice(root / "turkish", "tr", tables([pair[1] for pair in pairs[54:96]], "tr", train=30, dev=6,
-                                                          test=6), release="17.0")
-    translations = dict(pairs)
-    recipe = Recipe("commonvoice_tr", root, **{
-        "common-voice-en": english, "common-voice-tr": turkish.parent,
-        "covost": covost2(root / "covost", "en_tr", english, translations.__getitem__)})
-    min((turkish / "clips").iterdir()).unlink()
-    result = recipe.run()
-    assert result.returncode == 0, result.stderr[-3000:]
-    return recipe
+    return MINIATURES["commonvoice_tr"](tmp_path_factory.mktemp("tr")).made(python=python)
 
 
 @pytest.fixture(scope="module")
-def swahili(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+def swahili(tmp_path_factory: pytest.TempPathFactory, python: Path) -> Recipe:
     """commonvoice_sw, run from data to table, with the training set made from validated.tsv."""
-    root = tmp_path_factory.mktemp("sw")
-    spoken = sample_pairs(90, "commonvoice_sw")
-    english = common_voice(root / "english", "en", tables([pair[0] for pair in spoken[:40]], "en", train=28, dev=6,
-                                                          test=6), release="25.0")
-    rows = tables([pair[1] for pair in spoken[40:]], "sw", train=20, dev=6, test=6, validated=16)
-    of_test, said_in_test = rows["test"][0]
-    rows["validated"] += [(of_test, spoken[-1][1]), ("sw validated 1", said_in_test.upper())]
-    swahili = common_voice(root / "swahili", "sw", rows, release="16.1")
-    known = {key(side) for pair in spoken for side in pair}
-    recipe = Recipe("commonvoice_sw", root, **{
-        "common-voice-en": english, "common-voice-sw": swahili,
-        "bitext": write_bitext(root / "bitext", ("en", "sw"), sample_pairs(220, "bitext", known))})
-    result = recipe.run("--train-from", "validated")
-    assert result.returncode == 0, result.stderr[-3000:]
-    return recipe
+    return MINIATURES["commonvoice_sw"](tmp_path_factory.mktemp("sw")).made("--train-from", "validated", python=python)
 
 
 def written(work: Path) -> dict[str, int]:
