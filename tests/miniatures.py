@@ -8,10 +8,12 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from corpora_layouts import common_voice, covost2, mboshi
-from recipes import Pair, Recipe, tables, write_bitext
+from corpora_layouts import clone, common_voice, covost2, mboshi
+from corpora_layouts import fleurs as fleurs_language
+from recipes import Pair, Recipe, language_table, tables, write_bitext
 
 from stxfer.corpora.synthetic.grammar import key, sample_pairs
 
@@ -76,6 +78,79 @@ def commonvoice_sw(root: Path) -> Recipe:
     return Recipe("commonvoice_sw", root, **{
         "common-voice-en": english, "common-voice-sw": swahili,
         "bitext": write_bitext(root / "bitext", ("en", "sw"), sample_pairs(220, "bitext", known))})
+
+
+#: Letters of languages, for words that are made up of them.
+ALPHABETS = {
+    "ar": "ابتثجحخدذرزسشصضطظعغفقكلمنهويءأإئة",
+    "br": "abcdefghijklmnoprstuvwyzñùê",
+    "ca": "abcdefghijlmnopqrstuvxyzàçéèíòóú",
+    "cv": "абвгдежзийклмнопрстуфхцчшыэюяӑӗҫӳ",
+    "cy": "abcdefghijlmnoprstuwyâêîôŵŷ",
+    "de": "abcdefghijklmnopqrstuvwxyzäöüß",
+    "et": "abdefghijklmnoprstuvõäöüšž",
+    "eu": "abcdefghijklmnoprstuxzñ",
+    "fa": "آابپتثجچحخدذرزژسشصضطظعغفقکگلمنوهی",
+    "ha": "abcdefghijklmnorstuwyzɓɗƙƴ",
+    "id": "abcdefghijklmnoprstuwy",
+    "ja": "日本語東京学生時間人あいうえおかきくけこさしすせそアイウエオ",
+    "ka": "აბგდევზთიკლმნოპჟრსტუფქღყშჩცძწჭხჯჰ",
+    "ky": "абвгдежзийклмнопрстуүөңфхчшыэюя",
+    "lg": "abcdefgijklmnŋoprstuvwyz",
+    "lv": "aābcčdeēfgģhiījkķlļmnņoprsštuūvzž",
+    "mn": "абвгдеёжзийклмноөпрстуүфхцчшыэюя",
+    "rm": "abcdefghijlmnopqrstuvzàèéìòù",
+    "rw": "abcdefghijklmnoprstuvwyz",
+    "sl": "abcčdefghijklmnoprsštuvzž",
+    "sv": "abcdefghijklmnoprstuvxyåäö",
+    "ta": "அஆஇஈஉஎஏகஙசஞடணதநபமயரலவழளறன",
+    "tt": "абвгдежзийклмнопрстуфхчшыэюяәөүҗңһ",
+    "zh": "的一是不了人我在有他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家",
+}
+
+
+def made_up(language: str, count: int) -> list[str]:
+    """Return sentences of words that are made up of a language's letters."""
+    draw, space = random.Random(language), "" if language in ("ja", "zh") else " "
+    made = []
+    for _ in range(count):
+        words = ["".join(draw.choices(ALPHABETS[language], k=draw.randint(2, 5))) for _ in range(draw.randint(3, 5))]
+        made.append(space.join(words).capitalize() + ("." if space else "。"))
+    return made
+
+
+def commonvoice(language: str, root: Path) -> Recipe:
+    """A recipe of Common Voice: made-up sentences; what says them is the same for all languages."""
+    row, shared = language_table()[language], root.parent / "common_voice"
+    english = [pair[0] for pair in sample_pairs(120, "commonvoice")]
+    source = shared / "en"
+    if not source.exists():
+        common_voice(shared, "en", tables(english, "en", train=10, dev=4, test=4), release="4")
+    rows = tables(made_up(language, 18), language, train=10, dev=4, test=4)  # set for set
+    target = clone(source, root / "target", row["common_voice"], rows, release="25.0")
+    corpora = {"common-voice-en": source, f"common-voice-{row['common_voice'].lower()}": target}
+    translations = dict(zip(english, made_up(language, 120), strict=True))
+    if row["covost2"] != "-":
+        corpora["covost"] = covost2(root / "covost", row["covost2"], source, translations.__getitem__)
+    else:
+        corpora["bitext"] = write_bitext(root / "bitext", ("en", language), [*translations.items()][20:])
+    return Recipe(f"commonvoice_{language}", root, **corpora)
+
+
+for code in ALPHABETS:
+    MINIATURES[f"commonvoice_{code}"] = partial(commonvoice, code)
+
+
+@miniature
+def fleurs(root: Path) -> Recipe:
+    """Swahili with the help of English; one sentence of the English is not in the Swahili."""
+    pairs = list(enumerate(sample_pairs(24, "fleurs")))
+    parts = {"train": pairs[:14], "dev": pairs[14:19], "test": pairs[19:]}
+    english = {part: [(number, pair[0]) for number, pair in some] for part, some in parts.items()}
+    swahili = {part: [(number, pair[1]) for number, pair in some if number != 3] for part, some in parts.items()}
+    fleurs_language(root / "fleurs", "en_us", english)
+    fleurs_language(root / "fleurs", "sw_ke", swahili)
+    return Recipe("fleurs", root, "--target=sw", fleurs=root / "fleurs")
 
 
 @miniature

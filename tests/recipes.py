@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 EGS = Path(__file__).resolve().parents[1] / "egs2"
-CORPUS_VARIABLES = ("COMMON_VOICE_EN", "COMMON_VOICE_TR", "COMMON_VOICE_SW", "COVOST", "BITEXT_EN_TR", "MAFAND_EN_SW",
-                    "MBOSHI_FR", "FRENCH_SPEECH", "VOA_SW")
-ENV = {"STXFER_PYTHON": sys.executable, **{k: v for k, v in os.environ.items() if k not in CORPUS_VARIABLES}}
+CORPUS_VARIABLES = re.compile("(COMMON_VOICE|BITEXT)_.*|COVOST|MAFAND_EN_SW|MBOSHI_FR|FRENCH_SPEECH|VOA_SW|FLEURS")
+ENV = {"STXFER_PYTHON": sys.executable, **{name: value for name, value in os.environ.items()
+                                           if not CORPUS_VARIABLES.fullmatch(name)}}
 Pair = tuple[str, str]
+
+
+def language_table() -> dict[str, dict[str, str]]:
+    """Return the rows of the recipes' table of languages, by their codes."""
+    lines = (EGS / "TEMPLATE/languages.tsv").read_text(encoding="utf-8").splitlines()
+    rows = csv.DictReader((line for line in lines if not line.startswith("#")), delimiter="\t")
+    return {row["code"]: row for row in rows}
 
 
 def tables(sentences: Sequence[str], prefix: str, **sizes: int) -> dict[str, list[tuple[str, str]]]:

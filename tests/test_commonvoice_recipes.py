@@ -1,4 +1,4 @@
-"""egs2/commonvoice_tr and egs2/commonvoice_sw with their smallest presets, on miniatures in the corpora's true layouts."""
+"""The recipes of Common Voice: Turkish with human labels and Swahili with a translator's in all that they do."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from stxfer.core.digests import REMEMBERED
 from stxfer.experiment.config import load_experiment
 from stxfer.kaldi.datadir import read_datadir
 from stxfer.kaldi.table import read_table
+
 
 @pytest.fixture(scope="module")
 def turkish(tmp_path_factory: pytest.TempPathFactory, python: Path) -> Recipe:

@@ -15,6 +15,7 @@ from stxfer.experiment.config import load_experiment
 from stxfer.kaldi.datadir import read_datadir
 from stxfer.text.near import sentence_key
 
+
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory, python: Path) -> Recipe:
     """The recipe, run from data to table; the French corpus has no test.tsv."""

@@ -1,8 +1,8 @@
 """A Python that is warm: ``python -m stxfer.bin.NAME`` in a child of one process that has imported everything.
 
-A recipe starts a dozen interpreters, each of which imports for seconds. ``STXFER_PYTHON`` may name any program: here it is
-a client that hands its arguments, folder, environment and standard streams to a server, which forks, runs the command
-and gives back its exit status. All else that the client is asked for, an ordinary interpreter does.
+A recipe starts a dozen interpreters, each of which imports for seconds. ``STXFER_PYTHON`` may name any program: here it
+is a client that hands its arguments, folder, environment and standard streams to a server, which forks, runs the
+command and gives back its exit status. All else that the client is asked for, an ordinary interpreter does.
 """
 
 from __future__ import annotations

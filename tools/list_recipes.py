@@ -1,18 +1,20 @@
 """Check the list of all recipes, egs2/recipes.yaml, and write what is made of it.
 
-    tools/venv/bin/python tools/list_recipes.py            write the table of egs2/README.md
+    tools/venv/bin/python tools/list_recipes.py            write the table of egs2/README.md, and the recipes' figures
     tools/venv/bin/python tools/list_recipes.py --check    change nothing; fail if anything is wrong or out of date
 
-Wrong is a recipe that the list lacks, an entry without a recipe, a result that the recipe's README.md does not have, and
-a file of one recipe that equals another's: what recipes share stands in one place.
+Wrong is a recipe that the list lacks, an entry without a recipe, a result that the recipe's README.md does not have,
+and a file of one recipe that equals another's: what recipes share stands in one place.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import field
 from pathlib import Path
@@ -30,10 +32,17 @@ from stxfer.core.errors import ConfigError, StxferError  # noqa: E402
 from stxfer.core.fileio import atomic_write  # noqa: E402
 from stxfer.core.mistakes import wrong  # noqa: E402
 from stxfer.core.options import Options, options  # noqa: E402
+from stxfer.experiment.config import Experiment, load_experiment  # noqa: E402
 from stxfer.experiment.types import Language, Words  # noqa: E402
 
-LIST, README = Path("recipes.yaml"), Path("README.md")
+LIST, README, LANGUAGES = Path("recipes.yaml"), Path("README.md"), Path("TEMPLATE/languages.tsv")
 MARKS = ("<!-- recipes: written by tools/list_recipes.py from recipes.yaml -->", "<!-- end of recipes -->")
+FIGURES = ("<!-- figures: written by tools/list_recipes.py from recipes.yaml -->", "<!-- end of figures -->")
+FAMILY, LANGUAGE = Path("TEMPLATE/common_voice"), Path("conf/language.yaml")
+PRESET = "gpu"  # whose needs are told of a recipe that was not run
+STEP_SECONDS = 0.2  # assumed of an optimiser step on a GPU; none has been measured
+FEATURES_MB = 30  # an hour of speech: 80 channels, 100 frames a second, a byte each
+ANY = "mul"  # the language of a recipe that an option gives one
 STUB = 2  # lines besides comments that a file may share with another recipe's
 Text = Annotated[str, Field(min_length=1)]
 
@@ -46,6 +55,21 @@ class Corpus(Options):
     """What tables call it."""
     licence: Text
     """Of the data."""
+    part: str = ""
+    """Of the corpus: a language, a release."""
+    gb: float | None = None
+    """Of the archive, in 10^9 bytes."""
+    clips: tuple[int, int, int] | None = None
+    """Of training, development and test."""
+    seconds: float | None = None
+    """Of a mean clip."""
+
+    def hours(self) -> tuple[float, float, float] | None:
+        """Return the hours of training, development and test, from the mean clip; None if they are not known."""
+        if self.clips is None or self.seconds is None:
+            return None
+        train, dev, test = (clips * self.seconds / 3600 for clips in self.clips)
+        return train, dev, test
 
 
 @options
@@ -76,12 +100,16 @@ class Recipe(Options):
 
     languages: tuple[Language, Language]
     """Source and target."""
-    corpora: Annotated[tuple[Text, ...], Field(min_length=1)]
-    """Keys of the list's corpora."""
     state: Literal["measured", "not run"]
     """Whether it was trained at full size."""
+    source: str = ""
+    """Key of the corpus of the source's speech."""
+    target: str = ""
+    """Key of the corpus of the target's speech."""
+    other: tuple[str, ...] = ()
+    """Keys of further corpora."""
     hours: float | None = None
-    """Of the target's training speech."""
+    """Of the target's training speech, where the corpus has no figures."""
     result: Result | None = None
     """Of a recipe that was measured."""
 
@@ -91,13 +119,16 @@ class Recipe(Options):
             raise wrong("a recipe that was measured has a result, and no other has one", key="result")
         return self
 
+    @property
+    def corpora(self) -> list[str]:
+        """Keys of all corpora, the target's first."""
+        return list(dict.fromkeys(key for key in (self.target, self.source, *self.other) if key))
+
 
 @options
 class Registry(Options):
     """The whole list."""
 
-    languages: dict[Language, Text]
-    """Their names."""
     corpora: dict[Text, Corpus]
     """By the names that recipes call them."""
     recipes: dict[Text, Recipe] = field(default_factory=dict)
@@ -106,11 +137,20 @@ class Registry(Options):
     @model_validator(mode="after")
     def _check(self) -> Self:
         for name, recipe in self.recipes.items():
-            for kind, known, used in (("languages", self.languages, recipe.languages),
-                                      ("corpora", self.corpora, recipe.corpora)):
-                if unknown := [key for key in used if key not in known]:
-                    raise wrong(f"{unknown[0]!r} of {name} is not there", key=kind)
+            if unknown := [key for key in recipe.corpora if key not in self.corpora]:
+                raise wrong(f"{unknown[0]!r} of {name} is not there", key="corpora")
         return self
+
+    def hours(self, recipe: Recipe) -> str:
+        """Return the hours of the target's training speech, nothing for a recipe without speech."""
+        if recipe.hours is not None:
+            return f"{recipe.hours:g}"
+        found = self.corpora[recipe.target].hours() if recipe.target else None
+        return _rounded(found[0]) if found else ""
+
+
+def _rounded(number: float) -> str:
+    return f"{number:.1f}" if number < 10 else f"{round(number):,}"
 
 
 def read_registry(egs: Path) -> Registry:
@@ -125,6 +165,13 @@ def read_registry(egs: Path) -> Registry:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
     return Registry.read(raw, str(path))
+
+
+def read_languages(egs: Path) -> dict[str, dict[str, str]]:
+    """Return the rows of ``TEMPLATE/languages.tsv`` by the languages' codes."""
+    lines = (egs / LANGUAGES).read_text(encoding="utf-8").splitlines()
+    return {row["code"]: row for row in csv.DictReader((line for line in lines if not line.startswith("#")),
+                                                       delimiter="\t")}
 
 
 def directories(egs: Path) -> dict[str, Path]:
@@ -184,27 +231,92 @@ def _files(directory: Path) -> Iterator[Path]:
 def table(egs: Path, registry: Registry) -> str:
     """Return the table of all recipes, in Markdown."""
     lines = ["| recipe | languages | corpora | hours | state | result |", "|---|---|---|--:|---|---|"]
+    languages, there = read_languages(egs), directories(egs)
     for name, recipe in registry.recipes.items():
-        directory = directories(egs)[name].relative_to(egs)
-        source, target = (registry.languages[code] for code in recipe.languages)
-        corpora = ", ".join(f"{corpus.title} ({corpus.licence})" for corpus in map(registry.corpora.get, recipe.corpora)
-                            if corpus is not None)
-        hours = "" if recipe.hours is None else f"{recipe.hours:g}"
-        lines.append(f"| [{name}]({directory}/{README}) | {source} to {target} | {corpora} | {hours} | {recipe.state} | "
-                     f"{recipe.result or ''} |")
+        source, target = (languages[code]["name"] if code != ANY else "any language" for code in recipe.languages)
+        corpora = dict.fromkeys(f"{corpus.title} ({corpus.licence})" for corpus in
+                                (registry.corpora[key] for key in recipe.corpora))
+        lines.append(f"| [{name}]({there[name].relative_to(egs)}/{README}) | {source} to {target} | "
+                     f"{', '.join(corpora)} | {registry.hours(recipe)} | {recipe.state} | {recipe.result or ''} |")
     return "\n".join(lines)
 
 
-def with_table(page: str, made: str, path: Path) -> str:
+def is_of_family(directory: Path) -> bool:
+    """Whether a recipe is one of Common Voice's family: what is its own is a language."""
+    return (directory / LANGUAGE).is_file()
+
+
+def read_experiment(directory: Path, preset: str, labels: str) -> Experiment:
+    """Return the experiment of a recipe of the family, put together as ``TEMPLATE/common_voice/recipe.sh`` does."""
+    conf = directory.parents[1] / FAMILY / "conf"
+    parts = [conf / f"{preset}.yaml", conf / "labels" / f"{labels}.yaml", directory / LANGUAGE]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{preset}.yaml"
+        model = {labels: {"model": "converted"}} if labels in ("nllb", "opus_mt") else {}
+        path.write_text(yaml.safe_dump({"include": [str(part.resolve()) for part in parts], "labels": model,
+                                        "name": f"{directory.parent.name}_{preset}_{labels}"}), encoding="utf-8")
+        return load_experiment(path)
+
+
+def figures(egs: Path, name: str, registry: Registry) -> str:
+    """Return the page's part of a recipe that was not run: amounts of data, and what a run would take, in Markdown."""
+    recipe, directory = registry.recipes[name], directories(egs)[name]
+    row = read_languages(egs)[recipe.languages[1]]
+    labels = "bitext" if row["covost2"] == "-" else "human"
+    experiment = read_experiment(directory, PRESET, labels)
+    lines = ["| speech | archive | training, dev, test clips | training |", "|---|--:|---|--:|"]
+    gb, hours = 0.0, 0.0
+    for side, key in (("src", recipe.source), ("tgt", recipe.target)):
+        corpus = registry.corpora[key]
+        there = corpus.hours()
+        if there is None or corpus.clips is None or corpus.gb is None:
+            raise ConfigError(f"{egs / LIST}: corpora.{key}: {name} was not run; give gb, clips and seconds")
+        lines.append(f"| {corpus.title}, {corpus.part} | {corpus.gb:.1f} GB | "
+                     f"{', '.join(f'{clips:,}' for clips in corpus.clips)} | {_rounded(there[0])} h |")
+        gb += corpus.gb
+        limits = (experiment.data.hours or {}).get
+        hours += sum(min(amount, limits(f"{side}_{part}") or amount)
+                     for part, amount in zip(("train", "dev", "test"), there, strict=True))
+    steps = sum(phase.epochs * phase.steps for system in experiment.systems.values()
+                for phase in experiment.train[system.phases])
+    steps += len(experiment.labels) * sum(phase.epochs * phase.steps for phase in experiment.mt.train)
+    own = f"--common-voice-{row['common_voice'].lower()}"
+    given = {"human": "--covost DIR", "bitext": "--bitext DIR"}[labels]
+    download, features = _rounded(gb), _rounded(hours * FEATURES_MB / 1000)
+    return "\n".join([
+        *lines, "", f"**Not run yet.** Preset `{PRESET}` with labels `{labels}`: {download} GB to download and as much again",
+        f"unpacked, {features} GB of features for {_rounded(hours)} h of speech, about "
+        f"{round(steps * STEP_SECONDS / 3600)} GPU hours for {steps:,} optimiser steps.", "",
+        "<!-- needs: the corpora, a GPU -->", "```bash",
+        f"./run.sh --preset {PRESET} --common-voice-en DIR {own} DIR {given}", "```"])
+
+
+def pages(egs: Path, registry: Registry) -> Iterator[tuple[Path, str]]:
+    """Yield each page that something is written to from the list, and what stands on it then.
+
+    Raises:
+        ConfigError: a page lacks the lines between which that goes, or the list a figure.
+    """
+    yield _page(egs / README, MARKS, table(egs, registry))
+    for name, directory in directories(egs).items():
+        if is_of_family(directory) and registry.recipes[name].state == "not run":
+            yield _page(directory / README, FIGURES, figures(egs, name, registry))
+
+
+def _page(path: Path, marks: tuple[str, str], made: str) -> tuple[Path, str]:
+    return path, with_table(path.read_text(encoding="utf-8"), made, path, marks)
+
+
+def with_table(page: str, made: str, path: Path, marks: tuple[str, str]) -> str:
     """Return a page with what stands between the marks replaced.
 
     Raises:
         ConfigError: the page lacks the marks.
     """
-    before, first, rest = page.partition(MARKS[0])
-    _, last, after = rest.partition(MARKS[1])
+    before, first, rest = page.partition(marks[0])
+    _, last, after = rest.partition(marks[1])
     if not first or not last:
-        raise ConfigError(f"{path}: lacks the lines between which the table goes: {MARKS[0]} and {MARKS[1]}")
+        raise ConfigError(f"{path}: lacks the lines between which the table goes: {marks[0]} and {marks[1]}")
     return f"{before}{first}\n{made}\n{last}{after}"
 
 
@@ -217,14 +329,14 @@ def main(arguments: list[str] | None = None, egs: Path = ROOT / "egs2") -> int:
         registry = read_registry(egs)
         wrongs = list(mistakes(egs, registry))
         if not wrongs:
-            path = egs / README
-            page = path.read_text(encoding="utf-8")
-            new = with_table(page, table(egs, registry), path)
-            if new != page and check:
-                wrongs.append(f"{path}: its table is not that of {LIST}; run tools/list_recipes.py")
-            elif new != page:
+            for path, page in pages(egs, registry):
+                if page == path.read_text(encoding="utf-8"):
+                    continue
+                if check:
+                    wrongs.append(f"{path}: what it has from {LIST} is out of date; run tools/list_recipes.py")
+                    continue
                 with atomic_write(path) as handle:
-                    handle.write(new)
+                    handle.write(page)
     except StxferError as error:
         wrongs = [str(error)]
     for line in wrongs:

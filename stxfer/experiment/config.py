@@ -128,7 +128,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
         ConfigError: the file cannot be read, or has a mistake. One line names file, key and what is allowed; of several
             mistakes, the first.
     """
-    where, raw = str(path), read_file(Path(path))
+    where, raw = str(path), _of_languages(read_file(Path(path)))
     declared = Declaration.read(raw, where)
     languages = (declared.languages.source, declared.languages.target)
     prepare = replace(declared.prepare, source_lang=languages[0], target_lang=languages[1])
@@ -218,6 +218,15 @@ def _check_frontend(declared: Declaration, train: Mapping[str, tuple[Phase, ...]
             if phase.encode_once and "frontend" not in phase.freeze:
                 raise ConfigError(located(where, ("train", name, number, "encode_once"), "a pretrained encoder that "
                                           "learns has other outputs at each step; set freeze: [frontend, encoder]"))
+
+
+def _of_languages(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return an experiment file in which vocabularies and language models name the languages, not their marks."""
+    languages = raw.get("languages")
+    if not isinstance(languages, Mapping):  # an error, which whoever reads the file finds
+        return raw
+    marks = {f"@{side}@": code for side, code in languages.items() if isinstance(code, str)}
+    return {key: _marked(value, marks) if key in ("vocab", "lm") else value for key, value in raw.items()}
 
 
 def _expanded(declared: Declaration, raw: Mapping[str, Any], labels: Iterable[str],

@@ -238,6 +238,7 @@ def import_once(modules: Iterable[str]) -> None:
     """Import commands of ``stxfer.bin``, and read what they do when they are called, before children are made."""
     for module in set(modules):
         importlib.import_module(f"stxfer.bin.{module}")
+    importlib.import_module("torch._dynamo")  # an optimiser's first step would
     for module in ("audio.dump", "corpora.synthetic.grammar", "decoding.systems", "decoding.tune", "model.export",
                    "model.load", "mt.train", "mt.translators.trained", "report.report", "score.evaluate",
                    "training.fit_system", "training.language_models"):

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # The staged driver of every recipe. A recipe's run.sh sets $recipe (its directory) and $preset, declares
-# the options of its local/data.sh and sources this file with its own arguments.
+# the options of its local/data.sh and sources this file with its own arguments. A recipe of a family also sets $presets
+# (the folder of its family's) and $data_script, and defines 'experiment', which prints the experiment file of a preset,
+# and, if it has to check or change what was given, 'options_given'.
 # shellcheck disable=SC2154  # 'option NAME DEFAULT' assigns the options
 set -euo pipefail
 
@@ -8,6 +10,7 @@ template=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=utils/parse_options.sh
 [[ $(type -t option) == function ]] || . "$template"/../../../utils/parse_options.sh
 recipe=${recipe:-$PWD}
+presets=${presets:-$recipe/conf}
 
 names=(data prepare features mt labels vocab lm source_asr st target_asr decode score report)
 titles=("corpora to data/" "normalise texts, check audio" "features of the speech" "train the translator"
@@ -67,12 +70,19 @@ case $cmd_backend in
 esac
 export cmd_backend train_cmd cuda_cmd decode_cmd slurm_conf
 [[ -z $encoder ]] || export ENCODER=$encoder
+[[ $(type -t options_given) != function ]] || options_given
 again=(--config "$config") # what the report says makes it again
 if [[ -z $config ]]; then
     again=(--preset "$preset")
-    config=$recipe/conf/$preset.yaml
-    [[ -e $config ]] || die -2 "--preset $preset: no such preset; $recipe/conf has$(
-        for file in "$recipe"/conf/*.yaml; do [[ ! -e $file ]] || printf ' %s' "$(basename "$file" .yaml)"; done)"
+    config=$presets/$preset.yaml
+    [[ -e $config ]] || die -2 "--preset $preset: no such preset; $presets has$(
+        for file in "$presets"/*.yaml; do [[ ! -e $file ]] || printf ' %s' "$(basename "$file" .yaml)"; done)"
+    if [[ $(type -t experiment) == function ]]; then
+        config=$workdir/config/$preset.yaml
+        mkdir -p "$workdir"/config
+        experiment >"$config.new"
+        mv "$config.new" "$config"
+    fi
 fi
 [[ -e $config ]] || die -2 "--config $config: no such file"
 
@@ -158,7 +168,7 @@ run_stage() {
 run_data() {
     local arguments=(--config "$config" --data data --nj "$nj" --force "$force") name
     for name in "${data_options[@]}"; do arguments+=("--$name" "${!name}"); done
-    "$recipe"/local/data.sh "${arguments[@]}" || return
+    "${data_script:-$recipe/local/data.sh}" "${arguments[@]}" || return
     mkdir -p data
     given "${data_options[@]}" >data/options
 }
