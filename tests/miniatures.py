@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from corpora_layouts import clone, common_voice, covost2, mboshi
+from corpora_layouts import VOICES, clone, common_voice, covost2, mboshi, speak, write_tsv
 from corpora_layouts import fleurs as fleurs_language
 from recipes import Pair, Recipe, language_table, tables, write_bitext
 
@@ -151,6 +151,23 @@ def fleurs(root: Path) -> Recipe:
     fleurs_language(root / "fleurs", "en_us", english)
     fleurs_language(root / "fleurs", "sw_ke", swahili)
     return Recipe("fleurs", root, "--target=sw", fleurs=root / "fleurs")
+
+
+@miniature
+def manifest(root: Path) -> Recipe:
+    """Two tables of WAV files; the English is the bitext's, which the synthesiser speaks."""
+    spoken = sample_pairs(24, "manifest")
+    (root / "clips").mkdir()
+    for name, some in (("train", spoken[:18]), ("test", spoken[18:])):
+        rows = [{"path": f"clips/{name}{k}.wav", "sentence": pair[1], "client_id": f"{name}{k % 6}"}
+                for k, pair in enumerate(some)]
+        for row in rows:
+            speak(root / row["path"], row["sentence"], f"sw+{VOICES[int(row['client_id'][-1])]}", 16000)
+        write_tsv(root / f"{name}.tsv", ["path", "sentence", "client_id"], rows)
+    known = {key(side) for pair in spoken for side in pair}
+    return Recipe("manifest", root, "--target=sw", "--columns=audio=path text=sentence speaker=client_id", **{
+        "speech": root / "train.tsv", "test-speech": root / "test.tsv",
+        "bitext": write_bitext(root / "bitext", ("en", "sw"), sample_pairs(80, "manifest text", known))})
 
 
 @miniature

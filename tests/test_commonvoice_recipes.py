@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from list_recipes import read_experiment
 from miniatures import MINIATURES, turkish_pairs
 from recipes import EGS, Recipe
 
@@ -106,27 +107,57 @@ def test_too_many_missing_clips_stop_stage_1(turkish: Recipe) -> None:
     assert not (turkish.root / "short/data/src_train").exists()
 
 
-@pytest.mark.parametrize(("name", "options", "message"), [
-    ("commonvoice_tr", [], "error: no corpus: give --common-voice-en (or COMMON_VOICE_EN) DIR, see README.md"),
-    ("commonvoice_tr", [f"--{option}=/" for option in ("common-voice-en", "covost", "common-voice-tr")]
-     + ["--preset", "cpu_mt"], "error: no corpus: give --bitext (or BITEXT_EN_TR) DIR, see README.md"),
-    ("commonvoice_sw", ["--common-voice-en", "/no/corpus"],
-     "error: --common-voice-en (or COMMON_VOICE_EN): /no/corpus: no such file or directory"),
+@pytest.mark.parametrize(("name", "options", "status", "message"), [
+    ("commonvoice_tr", [], 1, "no corpus: give --common-voice-en (or COMMON_VOICE_EN) DIR, see README.md"),
+    ("commonvoice_tr", ["--labels", "bitext", "--common-voice-en=/", "--common-voice-tr=/"], 1,
+     "no corpus: give --bitext (or BITEXT_EN_TR) DIR, see README.md"),
+    ("commonvoice_sv", ["--common-voice-en=/", "--covost=/"], 1,
+     "no corpus: give --common-voice-sv-se (or COMMON_VOICE_SV_SE) DIR, see README.md"),
+    ("commonvoice_ky", ["--labels", "nllb"], 1, "no model: give --translator DIR, see README.md"),
+    ("commonvoice_sw", ["--common-voice-en", "/no/corpus"], 1,
+     "--common-voice-en (or COMMON_VOICE_EN): /no/corpus: no such file or directory"),
+    ("commonvoice_sw", ["--labels", "human"], 2, "--labels human: CoVoST 2 has no English-Swahili; see README.md"),
+    ("commonvoice_br", ["--labels", "nllb"], 2, "--labels nllb: NLLB-200 has no Breton; see README.md"),
+    ("commonvoice_tr", ["--labels", "google"], 2,
+     "--labels google: no such labels; there are bitext bitext_200k_500k human human_bitext nllb opus_mt"),
+    ("commonvoice_tr", ["--preset", "huge"], 2,
+     f"--preset huge: no such preset; {EGS}/TEMPLATE/common_voice/conf has cpu gpu paper tiny"),
+    ("fleurs", [], 2, "--target is needed, the code of the language to recognise: af am ar "),
+    ("fleurs", ["--target", "br"], 2, "--target br: FLEURS does not have it; it has af am ar "),
+    ("fleurs", ["--target", "klingon"], 2, "klingon: no such language; "),
 ])
-def test_a_corpus_that_is_not_there_is_asked_for(tmp_path: Path, name: str, options: list[str], message: str) -> None:
-    result = Recipe(name, tmp_path).run(*options)
-    assert result.returncode == 1
-    assert [line for line in result.stderr.splitlines() if line.startswith("error: ")] == [message]
+def test_what_a_recipe_cannot_do_without(tmp_path: Path, python: Path, name: str, options: list[str], status: int,
+                                         message: str) -> None:
+    recipe = Recipe(name, tmp_path)
+    recipe.python = python
+    result = recipe.run(*options)
+    assert result.returncode == status
+    (error,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert error.startswith(f"error: {message}")
 
 
-@pytest.mark.parametrize("preset", sorted(EGS.glob("commonvoice_*/asr1/conf/*.yaml")),
-                         ids=lambda path: f"{path.parts[-4]}-{path.stem}")
-def test_presets_compare_what_they_train(preset: Path) -> None:
-    experiment = load_experiment(preset)
-    labels = {system.label for system in experiment.systems.values() if system.task == "st"}
-    assert labels == ({"human"} if "commonvoice_tr" in str(preset) else set()) | set(experiment.labels)
-    assert {name for pair in experiment.compare for name in pair} == {
+@pytest.mark.parametrize("preset", ["cpu", "gpu", "paper", "tiny"])
+@pytest.mark.parametrize("labels", ["human", "bitext", "human_bitext", "bitext_200k_500k", "nllb", "opus_mt"])
+def test_presets_compare_what_they_train(preset: str, labels: str) -> None:
+    experiment = read_experiment(EGS / "commonvoice_ja/asr1", preset, labels)
+    learnt = {system.label for system in experiment.systems.values() if system.task == "st"}
+    assert learnt == ({"human"} if "human" in labels else set()) | set(experiment.labels)
+    assert {name for pair in experiment.compare for name in pair} | {"scratch"} == {"scratch"} | {
         name for name, system in experiment.systems.items() if system.kind == "target"}
+    assert experiment.vocab["target"].type == "char"
+
+
+def test_the_experiment_of_a_preset_is_put_together_by_run_sh(tmp_path: Path, python: Path) -> None:
+    recipe = Recipe("commonvoice_zh", tmp_path)
+    recipe.python = python
+    result = recipe.run("--labels", "nllb", "--translator", f"{tmp_path}/a model: 'x'", "--preset", "gpu")
+    assert result.returncode == 1  # there are no corpora
+    made = load_experiment(recipe.work / "config/gpu.yaml")
+    assert made.name == "commonvoice_zh_gpu_nllb" and made.labels["nllb"].options.model == f"{tmp_path}/a model: 'x'"
+    assert made.labels["nllb"].options.target == "zho_Hans"
+    alone = read_experiment(recipe.script.parent, "gpu", "nllb")
+    assert (made.systems, made.train, made.data, made.vocab, made.model) == (
+        alone.systems, alone.train, alone.data, alone.vocab, alone.model)
 
 
 def test_a_corrected_test_transcript_is_scored_again_and_nothing_is_trained_or_decoded(swahili: Recipe) -> None:
@@ -152,7 +183,7 @@ def test_a_corrected_test_transcript_is_scored_again_and_nothing_is_trained_or_d
 
 def test_another_comparison_writes_the_report_alone(swahili: Recipe, tmp_path: Path) -> None:
     config = tmp_path / "other.yaml"
-    config.write_text(f"include: [{EGS}/commonvoice_sw/asr1/conf/tiny.yaml]\ncompare: [[direct, xfer_mt]]\n")
+    config.write_text(f"include: ['{swahili.work}/config/tiny.yaml']\ncompare: [[direct, xfer_mt]]\n")
     before = written(swahili.work)
     result = swahili.run("--config", str(config), "--stage", "features")
     assert result.returncode == 0, result.stderr[-3000:]

@@ -10,13 +10,14 @@ from typing import Any
 
 import list_recipes
 import pytest
+import registry
 import yaml
 from miniatures import MINIATURES
 from recipes import EGS
 
 from stxfer.core.errors import ConfigError
 
-REGISTRY = list_recipes.read_registry(EGS)
+REGISTRY = registry.read_registry(EGS)
 #: Recipes that a file of their own runs from data to table.
 ELSEWHERE = {"mini_sw": "test_mini_recipe.py", "mafand_en_sw": "test_mafand_recipe.py",
              "mboshi_fr": "test_mboshi_recipe.py", "commonvoice_tr": "test_commonvoice_recipes.py",
@@ -55,6 +56,8 @@ def egs(tmp_path: Path) -> Path:
     for name in names:
         shutil.copytree(EGS / name / "asr1", folder / name / "asr1",
                         ignore=shutil.ignore_patterns("data", "dump", "exp"))
+    (folder / "TEMPLATE").mkdir()
+    shutil.copy(EGS / registry.LANGUAGES, folder / registry.LANGUAGES)
     raw = yaml.safe_load((EGS / "recipes.yaml").read_text(encoding="utf-8"))
     write_list(folder, {**raw, "recipes": {name: raw["recipes"][name] for name in names}})
     (folder / "README.md").write_text("\n".join(["# Recipes", *list_recipes.MARKS, "The end.", ""]), encoding="utf-8")
@@ -104,10 +107,10 @@ def test_comments_and_stubs_do_not_count(egs: Path) -> None:
     for lines, equal in ((three[:2], False), (three, True)):
         first.write_text("\n".join(["# of the first", *lines]))
         second.write_text("\n".join([*lines, "", "  # of the second"]))
-        found = list_recipes.equal_files(list_recipes.directories(egs))
+        found = list_recipes.equal_files(registry.directories(egs))
         assert found == ([(second, first)] if equal else [])  # by the recipes' names
     second.rename(first.with_name("same.sh"))
-    assert list_recipes.equal_files(list_recipes.directories(egs)) == []  # a recipe may have a file twice
+    assert list_recipes.equal_files(registry.directories(egs)) == []  # a recipe may have a file twice
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -122,5 +125,5 @@ def test_a_wrong_entry_is_refused(egs: Path, change: dict[str, Any], message: st
     raw["recipes"]["mini_sw"].update(change)
     write_list(egs, raw)
     with pytest.raises(ConfigError) as error:
-        list_recipes.read_registry(egs)
+        registry.read_registry(egs)
     assert message in str(error.value)

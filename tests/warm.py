@@ -62,7 +62,7 @@ def serve(listener: socket.socket) -> None:
     """Answer clients until this process is ended; a client that has gone takes its command with it."""
     running: dict[int, socket.socket] = {}
     while True:
-        heard, _, _ = select.select([listener, *running.values()], [], [], 0.005 if running else None)
+        heard, _, _ = select.select([listener, *running.values()], [], [], 0.02 if running else None)
         for ready in heard:
             if ready is listener:
                 connection, _ = listener.accept()

@@ -18,6 +18,7 @@ options_given() {
             for file in "$presets"/labels/*.yaml; do printf ' %s' "$(basename "$file" .yaml)"; done)"
     [[ $labels != *human* || $pair != - ]] || die -2 "--labels $labels: CoVoST 2 has no English-$name; see README.md"
     [[ $labels != nllb || $nllb != - ]] || die -2 "--labels nllb: NLLB-200 has no $name; see README.md"
+    [[ -n $translator || $labels != nllb && $labels != opus_mt ]] || die "no model: give --translator DIR, see README.md"
 }
 
 experiment() { # what the preset says, then what the labels need, then what the language needs

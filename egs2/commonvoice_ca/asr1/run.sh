@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
 # English to Catalan, both of Common Voice; the translations are CoVoST 2's.
-target=ca
+target="ca"
 # shellcheck source=egs2/TEMPLATE/common_voice/recipe.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"/../../TEMPLATE/common_voice/recipe.sh
