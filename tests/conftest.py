@@ -20,7 +20,8 @@ hypothesis.settings.register_profile("stxfer", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("stxfer")
 
 #: The files that take longest, first: workers that take one file after the other then end at about the same time.
-LONGEST = ("test_mini_recipe.py", "test_commonvoice_recipes.py", "test_train.py", "test_fit.py", "test_ctranslate2.py")
+LONGEST = ("test_mini_recipe.py", "test_recipes.py", "test_commonvoice_recipes.py", "test_train.py", "test_fit.py",
+           "test_ctranslate2.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,6 +16,7 @@ from miniatures import MINIATURES
 from recipes import EGS
 
 from stxfer.core.errors import ConfigError
+from stxfer.text.profiles import profile
 
 REGISTRY = registry.read_registry(EGS)
 #: Recipes that a file of their own runs from data to table.
@@ -45,8 +46,11 @@ def test_from_data_to_table(name: str, tmp_path: Path, python: Path) -> None:
     assert "direct" in scored and any(system.startswith("xfer_") for system in scored)
     assert all(f"| {system} |" in table for system in scored)
     assert results["comparisons"] and all(row["baseline"] == "direct" for row in results["comparisons"])
-    target = REGISTRY.recipes[name].languages[1]
-    assert results["signatures"]["wer tgt_test"].startswith(f"wer|norm:{target}.")
+    target = REGISTRY.recipes[name].languages[1].replace(list_recipes.ANY, "sw")
+    of_target = {metric: results["signatures"][f"{metric} tgt_test"] for metric in
+                 sorted({row["metric"] for row in results["rows"] if row["set"] == "tgt_test"})}
+    assert list(of_target) == (["cer", "wer"] if profile(target).spaced else ["cer"])
+    assert all(f"|norm:{target}." in signature for signature in of_target.values())
 
 
 @pytest.fixture
