@@ -138,9 +138,12 @@ def figures(egs: Path, name: str, registry: Registry) -> str:
     steps += len(experiment.labels) * sum(phase.epochs * phase.steps for phase in experiment.mt.train)
     own = f"--common-voice-{row['common_voice'].lower()}"
     given = {"human": "--covost DIR", "bitext": "--bitext DIR"}[labels]
+    pairs = row["opus_100"]
+    text = f"OPUS-100 has {int(pairs):,} sentence pairs of training text." if pairs != "-" else \
+        "No bitext is named here; bring one."
     download, features = rounded(gb), rounded(hours * FEATURES_MB / 1000)
     return "\n".join([
-        *lines, "",
+        *lines, "", f"For a translator trained here: {text}", "",
         f"**Not run yet.** Preset `{PRESET}` with labels `{labels}`: {download} GB to download and as much again",
         f"unpacked, {features} GB of features for {rounded(hours)} h of speech, about "
         f"{round(steps * STEP_SECONDS / 3600)} GPU hours for {steps:,} optimiser steps.", "",
