@@ -78,8 +78,10 @@ if [[ -z $config ]]; then
     [[ -e $config ]] || die -2 "--preset $preset: no such preset; $presets has$(
         for file in "$presets"/*.yaml; do [[ ! -e $file ]] || printf ' %s' "$(basename "$file" .yaml)"; done)"
     if [[ $(type -t experiment) == function ]]; then
-        config=$workdir/config/$preset.yaml
-        mkdir -p "$workdir"/config
+        made=$workdir/config
+        [[ $dry_run == false ]] || { made=$(mktemp -d) && trap 'rm -r "$made"' EXIT; }
+        config=$made/$preset.yaml
+        mkdir -p "$made"
         experiment >"$config.new"
         mv "$config.new" "$config"
     fi

@@ -1,15 +1,8 @@
 #!/usr/bin/env bash
 # Any of FLEURS's 102 languages with the help of another one: about ten hours of each, and the same sentences in both, so
 # that there are human translations. Presets: cpu, gpu and tiny (a check that every stage works). README.md has the rest.
-# shellcheck disable=SC2034,SC2154  # the driver reads these variables, 'option' and 'language' assign others
-set -euo pipefail
-
-recipe=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")") # of the file itself, if this is a link
+# shellcheck disable=SC2034,SC2154  # the driver reads $preset and assigns the options
 preset=cpu
-# shellcheck source=utils/parse_options.sh
-. "$recipe"/../../../utils/parse_options.sh
-# shellcheck source=egs2/fleurs/asr1/local/options.sh
-. "$recipe"/local/options.sh
 
 options_given() {
     local side folder
@@ -25,5 +18,5 @@ experiment() {
     printf '# %s of fleurs, %s to %s\ninclude: [%s]\n' "$preset" "$source" "$target" "$(yaml_string "$recipe/conf/$preset.yaml")"
     printf 'name: fleurs_%s_%s\nlanguages: {source: "%s", target: "%s"}\n' "$target" "$preset" "$source" "$target"
 }
-# shellcheck source=egs2/TEMPLATE/asr1/stxfer.sh
-. "$recipe"/../../TEMPLATE/asr1/stxfer.sh
+# shellcheck source=egs2/TEMPLATE/asr1/recipe.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"/../../TEMPLATE/asr1/recipe.sh

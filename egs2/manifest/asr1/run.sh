@@ -1,17 +1,8 @@
 #!/usr/bin/env bash
 # Recordings in a table of your own and a bitext, nothing else: the language that helps is spoken by the synthesiser.
 # Presets: cpu and tiny (a check that every stage works). README.md has the rest.
-# shellcheck disable=SC2034,SC2154  # the driver reads these variables, 'option' assigns others
-set -euo pipefail
-
-recipe=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")") # of the file itself, if this is a link
+# shellcheck disable=SC2034,SC2154  # the driver reads $preset and assigns the options
 preset=cpu
-# shellcheck source=utils/parse_options.sh
-. "$recipe"/../../../utils/parse_options.sh
-# shellcheck source=egs2/TEMPLATE/language.sh
-. "$recipe"/../../TEMPLATE/language.sh
-# shellcheck source=egs2/manifest/asr1/local/options.sh
-. "$recipe"/local/options.sh
 
 options_given() {
     [[ $target =~ ^[a-z]{2,8}(-[a-z0-9]+)*$ && $source =~ ^[a-z]{2,8}(-[a-z0-9]+)*$ ]] ||
@@ -24,5 +15,5 @@ experiment() {
         "$(yaml_string "$recipe/conf/$preset.yaml")"
     printf 'name: manifest_%s_%s\nlanguages: {source: "%s", target: "%s"}\n' "$target" "$preset" "$source" "$target"
 }
-# shellcheck source=egs2/TEMPLATE/asr1/stxfer.sh
-. "$recipe"/../../TEMPLATE/asr1/stxfer.sh
+# shellcheck source=egs2/TEMPLATE/asr1/recipe.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"/../../TEMPLATE/asr1/recipe.sh

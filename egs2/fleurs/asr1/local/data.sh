@@ -1,16 +1,8 @@
 #!/usr/bin/env bash
 # Stage 1 of fleurs: speech of both languages; the target's sentences are the source's human translations.
 # shellcheck disable=SC2154  # 'option NAME DEFAULT' assigns the options, 'language' the folders
-set -euo pipefail
-
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-template=$here/../../../TEMPLATE/asr1
-# shellcheck source=utils/parse_options.sh
-. "$template"/../../../utils/parse_options.sh
-# shellcheck source=egs2/fleurs/asr1/local/options.sh
-. "$here"/options.sh
-# shellcheck source=egs2/TEMPLATE/asr1/corpora.sh
-. "$template"/corpora.sh
+# shellcheck source=egs2/TEMPLATE/asr1/data.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"/../../../TEMPLATE/asr1/data.sh
 
 need "--fleurs (or FLEURS)" "$fleurs"
 language "$source" rich=fleurs

@@ -1,16 +1,8 @@
 #!/usr/bin/env bash
 # Stage 1 of manifest: the target's recordings from tables, the source's speech from the bitext.
 # shellcheck disable=SC2154  # 'option NAME DEFAULT' assigns the options
-set -euo pipefail
-
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-template=$here/../../../TEMPLATE/asr1
-# shellcheck source=utils/parse_options.sh
-. "$template"/../../../utils/parse_options.sh
-# shellcheck source=egs2/manifest/asr1/local/options.sh
-. "$here"/options.sh
-# shellcheck source=egs2/TEMPLATE/asr1/corpora.sh
-. "$template"/corpora.sh
+# shellcheck source=egs2/TEMPLATE/asr1/data.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"/../../../TEMPLATE/asr1/data.sh
 
 need --speech "$speech"
 need --test-speech "$test_speech"

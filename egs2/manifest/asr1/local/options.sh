@@ -1,5 +1,7 @@
 # shellcheck shell=bash
 # What run.sh and data.sh both declare.
+# shellcheck source=egs2/TEMPLATE/language.sh
+. "$(dirname "${BASH_SOURCE[0]}")"/../../../TEMPLATE/language.sh
 path_option speech "" "table of the training recordings, TSV, CSV or JSON lines; a part becomes the development set"
 path_option test_speech "" "table of the test recordings"
 option columns "" "what the tables call our columns, e.g. \"audio=path text=sentence speaker=client_id\""
