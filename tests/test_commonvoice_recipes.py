@@ -145,6 +145,8 @@ def test_presets_compare_what_they_train(preset: str, labels: str) -> None:
     assert {name for pair in experiment.compare for name in pair} | {"scratch"} == {"scratch"} | {
         name for name, system in experiment.systems.items() if system.kind == "target"}
     assert experiment.vocab["target"].type == "char"
+    assert set(experiment.vocab["target"].text) == {"tgt_train", *(["bitext"] if "bitext" in labels else []), *(
+        f"src_train/text.ja.{label}" for label in ("human", "nllb", "opus_mt") if label in labels)}
 
 
 def test_the_experiment_of_a_preset_is_put_together_by_run_sh(tmp_path: Path, python: Path) -> None:

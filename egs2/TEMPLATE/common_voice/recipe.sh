@@ -1,11 +1,10 @@
 # shellcheck shell=bash
-# run.sh of every recipe of this family, which sets $target, the code of its language, and sources this file.
+# run.sh of every recipe of this family, which exports $target, the code of its language, and sources this file.
 # shellcheck disable=SC2034,SC2154  # the driver reads these variables, 'option' and 'language' assign others
 set -euo pipefail
 
 recipe=$(dirname "$(readlink -f "${BASH_SOURCE[1]}")") # of the recipe's run.sh itself, if that is a link
 preset=cpu
-export target # local/data.sh is told by it
 # shellcheck source=utils/parse_options.sh
 . "$recipe"/../../../utils/parse_options.sh
 # shellcheck source=egs2/TEMPLATE/common_voice/options.sh

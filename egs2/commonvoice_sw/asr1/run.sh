@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
 # English to Swahili, both of Common Voice; nobody has translated this English, a translator does.
-target="sw"
-# shellcheck source=egs2/TEMPLATE/common_voice/recipe.sh
+export target="sw"
+# shellcheck source=/dev/null  # checked by itself
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"/../../TEMPLATE/common_voice/recipe.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
 # English to Turkish, both of Common Voice; the translations are CoVoST 2's.
-target="tr"
-# shellcheck source=egs2/TEMPLATE/common_voice/recipe.sh
+export target="tr"
+# shellcheck source=/dev/null  # checked by itself
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"/../../TEMPLATE/common_voice/recipe.sh
