@@ -140,10 +140,10 @@ def test_what_a_recipe_cannot_do_without(tmp_path: Path, python: Path, name: str
 @pytest.mark.parametrize("labels", ["human", "bitext", "human_bitext", "bitext_200k_500k", "nllb", "opus_mt"])
 def test_presets_compare_what_they_train(preset: str, labels: str) -> None:
     experiment = read_experiment(EGS / "commonvoice_ja/asr1", preset, labels)
-    learnt = {system.label for system in experiment.systems.values() if system.task == "st"}
+    learnt = {system.label for system in experiment.select() if system.task == "st"}
     assert learnt == ({"human"} if "human" in labels else set()) | set(experiment.labels)
     assert {name for pair in experiment.compare for name in pair} | {"scratch"} == {"scratch"} | {
-        name for name, system in experiment.systems.items() if system.kind == "target"}
+        system.name for system in experiment.select() if system.kind == "target"}
     assert experiment.vocab["target"].type == "char"
     assert set(experiment.vocab["target"].text) == {"tgt_train", *(["bitext"] if "bitext" in labels else []), *(
         f"src_train/text.ja.{label}" for label in ("human", "nllb", "opus_mt") if label in labels)}

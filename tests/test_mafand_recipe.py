@@ -26,7 +26,7 @@ def test_presets_differ_in_what_they_say() -> None:
         drops = {rule: value for rule, value in vars(raw.mt.clean).items() if rule != "square"}
         assert clean.mt.clean.duplicates and not any(drops.values())
         assert raw.labels["mt_30k_raw"].options.pairs == clean.labels["mt_30k"].options.pairs
-        assert not clean.systems and not clean.compare
+        assert not clean.select() and not clean.compare
 
 
 def test_what_it_asks_for(tmp_path: Path) -> None:

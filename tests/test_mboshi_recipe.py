@@ -77,5 +77,5 @@ def test_what_it_asks_for(tmp_path: Path) -> None:
 def test_presets_compare_what_they_train(preset: str) -> None:
     experiment = load_experiment(EGS / "mboshi_fr/asr1/conf" / f"{preset}.yaml")
     assert {name for pair in experiment.compare for name in pair} == {
-        name for name, system in experiment.systems.items() if system.kind == "target"}
+        system.name for system in experiment.select() if system.kind == "target"}
     assert all(system.test_set == "src_tts_test" for system in experiment.systems.values() if system.task == "st")

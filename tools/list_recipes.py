@@ -133,7 +133,7 @@ def figures(egs: Path, name: str, registry: Registry) -> str:
         limits = (experiment.data.hours or {}).get
         hours += sum(min(amount, limits(f"{side}_{part}") or amount)
                      for part, amount in zip(("train", "dev", "test"), there, strict=True))
-    steps = sum(phase.epochs * phase.steps for system in experiment.systems.values()
+    steps = sum(phase.epochs * phase.steps for system in experiment.select()
                 for phase in experiment.train[system.phases])
     steps += len(experiment.labels) * sum(phase.epochs * phase.steps for phase in experiment.mt.train)
     own = f"--common-voice-{row['common_voice'].lower()}"
