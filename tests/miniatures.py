@@ -156,13 +156,13 @@ def fleurs(root: Path) -> Recipe:
 @miniature
 def manifest(root: Path) -> Recipe:
     """Two tables of WAV files; the English is the bitext's, which the synthesiser speaks."""
-    spoken = sample_pairs(24, "manifest")
+    spoken = sample_pairs(30, "manifest")
     (root / "clips").mkdir()
-    for name, some in (("train", spoken[:18]), ("test", spoken[18:])):
-        rows = [{"path": f"clips/{name}{k}.wav", "sentence": pair[1], "client_id": f"{name}{k % 6}"}
+    for name, some in (("train", spoken[:24]), ("test", spoken[24:])):
+        rows = [{"path": f"clips/{name}{k}.wav", "sentence": pair[1], "client_id": f"{name}{k}"}
                 for k, pair in enumerate(some)]
-        for row in rows:
-            speak(root / row["path"], row["sentence"], f"sw+{VOICES[int(row['client_id'][-1])]}", 16000)
+        for k, row in enumerate(rows):
+            speak(root / row["path"], row["sentence"], f"sw+{VOICES[k % len(VOICES)]}", 16000)
         write_tsv(root / f"{name}.tsv", ["path", "sentence", "client_id"], rows)
     known = {key(side) for pair in spoken for side in pair}
     return Recipe("manifest", root, "--target=sw", "--columns=audio=path text=sentence speaker=client_id", **{
