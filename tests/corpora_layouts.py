@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -80,18 +81,45 @@ def common_voice(root: Path, language: str, rows: Rows, *, release: str = "17.0"
     Returns:
         The folder of the tables and of ``clips/``.
     """
+    def say(clip: Path, sentence: str, speaker: int) -> float:
+        return speak(clip, sentence, f"{voice or language}+{VOICES[speaker % len(VOICES)]}", 32000) / 32
+
+    return _release(root, language, rows, release, first, say)
+
+
+def clone(source: Path, root: Path, language: str, rows: Rows, *, release: str = "17.0") -> Path:
+    """Make one language of a release as :func:`common_voice` does, its clips the audio of another language's.
+
+    Args:
+        source: the folder of a language, with at least as many clips.
+        root: as of :func:`common_voice`, as are the others.
+        language: its code.
+        rows: of the tables.
+        release: a key of :data:`RELEASES`.
+    """
+    clips = iter(sorted((source / "clips").iterdir()))
+
+    def copy(clip: Path, sentence: str, speaker: int) -> float:
+        shutil.copyfile(next(clips), clip)
+        return soundfile.info(clip).duration * 1000
+
+    return _release(root, language, rows, release, 18000001, copy)
+
+
+def _release(root: Path, language: str, rows: Rows, release: str, first: int,
+             make: Callable[[Path, str, int], float]) -> Path:
+    """Write the tables and, by ``make``, which is given file, sentence and speaker and returns milliseconds, clips."""
     archive, columns, durations = RELEASES[release]
     folder = root / archive / language if archive else root / language
     (folder / "clips").mkdir(parents=True)
     speakers = list(dict.fromkeys(speaker for table in rows.values() for speaker, _ in table))
     tables: dict[str, list[dict[str, str]]] = {}
-    milliseconds = {}
+    milliseconds: dict[str, float] = {}
     for name, table in rows.items():
         tables[name] = []
         for speaker, sentence in table:
             clip = f"common_voice_{language}_{first + len(milliseconds)}.mp3"
-            spoken_by = f"{voice or language}+{VOICES[speakers.index(speaker) % len(VOICES)]}"
-            milliseconds[clip] = speak(folder / "clips" / clip, sentence, spoken_by, 32000) / 32
+            milliseconds[clip] = make(folder / "clips" / clip, sentence, speakers.index(speaker))
             tables[name].append({"client_id": client_id(speaker), "path": clip, "sentence": sentence, "up_votes": "2",
                                  "down_votes": "0", "locale": language, "sentence_id": client_id(sentence)[:64]})
     own = [row for name in SPLITS for row in tables.get(name, [])]

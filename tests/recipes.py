@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 EGS = Path(__file__).resolve().parents[1] / "egs2"
-CORPUS_VARIABLES = ("COMMON_VOICE_EN", "COMMON_VOICE_TR", "COMMON_VOICE_SW", "COVOST", "BITEXT_EN_TR", "MAFAND_EN_SW",
-                    "MBOSHI_FR", "FRENCH_SPEECH")
-ENV = {"STXFER_PYTHON": sys.executable, **{k: v for k, v in os.environ.items() if k not in CORPUS_VARIABLES}}
+CORPUS_VARIABLES = re.compile("(COMMON_VOICE|BITEXT)_.*|COVOST|MAFAND_EN_SW|MBOSHI_FR|FRENCH_SPEECH|VOA_SW|FLEURS")
+ENV = {"STXFER_PYTHON": sys.executable, **{name: value for name, value in os.environ.items()
+                                           if not CORPUS_VARIABLES.fullmatch(name)}}
 Pair = tuple[str, str]
+
+
+def language_table() -> dict[str, dict[str, str]]:
+    """Return the rows of the recipes' table of languages, by their codes."""
+    lines = (EGS / "TEMPLATE/languages.tsv").read_text(encoding="utf-8").splitlines()
+    rows = csv.DictReader((line for line in lines if not line.startswith("#")), delimiter="\t")
+    return {row["code"]: row for row in rows}
 
 
 def tables(sentences: Sequence[str], prefix: str, **sizes: int) -> dict[str, list[tuple[str, str]]]:
@@ -31,20 +40,39 @@ def write_bitext(folder: Path, languages: tuple[str, str], pairs: Sequence[Pair]
 
 
 class Recipe:
-    """A recipe's run.sh, with a working directory and its corpora."""
+    """A recipe's run.sh, with a working directory and its corpora.
 
-    def __init__(self, name: str, root: Path, **corpora: Path) -> None:
-        self.script, self.root, self.corpora = EGS / name / "asr1" / "run.sh", root, corpora
+    Args:
+        name: of its directory in egs2.
+        root: a folder for all of it.
+        options: further ones.
+        corpora: by the options that name them.
+    """
 
-    def run(self, *arguments: str, workdir: str = "work") -> subprocess.CompletedProcess[str]:
+    def __init__(self, name: str, root: Path, *options: str, **corpora: Path) -> None:
+        (self.script,) = (EGS / name).glob("*/run.sh")
+        self.root, self.options, self.corpora, self.python = root, options, corpora, Path(ENV["STXFER_PYTHON"])
+
+    def run(self, *arguments: str, workdir: str = "work", nj: int = 1) -> subprocess.CompletedProcess[str]:
+        """Run it with the preset tiny; later arguments win."""
         named = [word for option, path in self.corpora.items() for word in (f"--{option}", str(path))]
-        return subprocess.run([self.script, "--preset", "tiny", "--nj", "2", "--workdir", str(self.root / workdir),
-                               *named, *arguments], env=ENV, capture_output=True, text=True)
+        return subprocess.run([self.script, "--preset", "tiny", "--nj", str(nj), "--workdir", str(self.root / workdir),
+                               *self.options, *named, *arguments], env={**ENV, "STXFER_PYTHON": str(self.python)},
+                              capture_output=True, text=True)
+
+    def made(self, *arguments: str, python: Path) -> Recipe:
+        """Run it by a Python and return it; it must succeed."""
+        self.python = python
+        result = self.run(*arguments)
+        assert result.returncode == 0, result.stderr[-3000:]
+        return self
 
     @property
     def work(self) -> Path:
+        """Its working directory."""
         return self.root / "work"
 
     def column(self, name: str, column: int, *sets: str, top: str = "dump/data") -> set[str]:
+        """Return a column of a table of data directories."""
         return {line.split(maxsplit=1)[column].strip() for part in sets
                 for line in (self.work / top / part / name).read_text(encoding="utf-8").splitlines()}

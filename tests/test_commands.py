@@ -6,7 +6,7 @@ import argparse
 import ast
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class Parsed(Exception):
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, ...]]:
     """Return the command lines that the stages which start commands would start."""
+    from stxfer.cluster import parts
     from stxfer.decoding import systems
     from stxfer.experiment.config import load_experiment
     from stxfer.mt import train
@@ -51,7 +52,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, 
         found.extend(job.command for job in of)
         return []
 
-    for module in (systems, train, launch, language_models):
+    for module in (systems, train, launch, language_models, parts):
         monkeypatch.setattr(module, "run_jobs", run_jobs)
     monkeypatch.setattr(systems, "MARKER", "")  # as if everything were trained
     config = tmp_path / "lm.yaml"
@@ -63,7 +64,28 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, 
     train.train_translators(experiment, CONFIG, tmp_path, tmp_path, force=True)
     language_models.train_language_models(experiment, CONFIG, tmp_path, tmp_path)
     launch.train_systems(experiment, CONFIG, "source", tmp_path, tmp_path, seeds=[1], allow_stale=True, processes=2)
+    launch.train_systems(experiment, CONFIG, "source", tmp_path, tmp_path, seeds=[1], processes=2, nodes=3)
+    start_parts(monkeypatch)
     return found
+
+
+def start_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start what jobs of a cluster do with shards."""
+    from stxfer.bin import dump_fbank, make_labels
+
+    def make(*_: Any, elsewhere: Callable[[str, str, int], None], **__: Any) -> dict[str, int]:
+        elsewhere("mt", "src_train", 3)
+        return {}
+
+    for module in (dump_fbank, make_labels):
+        monkeypatch.setattr(module, "away", lambda: True)
+    monkeypatch.setattr(dump_fbank, "find_sets", lambda _: ["src_train", "tgt_train"])
+    monkeypatch.setattr(dump_fbank, "begin_dump", lambda *_, **__: True)
+    monkeypatch.setattr(dump_fbank, "dump_fbank", lambda *_, **__: 0)
+    monkeypatch.setattr(make_labels, "make_labels", make)
+    monkeypatch.setattr(make_labels, "evaluate_translator", lambda *_, **__: {})
+    dump_fbank.main(["--config", str(CONFIG)])
+    make_labels.main(["--config", str(CONFIG)])
 
 
 def test_every_command_takes_the_options_it_is_given(started: list[tuple[str, ...]],

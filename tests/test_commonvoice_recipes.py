@@ -1,81 +1,31 @@
-"""egs2/commonvoice_tr and egs2/commonvoice_sw with their smallest presets, on miniatures in the corpora's true layouts.
-
-The sentences are a grammar's: that of ``stxfer.corpora.synthetic`` for Swahili, the one below for Turkish.
-"""
+"""The recipes of Common Voice: Turkish with human labels and Swahili with a translator's in all that they do."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import random
 from pathlib import Path
 
 import pytest
-from corpora_layouts import common_voice, covost2
-from recipes import EGS, Pair, Recipe, tables, write_bitext
+from list_recipes import read_experiment
+from miniatures import MINIATURES, turkish_pairs
+from recipes import EGS, Recipe
 
 from stxfer.core.digests import REMEMBERED
-from stxfer.corpora.synthetic.grammar import key, sample_pairs
 from stxfer.experiment.config import load_experiment
 from stxfer.kaldi.datadir import read_datadir
 from stxfer.kaldi.table import read_table
 
-SUBJECTS = [("The child", "Çocuk"), ("The teacher", "Öğretmen"), ("The woman", "Kadın"), ("My brother", "Kardeşim"),
-            ("Our neighbour", "Komşumuz"), ("The doctor", "Doktor"), ("Your friend", "Arkadaşın"), ("Irmak", "Irmak")]
-PLACES = [("", ""), ("in Istanbul", "İstanbul'da"), ("today", "bugün"), ("at school", "okulda")]
-OBJECTS = [("the house", "evi"), ("the book", "kitabı"), ("a red apple", "kırmızı bir elma"), ("the door", "kapıyı"),
-           ("the letter", "mektubu"), ("the bread", "ekmeği"), ("the picture", "resmi"), ("the tree", "ağacı")]
-VERBS = [("sees", "görüyor"), ("wants", "istiyor"), ("brought", "getirdi"), ("sold", "sattı"), ("found", "buldu"),
-         ("forgot", "unuttu")]
-
-
-def turkish_pairs(seed: int) -> list[Pair]:
-    """Return all sentences of the grammar, English and Turkish, shuffled."""
-    made = []
-    for subject, place, thing, verb in itertools.product(SUBJECTS, PLACES, OBJECTS, VERBS):
-        english, turkish = [subject[0], verb[0], thing[0], place[0]], [subject[1], place[1], thing[1], verb[1]]
-        made.append((" ".join(filter(None, english)) + ".", " ".join(filter(None, turkish)) + "."))
-    random.Random(seed).shuffle(made)
-    return made
-
 
 @pytest.fixture(scope="module")
-def turkish(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+def turkish(tmp_path_factory: pytest.TempPathFactory, python: Path) -> Recipe:
     """commonvoice_tr, run from data to table; one Turkish clip is not there."""
-    root = tmp_path_factory.mktemp("tr")
-    pairs = turkish_pairs(1)
-    english = common_voice(root / "english", "en", tables([pair[0] for pair in pairs[:54]], "en", train=24, dev=6,
-                                                          test=6, validated=18), release="4")
-    turkish = common_voice(root / "turkish", "tr", tables([pair[1] for pair in pairs[54:96]], "tr", train=30, dev=6,
-                                                          test=6), release="17.0")
-    translations = dict(pairs)
-    recipe = Recipe("commonvoice_tr", root, **{
-        "common-voice-en": english, "common-voice-tr": turkish.parent,
-        "covost": covost2(root / "covost", "en_tr", english, translations.__getitem__)})
-    min((turkish / "clips").iterdir()).unlink()
-    result = recipe.run()
-    assert result.returncode == 0, result.stderr[-3000:]
-    return recipe
+    return MINIATURES["commonvoice_tr"](tmp_path_factory.mktemp("tr")).made(python=python)
 
 
 @pytest.fixture(scope="module")
-def swahili(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+def swahili(tmp_path_factory: pytest.TempPathFactory, python: Path) -> Recipe:
     """commonvoice_sw, run from data to table, with the training set made from validated.tsv."""
-    root = tmp_path_factory.mktemp("sw")
-    spoken = sample_pairs(90, "commonvoice_sw")
-    english = common_voice(root / "english", "en", tables([pair[0] for pair in spoken[:40]], "en", train=28, dev=6,
-                                                          test=6), release="25.0")
-    rows = tables([pair[1] for pair in spoken[40:]], "sw", train=20, dev=6, test=6, validated=16)
-    of_test, said_in_test = rows["test"][0]
-    rows["validated"] += [(of_test, spoken[-1][1]), ("sw validated 1", said_in_test.upper())]
-    swahili = common_voice(root / "swahili", "sw", rows, release="16.1")
-    known = {key(side) for pair in spoken for side in pair}
-    recipe = Recipe("commonvoice_sw", root, **{
-        "common-voice-en": english, "common-voice-sw": swahili,
-        "bitext": write_bitext(root / "bitext", ("en", "sw"), sample_pairs(220, "bitext", known))})
-    result = recipe.run("--train-from", "validated")
-    assert result.returncode == 0, result.stderr[-3000:]
-    return recipe
+    return MINIATURES["commonvoice_sw"](tmp_path_factory.mktemp("sw")).made("--train-from", "validated", python=python)
 
 
 def written(work: Path) -> dict[str, int]:
@@ -157,27 +107,59 @@ def test_too_many_missing_clips_stop_stage_1(turkish: Recipe) -> None:
     assert not (turkish.root / "short/data/src_train").exists()
 
 
-@pytest.mark.parametrize(("name", "options", "message"), [
-    ("commonvoice_tr", [], "error: no corpus: give --common-voice-en (or COMMON_VOICE_EN) DIR, see README.md"),
-    ("commonvoice_tr", [f"--{option}=/" for option in ("common-voice-en", "covost", "common-voice-tr")]
-     + ["--preset", "cpu_mt"], "error: no corpus: give --bitext (or BITEXT_EN_TR) DIR, see README.md"),
-    ("commonvoice_sw", ["--common-voice-en", "/no/corpus"],
-     "error: --common-voice-en (or COMMON_VOICE_EN): /no/corpus: no such file or directory"),
+@pytest.mark.parametrize(("name", "options", "status", "message"), [
+    ("commonvoice_tr", [], 1, "no corpus: give --common-voice-en (or COMMON_VOICE_EN) DIR, see README.md"),
+    ("commonvoice_tr", ["--labels", "bitext", "--common-voice-en=/", "--common-voice-tr=/"], 1,
+     "no corpus: give --bitext (or BITEXT_EN_TR) DIR, see README.md"),
+    ("commonvoice_sv", ["--common-voice-en=/", "--covost=/"], 1,
+     "no corpus: give --common-voice-sv-se (or COMMON_VOICE_SV_SE) DIR, see README.md"),
+    ("commonvoice_ky", ["--labels", "nllb"], 1, "no model: give --translator DIR, see README.md"),
+    ("commonvoice_sw", ["--common-voice-en", "/no/corpus"], 1,
+     "--common-voice-en (or COMMON_VOICE_EN): /no/corpus: no such file or directory"),
+    ("commonvoice_sw", ["--labels", "human"], 2, "--labels human: CoVoST 2 has no English-Swahili; see README.md"),
+    ("commonvoice_br", ["--labels", "nllb"], 2, "--labels nllb: NLLB-200 has no Breton; see README.md"),
+    ("commonvoice_tr", ["--labels", "google"], 2,
+     "--labels google: no such labels; there are bitext bitext_200k_500k human human_bitext nllb opus_mt"),
+    ("commonvoice_tr", ["--preset", "huge"], 2,
+     f"--preset huge: no such preset; {EGS}/TEMPLATE/common_voice/conf has cpu gpu paper tiny"),
+    ("fleurs", [], 2, "--target is needed, the code of the language to recognise: af am ar "),
+    ("fleurs", ["--target", "br"], 2, "--target br: FLEURS does not have it; it has af am ar "),
+    ("fleurs", ["--target", "klingon"], 2, "klingon: no such language; "),
 ])
-def test_a_corpus_that_is_not_there_is_asked_for(tmp_path: Path, name: str, options: list[str], message: str) -> None:
-    result = Recipe(name, tmp_path).run(*options)
-    assert result.returncode == 1
-    assert [line for line in result.stderr.splitlines() if line.startswith("error: ")] == [message]
+def test_what_a_recipe_cannot_do_without(tmp_path: Path, python: Path, name: str, options: list[str], status: int,
+                                         message: str) -> None:
+    recipe = Recipe(name, tmp_path)
+    recipe.python = python
+    result = recipe.run(*options)
+    assert result.returncode == status
+    (error,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert error.startswith(f"error: {message}")
 
 
-@pytest.mark.parametrize("preset", sorted(EGS.glob("commonvoice_*/asr1/conf/*.yaml")),
-                         ids=lambda path: f"{path.parts[-4]}-{path.stem}")
-def test_presets_compare_what_they_train(preset: Path) -> None:
-    experiment = load_experiment(preset)
-    labels = {system.label for system in experiment.systems.values() if system.task == "st"}
-    assert labels == ({"human"} if "commonvoice_tr" in str(preset) else set()) | set(experiment.labels)
-    assert {name for pair in experiment.compare for name in pair} == {
-        name for name, system in experiment.systems.items() if system.kind == "target"}
+@pytest.mark.parametrize("preset", ["cpu", "gpu", "paper", "tiny"])
+@pytest.mark.parametrize("labels", ["human", "bitext", "human_bitext", "bitext_200k_500k", "nllb", "opus_mt"])
+def test_presets_compare_what_they_train(preset: str, labels: str) -> None:
+    experiment = read_experiment(EGS / "commonvoice_ja/asr1", preset, labels)
+    learnt = {system.label for system in experiment.select() if system.task == "st"}
+    assert learnt == ({"human"} if "human" in labels else set()) | set(experiment.labels)
+    assert {name for pair in experiment.compare for name in pair} | {"scratch"} == {"scratch"} | {
+        system.name for system in experiment.select() if system.kind == "target"}
+    assert experiment.vocab["target"].type == "char"
+    assert set(experiment.vocab["target"].text) == {"tgt_train", *(["bitext"] if "bitext" in labels else []), *(
+        f"src_train/text.ja.{label}" for label in ("human", "nllb", "opus_mt") if label in labels)}
+
+
+def test_the_experiment_of_a_preset_is_put_together_by_run_sh(tmp_path: Path, python: Path) -> None:
+    recipe = Recipe("commonvoice_zh", tmp_path)
+    recipe.python = python
+    result = recipe.run("--labels", "nllb", "--translator", f"{tmp_path}/a model: 'x'", "--preset", "gpu")
+    assert result.returncode == 1  # there are no corpora
+    made = load_experiment(recipe.work / "config/gpu.yaml")
+    assert made.name == "commonvoice_zh_gpu_nllb" and made.labels["nllb"].options.model == f"{tmp_path}/a model: 'x'"
+    assert made.labels["nllb"].options.target == "zho_Hans"
+    alone = read_experiment(recipe.script.parent, "gpu", "nllb")
+    assert (made.systems, made.train, made.data, made.vocab, made.model) == (
+        alone.systems, alone.train, alone.data, alone.vocab, alone.model)
 
 
 def test_a_corrected_test_transcript_is_scored_again_and_nothing_is_trained_or_decoded(swahili: Recipe) -> None:
@@ -203,7 +185,7 @@ def test_a_corrected_test_transcript_is_scored_again_and_nothing_is_trained_or_d
 
 def test_another_comparison_writes_the_report_alone(swahili: Recipe, tmp_path: Path) -> None:
     config = tmp_path / "other.yaml"
-    config.write_text(f"include: [{EGS}/commonvoice_sw/asr1/conf/tiny.yaml]\ncompare: [[direct, xfer_mt]]\n")
+    config.write_text(f"include: ['{swahili.work}/config/tiny.yaml']\ncompare: [[direct, xfer_mt]]\n")
     before = written(swahili.work)
     result = swahili.run("--config", str(config), "--stage", "features")
     assert result.returncode == 0, result.stderr[-3000:]

@@ -101,7 +101,9 @@ def check_recipe_command(recipe: Path, words: Sequence[str]) -> None:
         if option.startswith("--"):
             assert option in known, f"{recipe.parent.name}/run.sh has no option {option}"
         if option == "--preset":
-            assert (recipe / "conf" / f"{value}.yaml").exists(), f"no preset {value}"
+            family = recipe.parents[1] / "TEMPLATE/common_voice"
+            presets = (family if (recipe / "conf/language.yaml").exists() else recipe) / "conf"
+            assert (presets / f"{value}.yaml").exists(), f"no preset {value}"
         if option in ("--stage", "--stop-stage"):
             assert re.search(rf"^ +({value}  |\d+  {value} )", text, re.MULTILINE), f"no stage {value}"
 

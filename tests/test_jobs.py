@@ -31,14 +31,14 @@ def path_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def job(tmp_path: Path, name: str, script: str = "", needs: tuple[str, ...] = (), size: int = 1,
-        inputs: tuple[Path, ...] = ()) -> Job:
+        inputs: tuple[Path, ...] = (), expensive: bool = False) -> Job:
     """Return a job that runs ``script`` between two lines in ``events`` and then marks its stage as finished."""
     lines = [FINISH + "events = open(sys.argv[2], 'a')", f"print('begin {name}', file=events, flush=True)", script,
              MARK, f"print('end {name}', file=events, flush=True)"]
     command = (sys.executable, "-c", "\n".join(lines), str(tmp_path / name), str(tmp_path / "events"), str(size))
     return Job(name, Stage(name, tmp_path / name, inputs, {"size": size}), command, "out.log",
                lambda line: line.removeprefix("show ") if line.startswith("show ") else None,
-               tuple(tmp_path / need for need in needs))
+               tuple(tmp_path / need for need in needs), expensive=expensive)
 
 
 def events(tmp_path: Path) -> list[str]:
@@ -89,7 +89,7 @@ for _ in range(600):  # goes on when enough others are there
 def test_threads_and_what_is_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     script = "import os; print('hidden'); print('show', os.environ['OMP_NUM_THREADS'], 'threads, ç')"
     with caplog.at_level(logging.INFO):
-        run_jobs([job(tmp_path, "a", script)], 1, threads=3)
+        run_jobs([replace(job(tmp_path, "a", script), threads=3)], 1)
     assert [record.message for record in caplog.records] == [
         f"a: started, 3 threads, log in {tmp_path / 'a' / 'out.log'}", "a: 3 threads, ç"]
     assert (tmp_path / "a" / "out.log").read_text() == "hidden\nshow 3 threads, ç\n"
@@ -130,14 +130,14 @@ def test_finished_work_is_not_done_again(tmp_path: Path) -> None:
 
 def test_a_refusal_comes_before_anything_starts(tmp_path: Path) -> None:
     run_jobs([job(tmp_path, "a")], 1)
-    changed = [job(tmp_path, "new"), job(tmp_path, "a", size=2)]
+    changed = [job(tmp_path, "new"), job(tmp_path, "a", size=2, expensive=True)]
     with pytest.raises(StaleError, match=r"/a: finished with other settings: option size \(1 -> 2\). Give --force"):
-        run_jobs(changed, 1, expensive=True)
+        run_jobs(changed, 1)
     with pytest.raises(DataError, match="missing: no such file"):
         run_jobs([job(tmp_path, "new"), job(tmp_path, "b", inputs=(tmp_path / "missing",))], 2)
     assert events(tmp_path) == ["begin a", "end a"]
-    assert run_jobs(changed, 1, expensive=True, force=True) == ["new", "a"]
-    assert run_jobs(changed, 1, expensive=True) == []
+    assert run_jobs(changed, 1, force=True) == ["new", "a"]
+    assert run_jobs(changed, 1) == []
 
 
 def test_a_job_found_out_of_date_fails_alone(tmp_path: Path) -> None:
@@ -152,11 +152,10 @@ def test_a_job_found_out_of_date_fails_alone(tmp_path: Path) -> None:
     again = replace(again, command=(*again.command[:2], again.command[2].replace(
         "finish([])", "finish([Path(sys.argv[1]) / 'out'])"), *again.command[3:]))
     child = Job("child", start, (sys.executable, "-c", "raise AssertionError('it must not run')"), "out.log",
-                lambda line: None, (tmp_path / "a",))
+                lambda line: None, (tmp_path / "a",), expensive=True)
     (tmp_path / "a" / ".stage.json").unlink()
     with pytest.raises(StaleError, match="child: finished with other settings: input .*/a"):
-        run_jobs([again, child, job(tmp_path, "sibling", "import time; time.sleep(1)"), job(tmp_path, "last")], 2,
-                 expensive=True)
+        run_jobs([again, child, job(tmp_path, "sibling", "import time; time.sleep(1)"), job(tmp_path, "last")], 2)
     assert {"end sibling", "end last"} <= set(events(tmp_path))
 
 
@@ -166,7 +165,7 @@ def test_a_dependent_job_is_checked_before_anything_starts(tmp_path: Path) -> No
         run_jobs([job(tmp_path, "a"), job(tmp_path, "b", needs=("a",), inputs=(tmp_path / "missing",))], 1)
     run_jobs([job(tmp_path, "b")], 1)
     with pytest.raises(StaleError, match="/b: finished with other settings"):
-        run_jobs([job(tmp_path, "a"), job(tmp_path, "b", needs=("a",), size=2)], 1, expensive=True)
+        run_jobs([job(tmp_path, "a"), job(tmp_path, "b", needs=("a",), size=2, expensive=True)], 1)
     assert events(tmp_path) == ["begin b", "end b"]
 
 
@@ -251,12 +250,13 @@ def test_no_process_outlives_a_killed_parent(tmp_path: Path) -> None:
 import sys
 sys.path.insert(0, {str(ROOT / "tests")!r})
 from pathlib import Path
-from stxfer.core.jobs import run_jobs, follow_parent
+from stxfer.core.jobs import run_jobs
+from stxfer.core.parent import follow_parent
 from test_jobs import job
 follow_parent()
 run_jobs([job(Path({str(tmp_path)!r}), "child", '''
 import os, time
-from stxfer.core.jobs import follow_parent
+from stxfer.core.parent import follow_parent
 follow_parent()
 print("pids", os.getpid(), os.getppid(), file=events, flush=True)
 time.sleep(600)''')], 1)

@@ -428,6 +428,30 @@ def test_systems_for_a_list_of_labels(tmp_path: Path) -> None:
         toy.make_experiment(tmp_path, label_systems=["nllb"])
 
 
+def test_systems_for_a_grid_of_labels_and_training_sets(tmp_path: Path) -> None:
+    start = {"task": "asr", "data": "@set@", "text": "sw"}
+    systems: dict[str, Any] = toy.CONFIG["systems"] | {
+        "plain_@set@": start, "xfer_@label@_@set@": {**start, "init": {"from": "st_@label@"}},
+        "st_@label@": {"task": "st", "data": "src_train", "text": "@target@.@label@"}}
+    compare = [["xfer_@label@_@set@", "plain_@set@"], ["plain_@set@", "scratch"]]
+    grid = {"systems": systems, "compare": compare, "labels": {"mt": {}, "mt_5k": {"pairs": 5000}},
+            "label_systems": ["mt", "mt_5k"]}
+    declared, _ = toy.make_experiment(tmp_path, **grid, set_systems=["tgt_train_1h", "tgt_train"])
+    assert set(declared.systems) - set(toy.CONFIG["systems"]) == {
+        "st_mt", "st_mt_5k", "plain_tgt_train_1h", "plain_tgt_train", "xfer_mt_tgt_train_1h", "xfer_mt_tgt_train",
+        "xfer_mt_5k_tgt_train_1h", "xfer_mt_5k_tgt_train"}
+    assert declared.systems["xfer_mt_5k_tgt_train_1h"].data == "tgt_train_1h"
+    assert declared.systems["xfer_mt_5k_tgt_train_1h"].parent == "st_mt_5k"
+    assert declared.compare == (
+        ("plain_tgt_train_1h", "scratch"), ("plain_tgt_train", "scratch"),
+        ("xfer_mt_tgt_train_1h", "plain_tgt_train_1h"), ("xfer_mt_tgt_train", "plain_tgt_train"),
+        ("xfer_mt_5k_tgt_train_1h", "plain_tgt_train_1h"), ("xfer_mt_5k_tgt_train", "plain_tgt_train"))
+    with pytest.raises(ConfigError, match="systems.plain.data: @set@ is for systems that have it in their names"):
+        toy.make_experiment(tmp_path, systems={**toy.CONFIG["systems"], "plain": start}, compare=[])
+    with pytest.raises(ConfigError, match=r"set_systems\[0\]: 'tgt_test' must be a training set"):
+        toy.make_experiment(tmp_path, **grid, set_systems=["tgt_test"])
+
+
 @pytest.mark.parametrize("reads", ["raw", "normalised"])
 def test_pretrained_translators_read_what_the_corpus_has(fake: type[Fake], monkeypatch: pytest.MonkeyPatch,
                                                          reads: str) -> None:

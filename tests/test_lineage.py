@@ -115,6 +115,30 @@ def test_what_an_experiment_says_otherwise_is_named_by_its_key(
     assert not told, "this version records all that is compared"
 
 
+@pytest.mark.parametrize(("changes", "expected"), [
+    ({}, {}),
+    ({"model": {"encoder_conf": {"num_blocks": 2}}, "train": {"default": {"lr": 0.5}}}, {}),  # of the other systems
+    ({"espnet": {"rnn": {"encoder_conf": {"num_layers": 2}}}},
+     {"system": "espnet.rnn.encoder_conf.num_layers (1 -> 2)"}),
+    ({"train": {"target": [{"epochs": 9}]}}, {"system": "train.target.epochs (2 -> 9)"}),
+    ({"systems": {"espnet_rnn": {"espnet": "conformer"}}},
+     {"system": "systems.espnet_rnn.espnet ('rnn' -> 'conformer')"}),
+    ({"systems": {"espnet_rnn": {"espnet": None}}},
+     {"system": "systems.espnet_rnn.espnet ('rnn' -> '')", "decode": "-> no such option"}),
+    ({"decode": {"target": {"beam_size": 2}}}, {"decode": "decode.target.beam_size (5 -> 2)"}),
+    ({"normalise": {"sw": {"digits": "remove"}}}, {"decode": "normalise.sw ('norm:sw."}),
+])
+def test_stock_espnet_is_compared_by_its_own_options(
+        tmp_path: Path, changes: dict[str, Any], expected: dict[str, str], told: list[tuple[Path, str]]) -> None:
+    e = load_experiment(CONF / "tiny.yaml")
+    stages = {"system": system_stage(e, e.systems["espnet_rnn"], 1, DUMP, EXP),
+              "decode": Job(e, e.decoded["espnet_rnn"], 1, DUMP, EXP).stage}
+    found = differences(stages, experiment(tmp_path, changes))
+    assert found.keys() == expected.keys(), found
+    assert all(any(expected[name] in line for line in lines) for name, lines in found.items()), found
+    assert not told, "this version records all that is compared"
+
+
 def test_an_encoder_is_known_by_its_files_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A preset names no path (``model: $ENCODER``), and a model may be moved or removed."""
     for name, content in (("old", "a"), ("moved", "a"), ("other", "b")):

@@ -1,13 +1,12 @@
-"""The recipe mafand_en_sw/mt1: its presets, what it asks for, and a run of everything on a little real text."""
+"""The recipe mafand_en_sw/mt1: its presets, what it asks for, and a run of everything on a little text."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-from itertools import islice
 from pathlib import Path
 
-import pytest
+from miniatures import MINIATURES
 
 from stxfer.core.fileio import read_json
 from stxfer.experiment.config import load_experiment
@@ -27,7 +26,7 @@ def test_presets_differ_in_what_they_say() -> None:
         drops = {rule: value for rule, value in vars(raw.mt.clean).items() if rule != "square"}
         assert clean.mt.clean.duplicates and not any(drops.values())
         assert raw.labels["mt_30k_raw"].options.pairs == clean.labels["mt_30k"].options.pairs
-        assert not clean.systems and not clean.compare
+        assert not clean.select() and not clean.compare
 
 
 def test_what_it_asks_for(tmp_path: Path) -> None:
@@ -38,22 +37,13 @@ def test_what_it_asks_for(tmp_path: Path) -> None:
     assert wrong.returncode == 2 and "--preset huge: no such preset" in wrong.stderr
 
 
-@pytest.mark.skipif("MAFAND_EN_SW" not in os.environ, reason="MAFAND_EN_SW does not name the English-Swahili bitext")
-def test_everything_on_a_little_text(tmp_path: Path) -> None:
-    corpus = tmp_path / "corpus"
-    corpus.mkdir()
-    for part, n in (("train", 1000), ("dev", 30), ("test", 40)):
-        for lang in ("en", "sw"):
-            with open(Path(os.environ["MAFAND_EN_SW"]) / f"{part}.{lang}", encoding="utf-8") as handle:
-                (corpus / f"{part}.{lang}").write_text("".join(islice(handle, n)), encoding="utf-8")
-    work = tmp_path / "work"
-    done = run("--mafand-en-sw", str(corpus), "--preset", "tiny", "--workdir", str(work))
-    assert done.returncode == 0, done.stderr
+def test_everything_on_a_little_text(tmp_path: Path, python: Path) -> None:
+    work = MINIATURES["mafand_en_sw"](tmp_path).made(python=python).work
     table = (work / "exp/clean/mt/RESULTS.md").read_text(encoding="utf-8")
     assert [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| mt")] == [
         "| mt_5k", "| mt_10k", "| mt_30k", "| mt_5k_filtered", "| mt_30k_filtered", "| mt_30k_best75",
         "| mt_30k_best50", "| mt_30k_best25"]
-    assert "| mt_10k | 400 | 20 | " in table and "chrf|norm:sw." in table
-    assert "| mt_30k_raw | 800 | 20 | " in (work / "exp/raw/mt/RESULTS.md").read_text(encoding="utf-8")
+    assert "| mt_10k | 400 | 10 | " in table and "chrf|norm:sw." in table
+    assert "| mt_30k_raw | 800 | 10 | " in (work / "exp/raw/mt/RESULTS.md").read_text(encoding="utf-8")
     score = read_json(work / "exp/clean/mt/mt_30k_best50/score/score.json")
-    assert score["pairs"] == 40 and score["kept"] + sum(score["dropped"].values()) == 40 and score["kept"] < 40
+    assert score["pairs"] == 10 and score["kept"] + sum(score["dropped"].values()) == 10 and score["kept"] < 10

@@ -1,55 +1,25 @@
-"""egs2/mboshi_fr with its smallest preset, on miniatures in the corpora's true layouts.
-
-The sentences are a grammar's, in the orthography of the corpus.
-"""
+"""egs2/mboshi_fr with its smallest preset, on miniatures in the corpora's true layouts."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import random
 from pathlib import Path
 
 import pytest
-from corpora_layouts import common_voice, mboshi
-from recipes import EGS, Pair, Recipe, tables
+from miniatures import MINIATURES
+from recipes import EGS, Recipe
 
 from stxfer.corpora.bitext.directory import read_pairs
 from stxfer.experiment.config import load_experiment
 from stxfer.kaldi.datadir import read_datadir
 from stxfer.text.near import sentence_key
 
-SUBJECTS = [("Le chien", "Mvándé"), ("Mon ami", "Obia wa ngá"), ("Le singe", "Kyéma"), ("L'enfant", "Mwána")]
-VERBS = [("a vu", "ámitέέ"), ("a pris", "ápfúsu"), ("vend", "ayeékirá"), ("cherche", "asωsa")]
-OBJECTS = [("la corde", "ikíé"), ("le poisson", "tswέ"), ("les bananes", "akωndω"), ("la pagaie", "kái l' itsωώ")]
-SPEAKERS = ("abiayi", "kouarata", "martial")
-
-
-def pairs() -> list[Pair]:
-    """Return all sentences of the grammar, French and Mboshi, shuffled."""
-    made = [(" ".join(part[0] for part in parts), " ".join(part[1] for part in parts))
-            for parts in itertools.product(SUBJECTS, VERBS, OBJECTS)]
-    random.Random(1).shuffle(made)
-    return made
-
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+def recipe(tmp_path_factory: pytest.TempPathFactory, python: Path) -> Recipe:
     """The recipe, run from data to table; the French corpus has no test.tsv."""
-    root = tmp_path_factory.mktemp("mboshi")
-    spoken = pairs()
-    # A sentence recorded twice, and a translation that training and test share.
-    train = [*spoken[:36], spoken[0], (spoken[40][0], "Asωsa kái")]
-    rows = {name: [(SPEAKERS[k % 3], *pair) for k, pair in enumerate(some)]
-            for name, some in (("train", train), ("dev", spoken[36:44]))}
-    french = [f"{subject[0]} {verb[0]} bien {thing[0]}." for subject, verb, thing in
-              itertools.product(SUBJECTS, VERBS, OBJECTS)][:36]
-    source = common_voice(root / "french", "fr", tables(french, "fr", train=24, dev=12), release="17.0")
-    (source / "test.tsv").unlink()
-    made = Recipe("mboshi_fr", root, **{"mboshi-fr": mboshi(root / "mboshi", rows), "source-corpus": source})
-    result = made.run()
-    assert result.returncode == 0, result.stderr[-3000:]
-    return made
+    return MINIATURES["mboshi_fr"](tmp_path_factory.mktemp("mboshi")).made(python=python)
 
 
 def test_from_data_to_table(recipe: Recipe) -> None:
@@ -107,5 +77,5 @@ def test_what_it_asks_for(tmp_path: Path) -> None:
 def test_presets_compare_what_they_train(preset: str) -> None:
     experiment = load_experiment(EGS / "mboshi_fr/asr1/conf" / f"{preset}.yaml")
     assert {name for pair in experiment.compare for name in pair} == {
-        name for name, system in experiment.systems.items() if system.kind == "target"}
+        system.name for system in experiment.select() if system.kind == "target"}
     assert all(system.test_set == "src_tts_test" for system in experiment.systems.values() if system.task == "st")

@@ -19,6 +19,7 @@ import fuzz
 import kill
 import pytest
 import tamper
+from slurm_cluster import Cluster, missing
 
 from stxfer.core.digests import REMEMBERED
 
@@ -159,6 +160,27 @@ def test_killed_in_training_it_goes_on_to_the_same_result(moved: Path) -> None:
     run(moved)
     assert len(re.findall(r"\D1/\d+epoch started", log.read_text())) == 1  # the second start went on where it was
     assert json.loads(report.read_text()) == uninterrupted
+
+
+def test_jobs_of_a_cluster_come_to_the_same_results(moved: Path, tmp_path: Path) -> None:
+    """A system is trained and decoded on another machine, and everything else found up to date."""
+    pytest.importorskip("submitit")
+    if why := missing():
+        pytest.skip(why)
+    report = moved / "exp/report/results.json"
+    here = json.loads(report.read_text())
+    shutil.rmtree(moved / "exp/scratch")
+    shutil.rmtree(report.parent)
+    (tmp_path / "slurm.conf").write_text("default time=10\noption time=* --time=$0\n")
+    site = {"slurm_conf": str(tmp_path / "slurm.conf"), "cuda_cmd": "", "decode_cmd": ""}
+    with Cluster(2):
+        result = subprocess.run(command(moved, "--launcher", "slurm", "--stage", "source_asr"),
+                                env={**ENV, **os.environ, **site}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert re.search(r"scratch seed 1: job (\d+)\n.*decode scratch seed 1 tgt_test: job \d+, after \1\n", result.stderr,
+                     re.DOTALL)
+    assert result.stderr.count(": job ") == 2, "all else is up to date"
+    assert json.loads(report.read_text()) == here
 
 
 # --- behind the recipe's back; last, as it leaves a report of its own --------------------------------

@@ -125,7 +125,7 @@ trap 'rm -rf "$TMPDIR"' EXIT
 
 run_pip "$pip"
 run_pip -c "$tools"/constraints.txt -r "$tools"/requirements.txt -r "$tools"/requirements-pretrained.txt \
-    -r "$tools"/requirements-train.txt -r "$tools"/requirements-dev.txt
+    -r "$tools"/requirements-train.txt -r "$tools"/requirements-slurm.txt -r "$tools"/requirements-dev.txt
 run_pip --no-deps -r "$tools"/requirements-espnet.txt
 # What an editable install would do, without a build: the project itself is importable in this environment, and its
 # command is there.

@@ -23,7 +23,9 @@ from stxfer.experiment.layout import CHECKSUMS, DURATIONS, FEATS, FRAMES, TEXT
 from stxfer.kaldi.datadir import DataDir, read_datadir, table_files
 from stxfer.kaldi.table import write_table
 
-MAX_SHARDS = 64
+MAX_SHARDS = 64  # of a set, unless they became large:
+LARGE = 10_000  # utterances of a shard at most, some 15 hours
+SHARDS = ".shards"  # where finished ones lie until all are
 
 
 def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, extractor: Extractor = FBANK,
@@ -55,24 +57,64 @@ def dump_fbank(datadir: str | os.PathLike[str], out: str | os.PathLike[str], *, 
     if compression not in COMPRESSIONS:
         raise ConfigError(f"unknown compression {compression!r}; known: {' '.join(COMPRESSIONS)}")
     source, out = Path(datadir), Path(out)
-    audio = recordings(source)  # no more of the tables: they may have a million lines, and nothing to be done
-    stage = Stage(f"features {out.name}", out, table_files(source),
-                  {**extractor.options, "compression": compression, "audio": files_digest(audio, out)},
-                  "features", reads=[*made_before(source), *_audio_lists(source)], declared=declared,
-                  watched=extractor.files)
+    stage = _stage(source, out, extractor, compression, declared)
     if not stage.needed(force=force, allow_stale=allow_stale):
         with (out / FRAMES).open("rb") as lines:
             return sum(1 for _ in lines)
     data = read_datadir(source)
-    directory = out / ".shards"
     if force:
-        shutil.rmtree(directory, ignore_errors=True)
-    shards = _split(data, out.name, directory, extractor, compression, file_stamps(audio, out))
+        shutil.rmtree(out / SHARDS, ignore_errors=True)
+    shards = _split(data, source, out, extractor, compression)
     made = _make(shards, data, pool)
     outputs, sums = _merge(shards, made, data, out)
     stage.finish(outputs, known=sums, compression=compression,
                  bytes={path.name: path.stat().st_size for path in sorted(out.glob("feats.*.ark"))})
     return len(data)
+
+
+def begin_dump(datadir: Path, out: Path, *, extractor: Extractor = FBANK, compression: str = "8bit",
+               force: bool = False, allow_stale: bool = False, declared: Declared | None = None) -> bool:
+    """Return whether the features of a set have to be made, before several commands make its shards.
+
+    What ``force`` wants gone is removed, so that none of them needs that option. See :func:`dump_fbank`.
+    """
+    stage = _stage(datadir, out, extractor, compression, declared)
+    if not stage.needed(force=force, allow_stale=allow_stale):
+        return False
+    if force:
+        shutil.rmtree(out / SHARDS, ignore_errors=True)
+        stage.marker.unlink(missing_ok=True)
+    return True
+
+
+def dump_part(datadir: Path, out: Path, part: slice, *, extractor: Extractor = FBANK, compression: str = "8bit",
+              pool: Pool = HERE) -> int:
+    """Make some of a set's shards for a later :func:`dump_fbank`; return the number of their utterances.
+
+    Args:
+        datadir: a Kaldi data directory.
+        out: the set's directory.
+        part: which of the shards.
+        extractor: what makes the features.
+        compression: of the arks.
+        pool: where shards are made.
+
+    Raises:
+        DataError: the directory is malformed or audio cannot be used.
+    """
+    data = read_datadir(datadir)
+    shards = _split(data, datadir, out, extractor, compression)[part]
+    if shards:
+        _make(shards, data, pool)
+    return sum(len(shard.items) for shard in shards)
+
+
+def _stage(source: Path, out: Path, extractor: Extractor, compression: str, declared: Declared | None) -> Stage:
+    audio = recordings(source)  # no more of the tables: they may have a million lines, and nothing to be done
+    return Stage(f"features {out.name}", out, table_files(source),
+                 {**extractor.options, "compression": compression, "audio": files_digest(audio, out)},
+                 "features", reads=[*made_before(source), *_audio_lists(source)], declared=declared,
+                 watched=extractor.files)
 
 
 def _audio_lists(prepared: Path) -> list[Path]:
@@ -85,23 +127,24 @@ def _audio_lists(prepared: Path) -> list[Path]:
                   for path in directory.glob(f"*{LIST}"))
 
 
-def _split(data: DataDir, name: str, directory: Path, extractor: Extractor, compression: str,
-           stamps: dict[str, str]) -> list[Shard]:
+def _split(data: DataDir, source: Path, out: Path, extractor: Extractor, compression: str) -> list[Shard]:
+    stamps = file_stamps(recordings(source), out)
     items = sorted(((utt, data.audio(utt)) for utt in data.utts), key=lambda item: (*item[1].place, item[0]))
-    size = max(extractor.min_shard, -(-len(items) // MAX_SHARDS))  # independent of the number of processes
+    # Independent of the number of processes.
+    size = max(extractor.min_shard, min(LARGE, -(-len(items) // MAX_SHARDS)))
     shards = []
     for k in range(0, len(items), size):
         part = tuple(items[k:k + size])
         used = dict.fromkeys(audio.path for _, audio in part)
         key = lines_digest([json.dumps([part, extractor.options, compression]), *(stamps[path] for path in used)])
-        shards.append(Shard(name, directory / key[:32], part, compression, extractor))
+        shards.append(Shard(out.name, out / SHARDS / key[:32], part, compression, extractor))
     return shards
 
 
 def _make(shards: Sequence[Shard], data: DataDir, pool: Pool) -> set[Path]:
     """Make the shards that no earlier run has finished; return their archives."""
     what = f"{shards[0].extractor.name} {shards[0].name}"
-    progress = Progress(what, len(data))
+    progress = Progress(what, sum(len(shard.items) for shard in shards))
 
     def count(shard: Shard) -> None:
         progress.add(len(shard.items), sum(data.utt2dur.get(utt, 0.0) for utt, _ in shard.items))

@@ -21,7 +21,7 @@ from typing import Any
 import stxfer
 from stxfer.bin._completion import complete
 from stxfer.core.errors import StxferError
-from stxfer.core.jobs import follow_parent
+from stxfer.core.parent import follow_parent
 from stxfer.core.quiet import quiet_libraries
 
 _ADVICE = {errno.ENOSPC: "make room and run it again", errno.EDQUOT: "make room and run it again",

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.audio.ark import COMPRESSIONS
-from stxfer.audio.dump import dump_fbank
+from stxfer.audio.dump import begin_dump, dump_fbank, dump_part
 from stxfer.audio.pretrained import open_pretrained
 from stxfer.audio.shards import FBANK, Extractor
 from stxfer.audio.waveform import Waveform
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
+from stxfer.cluster.parts import away, part_number, run_parts
 from stxfer.core.errors import DataError
 from stxfer.core.pool import worker_pool
 from stxfer.experiment.config import load_experiment
@@ -32,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", default="", help="names of sets, in quotes; none: all")
     parser.add_argument("--nj", type=cores, default=2, help="processes; each holds the encoder, if one is used")
     parser.add_argument("--compression", choices=COMPRESSIONS, help="of the arks; none given: as the file says")
+    parser.add_argument("--part", type=part_number, metavar="K/N",
+                        help="make every N-th shard of the sets alone, from the K-th on (what jobs of a cluster do)")
     add_stage_options(parser)
     args = parser.parse_args(argv)
     found = find_sets(args.data)
@@ -43,9 +46,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     lineage = Lineage(experiment, args.data.parent) if experiment else None
     extractor: Extractor = open_pretrained(options) if options.kind == "pretrained" else EXTRACTORS[options.kind]
     compression = args.compression or (WAVEFORM if options.kind == "waveform" else options.compression)
+    if args.part:
+        for name in sets:
+            count = dump_part(args.data / name, args.out / name, args.part.slice, extractor=extractor,
+                              compression=compression)
+            print(f"{args.out / name}: shards of {count} utterances")
+        return
+    force = args.force
+    if away():
+        todo = [name for name in sets if begin_dump(args.data / name, args.out / name, extractor=extractor,
+                                                    compression=compression, force=force,
+                                                    allow_stale=args.allow_stale, declared=lineage)]
+        if todo:
+            run_parts("features", "dump_fbank", {
+                **({"config": args.config} if args.config else {}), "data": args.data, "out": args.out,
+                "sets": " ".join(todo), "compression": compression}, args.out, args.nj, step="features",
+                resources="cuda" if options.kind == "pretrained" else "train")
+        force = False
     with worker_pool(args.nj) as pool:
         counts = {name: dump_fbank(args.data / name, args.out / name, extractor=extractor, pool=pool,
-                                   compression=compression, force=args.force, allow_stale=args.allow_stale,
+                                   compression=compression, force=force, allow_stale=args.allow_stale,
                                    declared=lineage)
                   for name in sets}
     print(f"features in {args.out}: " + ", ".join(f"{name} {count}" for name, count in counts.items()) + " utterances")

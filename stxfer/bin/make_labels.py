@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_stage_options, cores, make_parser, run
+from stxfer.cluster.parts import away, part_number, run_parts
 from stxfer.experiment.config import load_experiment
-from stxfer.experiment.layout import DUMP, EXP
-from stxfer.mt.labels import make_labels
+from stxfer.experiment.layout import DUMP, EXP, translations_dir
+from stxfer.mt.labels import make_labels, make_part
 from stxfer.mt.quality import evaluate_translator
 from stxfer.mt.translations import SHARD
 
@@ -22,11 +23,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--exp", type=Path, default=EXP, help="directory of experiments")
     parser.add_argument("--shard", type=cores, default=SHARD, help="sentences translated between two savings")
     parser.add_argument("--nj", type=cores, default=2, help="processor cores to use")
+    parser.add_argument("--part", type=part_number, metavar="K/N",
+                        help="translate every N-th shard of --of alone, from the K-th on (what jobs of a cluster do)")
+    parser.add_argument("--of", nargs=2, metavar=("LABEL", "SET"), help="what --part is a part of")
     add_stage_options(parser)
     args = parser.parse_args(argv)
+    if (args.part is None) != (args.of is None):
+        parser.error("--part and --of belong together")
     experiment = load_experiment(args.config)
+    if args.part:
+        make_part(experiment, *args.of, args.dump, args.exp, args.part.slice, shard=args.shard)
+        return
+
+    def elsewhere(label: str, name: str, shards: int) -> None:
+        run_parts(f"labels {label} {name}", "make_labels",
+                  {"config": args.config, "dump": args.dump, "exp": args.exp, "shard": args.shard,
+                   "of": [label, name]}, translations_dir(args.dump, label, name).parent, min(args.nj, shards),
+                  step="labels")
+
     for name, count in make_labels(experiment, args.dump, args.exp, threads=args.nj, shard=args.shard,
-                                   force=args.force, allow_stale=args.allow_stale).items():
+                                   force=args.force, allow_stale=args.allow_stale,
+                                   elsewhere=elsewhere if away() else None).items():
         print(f"labels {name}: {count} utterances")
     for label in experiment.labels:
         score = evaluate_translator(experiment, label, args.dump, args.exp, threads=args.nj, force=args.force,

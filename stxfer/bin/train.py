@@ -23,12 +23,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--nj", type=cores, default=2, help="processor cores to use")
     parser.add_argument("--processes", type=cores, default=1,
                         help="processes that train each system together (torchrun): one a GPU, say")
+    parser.add_argument("--nodes", type=cores, default=1,
+                        help="machines of a cluster on which so many processes each train a system together")
     add_selection_options(parser)
     add_stage_options(parser)
     args = parser.parse_args(argv)
     trained = train_systems(load_experiment(args.config), args.config, args.kind, args.dump, args.exp,
                             systems=args.systems, seeds=args.seeds, nj=args.nj, processes=args.processes,
-                            force=args.force, allow_stale=args.allow_stale)
+                            nodes=args.nodes, force=args.force, allow_stale=args.allow_stale)
     print(f"trained now: {', '.join(trained) if trained else 'nothing, all is up to date'}")
 
 

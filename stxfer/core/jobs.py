@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from stxfer.core.devices import VISIBLE, least_loaded
 from stxfer.core.devices import devices as find_devices
-from stxfer.core.errors import ConfigError, StxferError
-from stxfer.core.mistakes import shown
+from stxfer.core.errors import StxferError
+from stxfer.core.parent import PARENT
 from stxfer.core.stage import Stage
 from stxfer.core.threads import environment
 
-PARENT = "STXFER_PARENT"
 CONTEXT = 8  # lines of a log shown when a process ends by an error that is not the user's
+TAIL = 1 << 16  # bytes of a log that are read for them
+LISTED = 5  # errors that are told at once and that the last line of a run names
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +37,12 @@ class Job:
         log: the log's file name.
         show: gives what to tell of a line of the log, ``None`` for nothing.
         needs: directories that other jobs make and that this one starts from.
-        devices: how many devices it uses, where there are any.
+        devices: how many devices it uses, where there are any; as many processes work together.
+        threads: processor cores of each of its processes.
+        nodes: machines that it runs on together, each with so many processes; more than one needs a cluster.
+        expensive: see :meth:`stxfer.core.stage.Stage.needed`.
+        resources: which options of the recipe's ``cmd.sh`` it has on a cluster.
+        array: jobs with the same words here may be one array there.
     """
 
     name: str
@@ -48,10 +52,20 @@ class Job:
     show: Callable[[str], str | None]
     needs: tuple[Path, ...] = ()
     devices: int = 1
+    threads: int = 1
+    nodes: int = 1
+    expensive: bool = False
+    resources: Literal["train", "cuda", "decode"] = "train"
+    array: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The log."""
+        return self.stage.out / self.log
 
 
-def run_jobs(jobs: Sequence[Job], nj: int, *, threads: int = 1, force: bool = False, allow_stale: bool = False,
-             expensive: bool = False, devices: Sequence[str] | None = None) -> list[str]:
+def run_jobs(jobs: Sequence[Job], nj: int, *, force: bool = False, allow_stale: bool = False,
+             devices: Sequence[str] | None = None) -> list[str]:
     """Run the jobs that are needed, ``nj`` at a time, each after those it needs; return the names of those run.
 
     Everything that can be checked is checked before the first job starts. A job that fails, or that is found out of
@@ -61,9 +75,8 @@ def run_jobs(jobs: Sequence[Job], nj: int, *, threads: int = 1, force: bool = Fa
 
     Args:
         jobs: in such an order that each comes after those it needs.
-        nj: processes side by side.
-        threads: processor cores of each.
-        force: see :meth:`stxfer.core.stage.Stage.needed`, as ``allow_stale`` and ``expensive``.
+        nj: jobs side by side.
+        force: see :meth:`stxfer.core.stage.Stage.needed`, as ``allow_stale``.
         devices: names of the devices to share out; none given: :func:`stxfer.core.devices.devices`.
 
     Raises:
@@ -71,14 +84,14 @@ def run_jobs(jobs: Sequence[Job], nj: int, *, threads: int = 1, force: bool = Fa
         StaleError: finished work would be overwritten, or an input is out of date.
         StxferError: several jobs failed, or the process of one.
     """
-    queue = _Queue(jobs, partial(_needed, force=force, allow_stale=allow_stale, expensive=expensive))
+    queue = Queue(jobs, partial(needed, force=force, allow_stale=allow_stale))
     names = find_devices() if devices is None else devices
     running: list[Process] = []
     try:
         while queue.waiting or running:
             while len(running) < nj and (job := queue.next()) is not None:
                 used = (name for process in running for name in process.devices)
-                running.append(Process(job, threads, least_loaded(names, used, job.devices)))
+                running.append(Process(job, least_loaded(names, used, job.devices)))
             time.sleep(0.2)
             for process in running[:]:
                 try:
@@ -99,11 +112,12 @@ def run_jobs(jobs: Sequence[Job], nj: int, *, threads: int = 1, force: bool = Fa
     return queue.done
 
 
-def _needed(job: Job, pending: Collection[Path], *, force: bool, allow_stale: bool, expensive: bool) -> bool:
-    return job.stage.needed(force=force, allow_stale=allow_stale, expensive=expensive, pending=pending)
+def needed(job: Job, pending: Collection[Path], *, force: bool, allow_stale: bool) -> bool:
+    """Return whether a job has to run, given the directories that are still being made."""
+    return job.stage.needed(force=force, allow_stale=allow_stale, expensive=job.expensive, pending=pending)
 
 
-class _Queue:
+class Queue:
     """Which jobs may start, and what has become of the others.
 
     Args:
@@ -149,12 +163,14 @@ class _Queue:
 
     def finished(self, job: Job) -> None:
         """Record that a job has ended well."""
+        self._take(job)
         self._unfinished.discard(job.stage.out)
         self._running.discard(job.name)
         self.done.append(job.name)
 
     def failed(self, job: Job, error: StxferError) -> None:
         """Record that a job has failed: those that need it will not run."""
+        self._take(job)
         self._errors[job.name] = error
         self._running.discard(job.name)
         lost = {job.stage.out}
@@ -163,7 +179,7 @@ class _Queue:
                 self.waiting.remove(other)
                 lost.add(other.stage.out)
                 self._left.append(other.name)
-        if self.waiting or self._running:
+        if (self.waiting or self._running) and len(self._errors) <= LISTED:
             log.warning("%s; the other jobs are finished first", error)
 
     def check(self) -> None:
@@ -172,9 +188,14 @@ class _Queue:
             return
         left = f"; not run, as what they start from failed: {', '.join(self._left)}" if self._left else ""
         if len(self._errors) > 1:
-            raise StxferError(f"{len(self._errors)} jobs failed: {'; '.join(map(str, self._errors.values()))}{left}")
+            first = "; ".join(str(error) for error in list(self._errors.values())[:LISTED])
+            more = f"; and {len(self._errors) - LISTED} more" if len(self._errors) > LISTED else ""
+            raise StxferError(f"{len(self._errors)} jobs failed: {first}{more}{left}")
         (error,) = self._errors.values()
         raise type(error)(f"{error}{left}") from error.__cause__
+
+    def _take(self, job: Job) -> None:
+        self.waiting = [other for other in self.waiting if other is not job]
 
     def _pending(self, job: Job) -> set[Path]:
         return self._unfinished.intersection(job.needs)
@@ -183,8 +204,9 @@ class _Queue:
 class Process:
     """A job at work: its process, its log, and the lines of the log that a person wants to see."""
 
-    def __init__(self, job: Job, threads: int, devices: Sequence[str] = ()) -> None:
-        self.job, self.path, self.devices = job, job.stage.out / job.log, devices
+    def __init__(self, job: Job, devices: Sequence[str] = ()) -> None:
+        self.job, self.path, self.devices = job, job.path, devices
+        threads = job.threads
         self.path.parent.mkdir(parents=True, exist_ok=True)
         env = {**os.environ, "PYTHONUNBUFFERED": "1",  # lines in their order, the error last
                **environment(threads), PARENT: str(os.getpid()), **({VISIBLE: ",".join(devices)} if devices else {})}
@@ -222,46 +244,25 @@ class Process:
         self.tail.close()
 
     def _fail(self, status: int) -> None:
-        self.tail.seek(self.start)
-        lines = [line.rstrip() for line in self.tail.read().splitlines() if line.strip()] or ["no output"]
-        how = f"exit status {status}" if status > 0 else \
-            f"killed by {signal.Signals(-status).name}{', most likely for memory' * (status == -signal.SIGKILL)}"
-        if not lines[-1].startswith("error: "):
-            for line in lines[-CONTEXT:-1]:
-                log.error("%s | %s", self.job.name, line)
-        raise StxferError(f"{self.job.name}: failed ({how}): {lines[-1].removeprefix('error: ')}; "
-                          f"the whole log is {self.path}")
+        message, context = failure(self.path, self.start, status)
+        for line in context:
+            log.error("%s | %s", self.job.name, line)
+        raise StxferError(f"{self.job.name}: {message}; the whole log is {self.path}")
 
 
-def follow_parent() -> None:
-    """End this process soon after the one named by ``STXFER_PARENT``, or its own parent, has ended.
+def failure(path: Path, start: int, status: int) -> tuple[str, list[str]]:
+    """Return why a process has failed, and the lines before that, none where the error is the user's.
 
-    Without it the children of a killed run keep running, and the next run starts others on the same files.
-    Does nothing where the variable is not set: a command started by hand may outlive its shell.
-
-    Raises:
-        ConfigError: the variable holds something else.
+    Args:
+        path: its log.
+        start: where in it the process began.
+        status: as :class:`subprocess.Popen` has it.
     """
-    name = os.environ.pop(PARENT, "")
-    if not name:
-        return
-    if not re.fullmatch("[1-9][0-9]{0,8}", name):
-        raise ConfigError(f"{PARENT}: {shown(name)} is no process; unset it, recipes set it themselves")
-    named, parent = int(name), os.getppid()
-
-    def follow() -> None:
-        while os.getppid() == parent and _alive(named):
-            time.sleep(0.3)
-        os.kill(os.getpid(), signal.SIGKILL)  # what it was doing may be killed at any time
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    with path.open("rb") as handle:
+        handle.seek(max(start, path.stat().st_size - TAIL))
+        text = handle.read().decode("utf-8", errors="replace")
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()] or ["no output"]
+    how = f"exit status {status}" if status > 0 else \
+        f"killed by {signal.Signals(-status).name}{', most likely for memory' * (status == -signal.SIGKILL)}"
+    context = [] if lines[-1].startswith("error: ") else lines[-CONTEXT:-1]
+    return f"failed ({how}): {lines[-1].removeprefix('error: ')}", context

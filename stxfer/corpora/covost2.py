@@ -29,7 +29,7 @@ _HINT = "CoVoST 2 belongs to Common Voice 4 (2019-12-10); later releases lack so
 
 
 def check_pair(pair: str) -> tuple[str, str]:
-    """Return the source and the target language of a pair (``en_tr``).
+    """Return the source and the target language of a pair: ``en`` and ``tr`` of ``en_tr``, ``sv`` of ``en_sv-SE``.
 
     Raises:
         ConfigError: CoVoST 2 does not have it.
@@ -37,7 +37,7 @@ def check_pair(pair: str) -> tuple[str, str]:
     if pair not in PAIRS:
         raise ConfigError(f"--pair {pair}: CoVoST 2 has en_xx with xx one of {' '.join(FROM_ENGLISH)}, "
                           f"and xx_en with xx one of {' '.join(INTO_ENGLISH)}")
-    source, _, target = pair.partition("_")
+    source, target = (language.partition("-")[0] for language in pair.split("_"))
     return source, target
 
 

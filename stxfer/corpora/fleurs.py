@@ -54,7 +54,7 @@ def prepare_fleurs(corpus: str | os.PathLike[str], out: str | os.PathLike[str], 
             rows name one file, or too few recordings of a split can be used.
     """
     corpus = Path(os.path.abspath(corpus))
-    others = {Path(folder).name.partition("_")[0]: Path(folder) for folder in translations}
+    others = {language_of(folder): Path(folder) for folder in translations}
     if len(others) < len(translations):
         raise ConfigError(f"--translations {' '.join(map(str, translations))}: two folders of one language; give one")
     counts = {}
@@ -72,6 +72,12 @@ def prepare_fleurs(corpus: str | os.PathLike[str], out: str | os.PathLike[str], 
             options={"audio": digest, "text": text, "translations": sorted(tables)}, max_drop=max_drop,
             hint=_HINT if tables else "", force=force, allow_stale=allow_stale, nj=nj)
     return counts
+
+
+def language_of(folder: str | os.PathLike[str]) -> str:
+    """Return the code of the language of a folder: ``sw`` of ``sw_ke``, ``zh`` of ``cmn_hans_cn``."""
+    name = Path(folder).name.partition("_")[0]
+    return "zh" if name == "cmn" else name
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:

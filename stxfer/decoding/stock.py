@@ -21,6 +21,7 @@ from stxfer.experiment.espnet import SEARCH
 from stxfer.experiment.layout import CONFIG, FEATS, STOCK, STOCK_MODEL
 from stxfer.experiment.training import Decoding
 from stxfer.kaldi.table import read_table
+from stxfer.model.transfer import load_state
 from stxfer.score.espnet import check_utterances
 from stxfer.text.normalise import normalise
 from stxfer.text.profiles import Profile
@@ -48,9 +49,11 @@ def decode_with_stock(model: Path, data: Path, out: Path, options: Decoding, pro
 
     Raises:
         DataError: features cannot be read, or ESPnet leaves out utterances.
+        TransferError: the parameters are absent or hold more than numbers.
         StxferError: ESPnet's command fails; with the last line that it has printed.
     """
-    utts = read_places(data / FEATS)  # no commands: ESPnet's reader would run them
+    utts = read_places(data / FEATS)  # ESPnet's readers would run commands in it, and code in the parameters
+    load_state(model / STOCK / STOCK_MODEL)
     started = time.monotonic()
     found = out / STOCK
     with atomic_dir(found) as made:
@@ -68,7 +71,7 @@ def read_hypotheses(directory: Path, utts: Collection[str]) -> dict[str, Mapping
     Raises:
         DataError: a table is absent, or has not one row for each utterance.
     """
-    tables = {}
+    tables: dict[str, Mapping[str, str]] = {}
     for name in ("text", "token", "score"):
         path = directory / name
         if not path.exists():

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stxfer.cluster.run import run_jobs
 from stxfer.core.commands import command_line
 from stxfer.core.errors import ConfigError
 from stxfer.core.fileio import write_json
 from stxfer.core.fresh import made_before
 from stxfer.core.jobs import Job as ProcessJob
-from stxfer.core.jobs import run_jobs
 from stxfer.core.marker import MARKER
 from stxfer.core.records import read_record
 from stxfer.core.stage import Stage
@@ -228,18 +228,32 @@ def decode_systems(experiment: Experiment, config: Path, dump: Path, exp: Path, 
         StaleError: a model or a set is out of date.
         StxferError: a decoding process fails.
     """
+    return run_jobs(decoding_jobs(experiment, config, dump, exp, systems=systems, seeds=seeds), nj, force=force,
+                    allow_stale=allow_stale)
+
+
+def decoding_jobs(experiment: Experiment, config: Path, dump: Path, exp: Path, *, systems: Sequence[str] = (),
+                  seeds: Sequence[int] = (), trained: Collection[Path] = ()) -> list[ProcessJob]:
+    """Return the jobs that decode the test sets of the systems asked for, see :func:`decode_systems`.
+
+    Args:
+        trained: directories of systems that other jobs train first.
+
+    Raises:
+        ConfigError: another system, or a language model, is not trained.
+    """
     jobs = [Job(experiment, decoded, seed, dump, exp)
             for decoded in scorable(experiment, experiment.select_decoded(systems), dump)
             for seed in seeds or experiment.seeds]
     for job in jobs:
-        check_trained(job)
-    return run_jobs([decoding_job(config, job) for job in jobs], nj, force=force, allow_stale=allow_stale)
+        check_trained(job, trained)
+    return [decoding_job(config, job, (job.model,) if job.model in trained else ()) for job in jobs]
 
 
-def check_trained(job: Job) -> None:
-    """Raise ConfigError if a job's system or language model is not trained."""
+def check_trained(job: Job, others: Collection[Path] = ()) -> None:
+    """Raise ConfigError if a job's system is neither trained nor one of the others, or its LM is not trained."""
     system = job.decoded.system
-    if not (job.model / MARKER).exists():
+    if job.model not in others and not (job.model / MARKER).exists():
         raise ConfigError(f"{system.name} seed {job.seed} is not trained ({job.model} has no {MARKER}); "
                           f"run stage '{system.step}' first")
     check_lm_trained(job)
@@ -267,4 +281,4 @@ def decoding_job(config: Path, job: Job, needs: tuple[Path, ...] = ()) -> Proces
         _, found, message = line.partition(f" {job.name}: ")
         return message if found else None
 
-    return ProcessJob(job.name, job.stage, command, DECODE_LOG, show, needs)
+    return ProcessJob(job.name, job.stage, command, DECODE_LOG, show, needs, resources="decode", array="decode")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from stxfer.experiment.labels import HUMAN, Label, read_labels
 from stxfer.experiment.prepare import UNTRANSCRIBED, PrepareOptions
 from stxfer.experiment.systems import KINDS, Mix, System, check_systems, language_tag
 from stxfer.experiment.training import MtDecoding, Phase
+from stxfer.experiment.types import SET_MARK
 from stxfer.experiment.variants import MARK, DecodedSystem, read_variants, ways_of_decoding
 from stxfer.experiment.yaml_file import read_file
 from stxfer.text.profiles import Profile, load_profiles, profile
@@ -126,7 +128,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
         ConfigError: the file cannot be read, or has a mistake. One line names file, key and what is allowed; of several
             mistakes, the first.
     """
-    where, raw = str(path), read_file(Path(path))
+    where, raw = str(path), _of_languages(read_file(Path(path)))
     declared = Declaration.read(raw, where)
     languages = (declared.languages.source, declared.languages.target)
     prepare = replace(declared.prepare, source_lang=languages[0], target_lang=languages[1])
@@ -218,26 +220,44 @@ def _check_frontend(declared: Declaration, train: Mapping[str, tuple[Phase, ...]
                                           "learns has other outputs at each step; set freeze: [frontend, encoder]"))
 
 
+def _of_languages(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return an experiment file in which vocabularies and language models name the languages, not their marks."""
+    languages = raw.get("languages")
+    if not isinstance(languages, Mapping):  # an error, which whoever reads the file finds
+        return raw
+    marks = {f"@{side}@": code for side, code in languages.items() if isinstance(code, str)}
+    return {key: _marked(value, marks) if key in ("vocab", "lm") else value for key, value in raw.items()}
+
+
 def _expanded(declared: Declaration, raw: Mapping[str, Any], labels: Iterable[str],
               where: str) -> tuple[dict[str, System], tuple[tuple[str, str], ...]]:
-    """Return systems and comparisons, those named with ``@label@`` once for each of ``label_systems``."""
+    """Return systems and comparisons, those with a mark in their names once for each item of its axis."""
     known = (HUMAN, *labels)
     for label in declared.label_systems:
         if label not in known:
             raise ConfigError(f"{where}: label_systems: label {label!r} is not under 'labels'{nearest(label, known)}")
     marks = {"@source@": declared.languages.source, "@target@": declared.languages.target}
-    systems = {name: _marked(value, marks) for name, value in raw["systems"].items() if LABEL_MARK not in name}
-    pairs = [pair for pair in declared.compare if LABEL_MARK not in "".join(pair)]
-    for label in declared.label_systems:
-        here = {**marks, LABEL_MARK: label}
-        for name, value in raw["systems"].items():  # a system spelt out wins
-            if LABEL_MARK in name:
-                systems.setdefault(name.replace(LABEL_MARK, label), _marked(value, here))
-        for pair in declared.compare:
-            made = (pair[0].replace(LABEL_MARK, label), pair[1].replace(LABEL_MARK, label))
-            pairs += [made] if made not in pairs else []
+    axes = {LABEL_MARK: declared.label_systems, SET_MARK: declared.set_systems}
+    systems: dict[str, Any] = {}
+    pairs: list[tuple[str, str]] = []
+    for present in ((), (LABEL_MARK,), (SET_MARK,), (LABEL_MARK, SET_MARK)):
+        for values in itertools.product(*(axes[mark] for mark in present)):
+            here = {**marks, **dict(zip(present, values, strict=True))}
+            for name, value in raw["systems"].items():  # a system spelt out wins
+                if _marks_of(name) == present:
+                    systems.setdefault(_marked(name, here), _marked(value, here))
+            for pair in declared.compare:
+                made = (_marked(pair[0], here), _marked(pair[1], here))
+                pairs += [made] if _marks_of("".join(pair)) == present and made not in pairs else []
     read = {name: replace(System.read(value, where, ("systems", name)), name=name) for name, value in systems.items()}
+    for name, system in read.items():
+        if SET_MARK in (system.data, *(part.data for part in system.mix)):
+            raise ConfigError(f"{where}: systems.{name}.data: {SET_MARK} is for systems that have it in their names")
     return read, tuple(pairs)
+
+
+def _marks_of(name: str) -> tuple[str, ...]:
+    return tuple(mark for mark in (LABEL_MARK, SET_MARK) if mark in name)
 
 
 def _marked(value: Any, marks: Mapping[str, str]) -> Any:

@@ -28,6 +28,7 @@ from stxfer.experiment.types import (
     Language,
     LmText,
     Name,
+    TrainingSet,
     Unequal,
     VocabText,
     Words,
@@ -198,3 +199,5 @@ class Declaration(Options):
     """Further ways of decoding, by name: a system "direct" is also scored and compared as "direct+<name>"."""
     label_systems: Annotated[tuple[StrictStr, ...], Unequal] = ()
     """The labels for which systems and comparisons named with "@label@" are there."""
+    set_systems: Annotated[tuple[TrainingSet, ...], Unequal] = ()
+    """The training sets for which systems and comparisons named with "@set@" are there."""

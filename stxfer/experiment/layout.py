@@ -14,6 +14,7 @@
     exp/mt/<label>/score/score.json           their scores on the test part of the bitext       stage 5
     exp/lm/<name>/                            language models                                   stage 7
     exp/<system>/seed<n>/                     trained systems                                   stages 8 to 10
+    exp/<system>/seed<n>/espnet/              stock ESPnet's experiment directory
     exp/<system>/seed<n>/decode/<set>/        hypotheses                                        stage 11
     exp/<system>/seed<n>/decode/<set>/score/  scores                                            stage 12
     exp/<system>/seed<n>/decode/<set>+<variant>/   hypotheses and scores of a variant of decoding

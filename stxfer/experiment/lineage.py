@@ -187,9 +187,12 @@ class Lineage:
             yield f"languages.{system.kind}", was["language"], self._experiment.spoken(system)
         else:
             yield f"systems.{name}", was["system"], system
+            if bool(system.espnet) != ("espnet" in was):  # said by the line above
+                return
             if system.espnet:
                 yield f"espnet.{system.espnet}", was["espnet"], self._experiment.espnet[system.espnet]
                 yield f"train.{system.phases}", was["schedule"], stock_schedule(self._experiment.train[system.phases])
+                return
             yield "model", was["model"], dict(self._experiment.model)
             yield f"train.{system.phases}", was["phases"], self._experiment.train[system.phases]
 
@@ -201,6 +204,7 @@ class Lineage:
                 if way.system.espnet:
                     for option in SEARCH:
                         yield f"{key}.{option}", was[option], getattr(way.options, option)
+                    yield self._normalised(self._experiment.spoken(way.system), was["norm"])
                 elif way.system.whisper is None:
                     yield key, was, way.options
                 else:  # its own search

@@ -54,8 +54,11 @@ def _printable(value: str) -> str:
     return value
 
 
+SET_MARK = "@set@"  # in a system's name and in place of its training set: each of set_systems
+
+
 def _training_set(value: str) -> str:
-    if not is_training_set(value):
+    if value != SET_MARK and not is_training_set(value):
         raise wrong(f"must be a training set: {' or '.join(TRAINING_SETS)}", TRAINING_SETS)
     return value
 
@@ -150,7 +153,7 @@ SetName = Annotated[str, _like(_SET, "the name of a set, which begins with src_ 
 MaybeSet = Annotated[str, _like(re.compile(rf"({_SET.pattern})?"), "the name of a set, which begins with src_ or tgt_"),
                      WithJsonSchema({"type": "string", "pattern": r"^((src|tgt)_[\w-]+)?$"})]
 TrainingSet = Annotated[str, AfterValidator(_training_set),
-                        WithJsonSchema({"type": "string", "pattern": r"^(src|tgt)_([\w-]*_)?train(_[\w-]*)?$"})]
+                        WithJsonSchema({"type": "string", "pattern": r"^((src|tgt)_([\w-]*_)?train(_[\w-]*)?|@set@)$"})]
 TextName = Annotated[str, _like(_TEXT, "a language, or <language>.<label> for a translation"),
                      WithJsonSchema({"type": "string", "pattern": r"^[^\s./]+(\.[^\s./]+)?$"})]
 VocabText = Annotated[str, AfterValidator(_vocab_text), WithJsonSchema(

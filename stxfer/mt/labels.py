@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from stxfer.mt.filters import Candidate, dropped_labels
 from stxfer.mt.label_files import LabelSet, scores_of, write_labels
 from stxfer.mt.language import bitext_identifier
 from stxfer.mt.open import Opener, kind_of, reads_raw
-from stxfer.mt.translations import MAX_WORDS, SHARD, Translations, make_translations
+from stxfer.mt.translations import MAX_WORDS, SHARD, Translations, make_translations, translate_part
 from stxfer.mt.translator import Translation
 from stxfer.mt.translators.kind import Kind
 from stxfer.text.leaks import HELD_OUT, held_out
@@ -49,12 +50,24 @@ SAID = 60  # characters of a translation that a reason quotes
 
 
 def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int = 1, shard: int = SHARD,
-                force: bool = False, allow_stale: bool = False) -> dict[str, int]:
+                force: bool = False, allow_stale: bool = False,
+                elsewhere: Callable[[str, str, int], None] | None = None) -> dict[str, int]:
     """Make ``dump/labels/<label>/<set>/text.<lang>.<label>`` of every label source; return how many each has.
 
     Beside each lies ``labels.json``: from which text, by which model and options, what was dropped. See
     :func:`stxfer.mt.label_files.write_labels` for the other files. Translations are kept apart, in
     ``dump/translations``: other filters translate nothing again.
+
+    Args:
+        experiment: the experiment.
+        dump: the directory of prepared data.
+        exp: the directory of experiments.
+        threads: processor cores to use.
+        shard: sentences that a kill may cost.
+        force: make them again although they are done.
+        allow_stale: see :class:`stxfer.core.stage.Stage`.
+        elsewhere: has other machines translate: it is told a label, a set and its number of shards, and calls
+            :func:`make_part` there. Translators that compute with one thread are asked so; others know better.
 
     Raises:
         DataError: a set has no text, or none of its utterances is left with a label.
@@ -63,20 +76,34 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int =
     counts = {}
     data = prepared_dir(dump)
     needed = any(declared.filters.held_out for declared in experiment.labels.values())
-    there = (data / HELD_OUT).exists() or is_recorded(data / HELD_OUT)
-    tests = test_sentences(data, experiment.target_lang) if needed or there else {}
+    held = (data / HELD_OUT).exists() or is_recorded(data / HELD_OUT)
+    tests = test_sentences(data, experiment.target_lang) if needed or held else {}
     if not tests:
         log.warning("%s: no test sentences; labels that are one go unnoticed", data / HELD_OUT)
     for label, declared in experiment.labels.items():
         if declared.translator:
             with Opener(label, experiment, dump, exp, threads) as opener:
                 for name in SETS:
+                    there = partial(elsewhere, label, name) if elsewhere and opener.kind.by_process else None
                     make_translations(f"labels {label} {name}", spoken_text(experiment, label, dump, name), read_table,
                                       translations_dir(dump, label, name), opener, shard=shard, force=force,
-                                      allow_stale=allow_stale)
+                                      allow_stale=allow_stale, elsewhere=there)
         for name in SETS:
             counts[f"{label} {name}"] = _make(experiment, label, name, dump, exp, tests, force, allow_stale)
     return counts
+
+
+def make_part(experiment: Experiment, label: str, name: str, dump: Path, exp: Path, part: slice, *,
+              shard: int = SHARD) -> None:
+    """Translate a part of a set's shards, see :func:`stxfer.mt.translations.translate_part`.
+
+    Raises:
+        ConfigError: the label source is not declared, or translates nothing.
+        StxferError: the translator failed; what it had finished is kept.
+    """
+    with Opener(label, experiment, dump, exp) as opener:
+        translate_part(f"labels {label} {name}", spoken_text(experiment, label, dump, name), read_table,
+                       translations_dir(dump, label, name), opener, part, shard=shard)
 
 
 def test_sentences(data: Path, target: str) -> dict[str, str]:

@@ -49,20 +49,15 @@ def translate_units(units: Sequence[Unit], translate: Translate, work: Path, *, 
     Raises:
         StxferError: the translator failed, or another process is at work in ``work``.
     """
-    plan = json.loads(json.dumps({"translator": dict(identity), "nbest": nbest}))
     with locked(work):
-        if (work / PLAN).exists() and read_json(work / PLAN) != plan:
-            log.info("%s: begun with another translator, starts again", what)
-            for path in work.glob("*.jsonl"):
-                path.unlink()
-        write_json(work / PLAN, plan)
+        begin_work(work, identity, nbest, what)
         done: dict[Unit, list[Translation]] = {}
         for path in sorted(work.glob("*.jsonl")):  # each was written whole or not at all
             done |= read_translations(path)
         if done:
             log.info("%s: %d of %d sentences were translated before", what, sum(u in done for u in units), len(units))
-        left = sorted((unit for unit in units if unit not in done), key=lambda u: (-len(u.sentence), u))
-        shards = [left[start:start + shard] for start in range(0, len(left), shard)]
+        left = [unit for unit in units if unit not in done]
+        shards = shards_of(left, shard)
         number = len(list(work.glob("*.jsonl")))
         progress = Progress(what, len(units), "sentences", done=len(units) - len(left))
         try:
@@ -75,6 +70,35 @@ def translate_units(units: Sequence[Unit], translate: Translate, work: Path, *, 
             raise type(error)(f"{what}: after {len(done)} of {len(units)} sentences {error}; what is translated is "
                               "kept, the same command resumes there") from error.__cause__
     return {unit: done[unit] for unit in units}
+
+
+def begin_work(work: Path, identity: Mapping[str, Any], nbest: int, what: str) -> None:
+    """Write down what decides the translations in ``work``; shards of something else are thrown away."""
+    plan = json.loads(json.dumps({"translator": dict(identity), "nbest": nbest}))
+    if (work / PLAN).exists() and read_json(work / PLAN) != plan:
+        log.info("%s: begun with another translator, starts again", what)
+        for path in work.glob("*.jsonl"):
+            path.unlink()
+    write_json(work / PLAN, plan)
+
+
+def shards_of(units: Iterable[Unit], shard: int) -> list[list[Unit]]:
+    """Return the units in shards of so many, the longest first."""
+    ordered = sorted(units, key=lambda unit: (-len(unit.sentence), unit))
+    return [ordered[start:start + shard] for start in range(0, len(ordered), shard)]
+
+
+def translate_some(numbered: Sequence[tuple[int, Sequence[Unit]]], translate: Translate, work: Path) -> None:
+    """Translate shards of a work directory that :func:`begin_work` has begun, those that are not there yet.
+
+    Args:
+        numbered: shards, with their numbers.
+        translate: see :func:`translate_units`.
+        work: where each becomes a file that :func:`translate_units` finds.
+    """
+    todo = {tuple(units): path for number, units in numbered if not (path := work / f"part{number:06d}.jsonl").exists()}
+    for batch, found in translate(list(todo)) if todo else ():
+        write_translations(todo[tuple(batch)], dict(zip(batch, found, strict=True)))
 
 
 def remove_work(work: Path) -> None:

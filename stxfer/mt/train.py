@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from stxfer.cluster.run import run_jobs
 from stxfer.core.commands import command_line
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_dir, atomic_write
-from stxfer.core.jobs import Job, run_jobs
+from stxfer.core.jobs import Job
 from stxfer.core.stage import Stage
 from stxfer.corpora.bitext.directory import iter_pairs
 from stxfer.experiment.config import Experiment
@@ -42,12 +43,13 @@ def mt_stage(experiment: Experiment, label: str, dump: Path, exp: Path) -> Stage
 def train_translators(experiment: Experiment, config: Path, dump: Path, exp: Path, *, nj: int = 2,
                       force: bool = False, allow_stale: bool = False) -> list[str]:
     """Train the translators of all label sources, side by side; return those trained now."""
+    threads = most_threads(experiment.mt.train)
     jobs = [Job(f"MT {label}", mt_stage(experiment, label, dump, exp),
                 command_line("train_mt", {"config": config, "dump": dump, "exp": exp, "label": label, "force": force,
-                                          "allow_stale": allow_stale}), TRAIN_LOG, TrainingLog())
+                                          "allow_stale": allow_stale}), TRAIN_LOG, TrainingLog(),
+                threads=threads, expensive=True, resources="cuda")
             for label, value in experiment.labels.items() if isinstance(value.options, Trained)]
-    threads = most_threads(experiment.mt.train)
-    return run_jobs(jobs, max(1, nj // threads), threads=threads, force=force, allow_stale=allow_stale, expensive=True)
+    return run_jobs(jobs, max(1, nj // threads), force=force, allow_stale=allow_stale)
 
 
 def train_translator(experiment: Experiment, label: str, dump: Path, exp: Path, *, force: bool = False,

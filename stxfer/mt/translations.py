@@ -12,7 +12,16 @@ from stxfer.core.records import read_record
 from stxfer.core.stage import Stage
 from stxfer.experiment.records import Translated
 from stxfer.mt.open import Opener
-from stxfer.mt.shards import Unit, read_translations, remove_work, translate_units, write_translations
+from stxfer.mt.shards import (
+    Unit,
+    begin_work,
+    read_translations,
+    remove_work,
+    shards_of,
+    translate_some,
+    translate_units,
+    write_translations,
+)
 from stxfer.mt.translator import Translation
 from stxfer.mt.translators.kind import Kind
 from stxfer.mt.workers import translate_shards
@@ -25,7 +34,8 @@ MAX_WORDS = 400  # of a sentence to translate: two minutes of fast speech
 
 
 def make_translations(what: str, text: Path, read: Callable[[Path], Mapping[str, str]], out: Path, opener: Opener, *,
-                      shard: int = SHARD, force: bool = False, allow_stale: bool = False) -> None:
+                      shard: int = SHARD, force: bool = False, allow_stale: bool = False,
+                      elsewhere: Callable[[int], None] | None = None) -> None:
     """Translate a text into ``<out>/translations.jsonl``, unless that is done; a killed run is resumed.
 
     Equal sentences are translated once. What is empty or over 400 words long is not translated.
@@ -39,6 +49,7 @@ def make_translations(what: str, text: Path, read: Callable[[Path], Mapping[str,
         shard: sentences that a kill may cost.
         force: translate again although it is done.
         allow_stale: see :class:`stxfer.core.stage.Stage`.
+        elsewhere: has other machines call :func:`translate_part` for the number of shards that it is told.
 
     Raises:
         StxferError: the translator failed; what it had finished is kept.
@@ -51,23 +62,57 @@ def make_translations(what: str, text: Path, read: Callable[[Path], Mapping[str,
                   "labels", declared=opener.declared)
     if not stage.needed(force=force, allow_stale=allow_stale):
         return
-    units = list(dict.fromkeys(unit(opener.kind, utt, sentence) for utt, sentence in read(text).items()
-                               if sentence and count_words(sentence) <= MAX_WORDS))
-    work = out.with_name(f".{out.name}.shards")
+    units, work = _units(text, read, opener), _work(out)
     if force:
         remove_work(work)
-
-    def translate(shards: Sequence[Sequence[Unit]]) -> Iterator[tuple[Sequence[Unit], list[list[Translation]]]]:
-        for done, translations, made_by in translate_shards(opener, shards, label.nbest, what):
-            write_json(work / MADE_BY, made_by)  # a killed run may have translated all
-            yield done, translations
-
-    found = translate_units(units, translate, work, identity=identity, nbest=label.nbest, shard=shard, what=what)
+    if elsewhere is not None:
+        begin_work(work, identity, label.nbest, what)
+        elsewhere(-(-len(units) // shard))
+    found = translate_units(units, lambda shards: _translated(shards, opener, work, what), work, identity=identity,
+                            nbest=label.nbest, shard=shard, what=what)
     with atomic_dir(out) as directory:
         write_translations(directory / FILE, found)
     made_by = read_record(work / MADE_BY, Translated) if (work / MADE_BY).exists() else {"translator": identity}
     stage.finish([out / FILE], **{"computed": {}, **made_by})
     remove_work(work)
+
+
+def translate_part(what: str, text: Path, read: Callable[[Path], Mapping[str, str]], out: Path, opener: Opener,
+                   part: slice, *, shard: int = SHARD) -> None:
+    """Translate some of the shards of a text for :func:`make_translations`, which has begun and waits for them.
+
+    Args:
+        what: how messages call the work; see :func:`make_translations`, also for the others.
+        text: a file of sentences.
+        read: gives the file's sentences by utterance.
+        out: the directory to be written.
+        opener: the label source's translator.
+        part: which of the shards.
+        shard: sentences of each.
+
+    Raises:
+        StxferError: the translator failed; what it had finished is kept.
+    """
+    numbered = list(enumerate(shards_of(_units(text, read, opener), shard)))[part]
+    work = _work(out)
+    translate_some(numbered, lambda shards: _translated(shards, opener, work, what), work)
+
+
+def _translated(shards: Sequence[Sequence[Unit]], opener: Opener, work: Path, what: str
+                ) -> Iterator[tuple[Sequence[Unit], list[list[Translation]]]]:
+    """Yield shards with their translations, and write down what they are made by."""
+    for done, translations, made_by in translate_shards(opener, shards, opener.label.nbest, what):
+        write_json(work / MADE_BY, made_by)  # a killed run may have translated all
+        yield done, translations
+
+
+def _units(text: Path, read: Callable[[Path], Mapping[str, str]], opener: Opener) -> list[Unit]:
+    return list(dict.fromkeys(unit(opener.kind, utt, sentence) for utt, sentence in read(text).items()
+                              if sentence and count_words(sentence) <= MAX_WORDS))
+
+
+def _work(out: Path) -> Path:
+    return out.with_name(f".{out.name}.shards")
 
 
 class Translations:

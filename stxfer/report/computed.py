@@ -55,3 +55,10 @@ def computed_lines(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator
                                *(f"{name} {value}" for name, value in on.items()),
                                *([f"--processes {processes}"] if processes > 1 else [])])
             yield f"{_VERBS[what]} on: `{place}`" + (f" ({', '.join(group['runs'])})" if len(groups) > 1 else "")
+
+
+def cluster_lines(used: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each stage that ran on a cluster: see :func:`stxfer.cluster.accounting.used_by_stage`."""
+    for step, of in used.items():
+        yield f"{step} on the cluster: {of['jobs']} job{'s' * (of['jobs'] > 1)}, {of['hours']:.2f} h in all, " \
+              f"{of['memory_mib'] / 1024:.2f} GiB at most"

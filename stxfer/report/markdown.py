@@ -10,7 +10,7 @@ from stxfer.experiment.config import Experiment
 from stxfer.experiment.systems import System
 from stxfer.report.breakdowns import changed_lines, errors_table, met_line
 from stxfer.report.comparisons import headline_metric
-from stxfer.report.computed import computed_lines
+from stxfer.report.computed import cluster_lines, computed_lines
 from stxfer.report.convergence import BOUND, LAST, facts_table, warnings
 from stxfer.report.curves import curve_lines
 from stxfer.report.decoding import decoding_table
@@ -217,6 +217,7 @@ def _how(results: Cell, how: Sequence[tuple[str, str]]) -> Iterator[str]:
     yield "\n## How to reproduce it\n"
     yield from (f"- {what}: {code(value)}" for what, value in how)
     yield from (f"- {line}" for line in computed_lines(results["computed"]))
+    yield from (f"- {line}" for line in cluster_lines(results.get("cluster", {})))
     yield "- versions: " + ", ".join(f"{name} {value}" for name, value in results["versions"].items())
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import stxfer
+from stxfer.cluster.accounting import used_by_stage
 from stxfer.core.errors import DataError
 from stxfer.core.records import read_record
 from stxfer.core.source import commit
+from stxfer.core.workdir import WorkDir
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import decode_dir, mt_scores, system_dir
 from stxfer.experiment.records import TranslatorScore
@@ -41,6 +43,7 @@ def collect_results(experiment: Experiment, expdir: Path, runs: Mapping[str, Seq
     reference, see :func:`stxfer.report.runs.unscorable`. ``runs``: of each run and of those that cannot be scored, see
     :func:`stxfer.report.convergence.run_facts` and :func:`stxfer.report.decoding.decoding_facts`. ``lm``: what the
     language models reach on the development set. ``computed``: see :func:`stxfer.report.computed.computed_facts`.
+    ``cluster``, if its jobs were accounted for: see :func:`stxfer.cluster.accounting.used_by_stage`.
     ``mt``: the translators' own scores. ``labels``, ``lengths``: see :mod:`stxfer.report.materials`. ``breakdowns``,
     ``curves``: see :func:`stxfer.report.breakdowns.break_down` and :func:`stxfer.report.curves.curves`. ``banners``,
     ``headlines``: the sentences at the top, the latter with whether they are headlines (``top``). ``imported``: see
@@ -80,6 +83,8 @@ def collect_results(experiment: Experiment, expdir: Path, runs: Mapping[str, Seq
         "labels": label_facts(materials.labels), "lengths": length_facts(materials.lengths),
         "breakdowns": break_down(targets, materials.texts, pairs), "curves": curves(experiment, summary, expdir),
         "imported": {name: of for name, of in origins(expdir).items() if name in runs}}
+    if used := used_by_stage(Path(WorkDir.of(expdir).root)):
+        found["cluster"] = used
     return found | {"banners": banners(found),
                     "headlines": [{"text": text, "top": top} for text, top in headlines(found)]}
 

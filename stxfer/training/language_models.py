@@ -9,10 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from stxfer.cluster.run import run_jobs
 from stxfer.core.commands import command_line
 from stxfer.core.errors import ConfigError
 from stxfer.core.fileio import atomic_dir
-from stxfer.core.jobs import Job, run_jobs
+from stxfer.core.jobs import Job
 from stxfer.core.mistakes import nearest
 from stxfer.core.records import read_record
 from stxfer.core.stage import Stage
@@ -56,12 +57,13 @@ def train_language_models(experiment: Experiment, config: Path, dump: Path, exp:
     """
     for name in experiment.lm:
         _keep_if_the_text_is_the_same(experiment, name, dump, lm_stage(experiment, name, dump, exp))
+    threads = max((most_threads(lm.train) for lm in experiment.lm.values()), default=1)
     jobs = [Job(f"LM {name}", lm_stage(experiment, name, dump, exp),
                 command_line("train_lm", {"config": config, "dump": dump, "exp": exp, "lm": name, "force": force,
-                                          "allow_stale": allow_stale}), TRAIN_LOG, TrainingLog())
+                                          "allow_stale": allow_stale}), TRAIN_LOG, TrainingLog(),
+                threads=threads, expensive=True, resources="cuda")
             for name in experiment.lm]
-    threads = max((most_threads(lm.train) for lm in experiment.lm.values()), default=1)
-    return run_jobs(jobs, max(1, nj // threads), threads=threads, force=force, allow_stale=allow_stale, expensive=True)
+    return run_jobs(jobs, max(1, nj // threads), force=force, allow_stale=allow_stale)
 
 
 def _keep_if_the_text_is_the_same(experiment: Experiment, name: str, dump: Path, stage: Stage) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from stxfer.audio.hub import open_hub_model, whisper_files
+from stxfer.cluster.run import run_jobs
 from stxfer.core.commands import command_line
 from stxfer.core.errors import ConfigError
-from stxfer.core.jobs import Job, run_jobs
+from stxfer.core.jobs import Job
 from stxfer.core.marker import MARKER, is_recorded
 from stxfer.core.stage import Stage
 from stxfer.decoding.systems import Job as DecodeJob
@@ -83,7 +85,7 @@ def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, 
 
 def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, exp: Path, *,
                   systems: Sequence[str] = (), seeds: Sequence[int] = (), nj: int = 2, processes: int = 1,
-                  force: bool = False, allow_stale: bool = False) -> list[str]:
+                  nodes: int = 1, force: bool = False, allow_stale: bool = False) -> list[str]:
     """Train the systems of one kind that are asked for; return the names of those trained now.
 
     A system asked for brings along the systems it starts from, in the stage of their kind. What a system learns from
@@ -99,36 +101,53 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
         seeds: none: those of the experiment.
         nj: processor cores to use, in all; what a system becomes does not depend on it.
         processes: how many train each system together, with the batches of one; Whisper and stock ESPnet train in one.
+        nodes: machines of a cluster on which so many processes each do.
         force: see :meth:`stxfer.core.stage.Stage.needed`, as ``allow_stale``.
 
     Raises:
         StxferError: an input is missing or stale, or a training process fails.
     """
-    wanted = [s for s in with_sources(experiment, systems) if s.kind == kind]
+    jobs = training_jobs(experiment, config, (kind,), dump, exp, systems=systems, seeds=seeds, processes=processes,
+                         nodes=nodes, force=force, allow_stale=allow_stale)
+    threads = max((job.threads for job in jobs), default=1)
+    return run_jobs(jobs, max(1, nj // (processes * threads)), force=force, allow_stale=allow_stale)
+
+
+def training_jobs(experiment: Experiment, config: Path, kinds: Sequence[str], dump: Path, exp: Path, *,
+                  systems: Sequence[str] = (), seeds: Sequence[int] = (), processes: int = 1, nodes: int = 1,
+                  force: bool = False, allow_stale: bool = False) -> list[Job]:
+    """Return the jobs that train the systems of some kinds, each after the one that it starts from.
+
+    See :func:`train_systems` for the arguments.
+
+    Raises:
+        ConfigError: a system starts from one of another kind that is not trained.
+    """
+    wanted = [system for system in with_sources(experiment, systems) if system.kind in kinds]
+    threads = max((threads_of(experiment, system) for system in wanted), default=1)
     jobs: list[Job] = []
     for seed in seeds or experiment.seeds:
         for system in wanted:
             if system.parent is not None:
                 source = experiment.systems[system.parent]
-                if source.kind != kind and not (system_dir(exp, source.name, seed) / MARKER).exists():
+                if source.kind not in kinds and not (system_dir(exp, source.name, seed) / MARKER).exists():
                     raise ConfigError(f"{system.name} starts from {source.name} seed {seed}, which is not trained: "
                                       f"run stage '{source.step}' first")
+            together, machines = (1, 1) if system.alone else (processes, nodes)
             command = command_line("train_system", {
                 "config": config, "dump": dump, "exp": exp, "system": system.name, "seed": seed, "force": force,
-                "allow_stale": allow_stale}, processes=1 if system.alone else processes)
+                "allow_stale": allow_stale}, processes=together, nodes=machines)
             to_decode = [DecodeJob(experiment, experiment.decoded[part.by], seed, dump, exp, part.data)
                          for part in system.mix if part.by]
             for heard in to_decode:
                 check_lm_trained(heard)
-            labelling = [decoding_job(config, heard, (heard.model,)) for heard in to_decode]
+            labelling = [replace(decoding_job(config, heard, (heard.model,)), expensive=True) for heard in to_decode]
             jobs += [job for job in labelling if job.name not in {other.name for other in jobs}]
             parent = () if system.parent is None else (system_dir(exp, system.parent, seed),)
             jobs.append(Job(f"{system.name} seed {seed}", system_stage(experiment, system, seed, dump, exp),
                             command, TRAIN_LOG, TrainingLog(), (*parent, *(job.stage.out for job in labelling)),
-                            devices=1 if system.alone else processes))
-    threads = max((threads_of(experiment, system) for system in wanted), default=1)
-    return run_jobs(jobs, max(1, nj // (processes * threads)), threads=threads, force=force, allow_stale=allow_stale,
-                    expensive=True)
+                            devices=together, threads=threads, nodes=machines, expensive=True, resources="cuda"))
+    return jobs
 
 
 def with_sources(experiment: Experiment, systems: Sequence[str]) -> list[System]:

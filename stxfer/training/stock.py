@@ -99,8 +99,10 @@ def _config(model: StockModel, schedule: Mapping[str, Any], sets: Mapping[str, C
         data[f"{part}_data_path_and_name_and_type"] = [
             [_stored(corpus.tables["speech"]), "speech", "kaldi_ark"], [_stored(corpus.tables["text"]), "text", "text"]]
         data[f"{part}_shape_file"] = [_stored(write_shapes(corpus, directory / f"{part}_shape", columns))]
+    words = model.words(schedule["epochs"] * schedule["steps"])
     return {
-        **model.words(schedule["epochs"] * schedule["steps"]), **data, "output_dir": _stored(directory),
+        **words, **data, "output_dir": _stored(directory),
+        "model_conf": {"report_cer": False, "report_wer": False, **words["model_conf"]},  # not those of a search
         "frontend": None, "input_size": columns, "normalize": "utterance_mvn",
         "token_type": "bpe", "bpemodel": _stored(text.pieces), "token_list": text.tokens,
         "ngpu": int(on_gpu()), "num_workers": 0, "resume": True,

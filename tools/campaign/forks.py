@@ -117,8 +117,7 @@ def _be_child(function: Callable[[], None], log: Path, seconds: float) -> None:
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
-        jobs.subprocess = _Forking(subprocess)  # type: ignore[assignment]  # what a stage starts, likewise
-        code = _status(function)
+        code = be_interpreter(function)
     finally:
         os._exit(code)
 
@@ -148,6 +147,15 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def be_interpreter(function: Callable[[], None]) -> int:
+    """Call a function in this process, a child; return the exit status that it would give an interpreter.
+
+    What a stage starts is forked, too.
+    """
+    jobs.subprocess = _Forking(subprocess)  # type: ignore[assignment]
+    return _status(function)
 
 
 def tidy_when_ended() -> None:
@@ -229,6 +237,7 @@ def import_once(modules: Iterable[str]) -> None:
     """Import commands of ``stxfer.bin``, and read what they do when they are called, before children are made."""
     for module in set(modules):
         importlib.import_module(f"stxfer.bin.{module}")
+    importlib.import_module("torch._dynamo")  # an optimiser's first step would
     for module in ("audio.dump", "corpora.synthetic.grammar", "decoding.systems", "decoding.tune", "model.export",
                    "model.load", "mt.train", "mt.translators.trained", "report.report", "score.evaluate",
                    "training.fit_system", "training.language_models"):

@@ -9,6 +9,7 @@ template=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../../TEMPLATE/asr1" && pwd)
 path_option voa_sw "${VOA_SW:-}" "Swahili speech in Common Voice's form, or set VOA_SW"
 path_option mafand_en_sw "${MAFAND_EN_SW:-}" "bitext {train,dev,test}.{en,sw}, or set MAFAND_EN_SW"
 path_option source_corpus "" "English speech in Common Voice's form; empty: the bitext's English is synthesised"
+option parts "0.25 0.5" "hours of Swahili training speech to make parts of, for curves: tgt_train_0_25h and so on"
 # shellcheck source=egs2/TEMPLATE/asr1/corpora.sh
 . "$template"/corpora.sh
 
@@ -17,7 +18,7 @@ need "--mafand-en-sw (or MAFAND_EN_SW)" "$mafand_en_sw"
 [[ -z $source_corpus ]] || need --source-corpus "$source_corpus"
 
 stxfer prepare_common_voice --corpus "$voa_sw" --prefix tgt --out "$data"
-for hours in 0.25 0.5; do # for curves over hours of target speech, a part within the next
+for hours in $parts; do # a part within the next
     "$STXFER_PYTHON" -m stxfer.bin.datadir subset --hours "$hours" --out "$data"/tgt_train_"${hours/./_}"h "$data"/tgt_train
 done
 prefix=src

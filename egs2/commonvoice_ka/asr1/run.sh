@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# English to Georgian, both of Common Voice; nobody has translated this English, a translator does.
+export target="ka"
+# shellcheck source=/dev/null  # checked by itself
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"/../../TEMPLATE/common_voice/recipe.sh

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# English to Slovenian, both of Common Voice; the translations are CoVoST 2's.
+export target="sl"
+# shellcheck source=/dev/null  # checked by itself
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"/../../TEMPLATE/common_voice/recipe.sh

@@ -1,0 +1,1 @@
+"""Jobs on this machine or on a Slurm cluster: what cmd.sh says, submission, what becomes of them."""
