@@ -15,8 +15,8 @@ from stxfer.experiment import layout
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.espnet import SEARCH, stock_schedule
 from stxfer.experiment.features import ALL
-from stxfer.experiment.translators import OPTIONS
 from stxfer.experiment.systems import MARK
+from stxfer.experiment.translators import OPTIONS
 from stxfer.kaldi.datadir import text_language
 from stxfer.text.profiles import of_bitext
 
