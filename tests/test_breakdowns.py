@@ -11,7 +11,7 @@ from scored import CONFIG, make_experiment
 
 from stxfer.bin import report as command
 from stxfer.bin import score
-from stxfer.core.errors import StaleError
+from stxfer.core.errors import DataError, StaleError
 from stxfer.core.fileio import read_json, write_json
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import load_experiment
@@ -97,11 +97,25 @@ def test_a_text_that_is_lost_is_named(recipe: Path) -> None:
     stage.begin()
     stage.finish([path])
     path.unlink()
+    with pytest.raises(StaleError, match="tgt_train/text: is not there any more"):
+        command.main(["--config", "toy.yaml"])
     with pytest.raises(StaleError, match=f"^{path}: is not there any more; run stage 'features' again"):
         training_texts(experiment, [experiment.decoded["direct"]], Path("dump"), Path("exp"))
     shutil.rmtree(path.parent)
     found = training_texts(experiment, [experiment.decoded["direct"]], Path("dump"), Path("exp"))
     assert found == {"heard": [], "st": [], "lm": []}, "who removes all of it wants it so"
+
+
+@pytest.mark.parametrize("name", ["src_train/text.sw.human", "tgt_test/utt2dur"])
+def test_a_table_that_is_lost_is_not_left_out_of_the_report(recipe: Path, name: str) -> None:
+    path = Path("dump/fbank", name)
+    command.main(["--config", "toy.yaml"])
+    stage = Stage(f"features {path.parent.name}", path.parent, step="features")
+    stage.begin()
+    stage.finish([path])
+    path.unlink()
+    with pytest.raises((DataError, StaleError), match=f"{path}: (no such file|is not there any more)"):
+        command.main(["--config", "toy.yaml"])
 
 
 def test_the_report_breaks_errors_down(recipe: Path) -> None:

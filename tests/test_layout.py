@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stxfer.core.stage import Stage
 from stxfer.experiment import layout
 from stxfer.experiment.systems import Mix, System
 
@@ -69,6 +70,9 @@ def test_scored_translators(tmp_path: Path) -> None:
         layout.mt_score_dir(tmp_path, label).mkdir(parents=True)
         (layout.mt_score_dir(tmp_path, label) / "score.json").touch()
     (layout.mt_dir(tmp_path, "trained_only")).mkdir()
+    stage = Stage("score", layout.mt_score_dir(tmp_path, "mt"))
+    stage.finish([stage.out / "score.json"])
+    (stage.out / "score.json").unlink()  # that it is lost is for who reads it to tell
     assert layout.mt_scores(tmp_path) == {label: tmp_path / f"mt/{label}/score/score.json" for label in ("mt", "mt_5k")}
 
 

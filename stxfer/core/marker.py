@@ -136,6 +136,11 @@ def is_recorded(path: Path) -> bool:
     return (path.parent / MARKER).exists() and path.name in _own(read_marker(path.parent))
 
 
+def is_expected(path: Path) -> bool:
+    """Tell whether a file is there, or is missing where a stage has left it."""
+    return path.exists() or is_recorded(path)
+
+
 def run_again(marker: Mapping[str, Any]) -> str:
     """Return how to make the outputs of a marker's stage again."""
     step = marker.get("step")

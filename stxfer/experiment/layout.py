@@ -1,4 +1,4 @@
-"""Where everything lies: every path of ``data/``, ``dump/`` and ``exp/``. Nothing is read or written here.
+"""Where everything lies: every path of ``data/``, ``dump/`` and ``exp/``. Of files nothing but markers is read here.
 
 ::
 
@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from stxfer.core.marker import is_expected
 from stxfer.experiment.labels import HUMAN
 from stxfer.experiment.systems import Mix, System
 
@@ -140,7 +141,8 @@ def mt_score_dir(exp: Path, label: str) -> Path:
 
 def mt_scores(exp: Path) -> dict[str, Path]:
     """Return the score files of the translators that have been scored, by label."""
-    return {path.parent.parent.name: path for path in sorted(mt_dir(exp).glob(f"*/score/{SCORE}"))}
+    directories = sorted(mt_dir(exp).glob("*/score"))
+    return {path.parent.name: path / SCORE for path in directories if is_expected(path / SCORE)}
 
 
 def lm_dir(exp: Path, name: str) -> Path:

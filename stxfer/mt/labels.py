@@ -13,7 +13,7 @@ from typing import Any
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_dir
 from stxfer.core.fresh import digest
-from stxfer.core.marker import is_recorded
+from stxfer.core.marker import is_expected
 from stxfer.core.stage import Stage
 from stxfer.core.workdir import WorkDir
 from stxfer.corpora.bitext.directory import iter_pairs
@@ -76,7 +76,7 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int =
     counts = {}
     data = prepared_dir(dump)
     needed = any(declared.filters.held_out for declared in experiment.labels.values())
-    held = (data / HELD_OUT).exists() or is_recorded(data / HELD_OUT)
+    held = is_expected(data / HELD_OUT)
     tests = test_sentences(data, experiment.target_lang) if needed or held else {}
     if not tests:
         log.warning("%s: no test sentences; labels that are one go unnoticed", data / HELD_OUT)

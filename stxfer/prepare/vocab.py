@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import read_text
-from stxfer.core.marker import is_recorded
+from stxfer.core.marker import is_expected
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import TEXT, features_dir, text_file, text_path, vocab_dir
@@ -60,7 +60,7 @@ def _learnt(experiment: Experiment, name: str, dump: Path, paths: Collection[Pat
     for system in experiment.systems.values():
         parts: tuple[System | Mix, ...] = (system, *system.mix)
         for path in (text_file(part, dump) for part in parts):
-            if system.vocab == name and path not in paths and (path.exists() or is_recorded(path)):
+            if system.vocab == name and path not in paths and is_expected(path):
                 found.setdefault(path, []).append(system.name)
     return found
 

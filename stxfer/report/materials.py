@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stxfer.core.errors import DataError
+from stxfer.core.marker import is_expected
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import DURATIONS, TEXT, features_dir, text_file
 from stxfer.experiment.systems import Mix, System
@@ -22,7 +23,7 @@ Pairs = Mapping[tuple[str, str], tuple[Path, Path]]
 
 @dataclass(frozen=True)
 class Materials:
-    """Files that the report reads beside scores, those that are there.
+    """Files that the report reads beside scores, those that are there, or are missing where a stage has left them.
 
     Attributes:
         labels: see :func:`label_files`.
@@ -56,13 +57,13 @@ def find_materials(experiment: Experiment, trained: Sequence[System], targets: I
 
 
 def label_files(systems: Iterable[System], dump: Path) -> dict[tuple[str, str], tuple[Path, Path]]:
-    """Return labels and transcripts of every label source and set that systems learn from, where both are there."""
+    """Return labels and transcripts of every label source and set that systems learn from, where there are both."""
     found: dict[tuple[str, str], tuple[Path, Path]] = {}
     for system in systems:
         parts: tuple[System | Mix, ...] = (system, *system.mix)
         for part in parts:
             paths = text_file(part, dump), features_dir(dump, part.data) / TEXT
-            if part.label and all(path.exists() for path in paths):
+            if part.label and all(map(is_expected, paths)):
                 found[part.label, part.data] = paths
     return found
 
@@ -92,11 +93,11 @@ def label_facts(files: Pairs) -> list[dict[str, Any]]:
 
 
 def length_files(systems: Iterable[System], dump: Path) -> dict[tuple[str, str], tuple[Path, Path]]:
-    """Return the durations of each training set and the test set that goes with it, where both are there."""
+    """Return the durations of each training set and the test set that goes with it, where there are both."""
     pairs = {(system.data, system.test_set): tuple(features_dir(dump, name) / DURATIONS
                                                    for name in (system.data, system.test_set))
              for system in systems if system.task != "text"}
-    return {pair: (train, test) for pair, (train, test) in pairs.items() if train.exists() and test.exists()}
+    return {pair: (train, test) for pair, (train, test) in pairs.items() if is_expected(train) and is_expected(test)}
 
 
 def length_facts(files: Pairs) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write, read_json, write_json
-from stxfer.core.marker import is_recorded
+from stxfer.core.marker import is_expected
 from stxfer.core.records import read_record
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
@@ -75,7 +75,7 @@ def make_report(experiment: Experiment, dump: Path, expdir: Path, *, config: str
     materials = find_materials(experiment, [way.system for way, _ in trained],
                                [of_system[0].decoded for of_system in targets.values()], dump, expdir)
     leaks = prepared_dir(dump) / LEAKS
-    found = [leaks] if leaks.exists() or is_recorded(leaks) else []
+    found = [leaks] if is_expected(leaks) else []
     imported = [path for of_system in imported_files(expdir).values() for path in of_system]
     stage = Stage("report", out, inputs=[*(run.path for of_system in runs.values() for run in of_system), *of_training,
                                          *mt_scores(expdir).values(), *materials.files(), *imported, *found],

@@ -11,7 +11,7 @@ from typing import Any
 from stxfer.audio.perturb import distinct_seconds
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write, write_json
-from stxfer.core.marker import MARKER, is_recorded
+from stxfer.core.marker import MARKER, is_expected, is_recorded
 from stxfer.core.records import read_record
 from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
@@ -64,7 +64,7 @@ def score_system(experiment: Experiment, decoded: DecodedSystem, seed: int, *, d
     norm = experiment.profile(language)
     ref_path = reference_path(experiment, system, dump)
     dur_path, spk_path = features_dir(dump, system.data) / DURATIONS, ref_path.with_name("utt2spk")
-    inputs = [hyp_dir, ref_path, dur_path, *([spk_path] if spk_path.exists() or is_recorded(spk_path) else [])]
+    inputs = [hyp_dir, ref_path, dur_path, *([spk_path] if is_expected(spk_path) else [])]
     stage = Stage(f"score {what}", out, inputs=inputs,
                   options={"norm": norm.identity, "utterances": FIELDS,
                            "metrics": list(st.METRICS if is_st else asr.metrics(norm.spaced)),

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from stxfer.core.marker import is_recorded
+from stxfer.core.marker import is_expected
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import TEXT, features_dir, human_text
 from stxfer.experiment.systems import System
@@ -32,7 +32,7 @@ def has_reference(experiment: Experiment, system: System, dump: Path) -> bool:
     if system.task == "text":
         return False
     path = reference_path(experiment, system, dump)
-    return path.exists() or is_recorded(path) or not path.with_name(TEXT).exists()
+    return is_expected(path) or not path.with_name(TEXT).exists()
 
 
 def scorable(experiment: Experiment, systems: Iterable[DecodedSystem], dump: Path) -> list[DecodedSystem]:
