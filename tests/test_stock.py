@@ -152,6 +152,7 @@ def test_features_that_name_a_command_are_not_given_to_espnet(quick: Path) -> No
 
 def test_only_those_asked_for_are_trained(tmp_path: Path) -> None:
     experiment = declare(tmp_path)
+    assert with_imported(experiment, tmp_path / "exp").compare == (("xfer_human", "scratch"),)
     assert "stock" not in {system.name for system in with_sources(experiment, ())}
     assert [system.name for system in with_sources(experiment, ["stock"])] == ["stock"]
     assert [way.name for way in experiment.select_decoded(["stock"])] == ["stock"]
