@@ -200,7 +200,8 @@ def lineage(record: Record) -> list[dict[str, str]]:
             break
         init = system.get("init") or {}
         start = ", ".join(init.get("parts", ())) if init else "nothing"
-        mixed = "".join(f" + {mix['data']}" for mix in system.get("mix", ()))
+        mixed = "".join(f" + {mix['data']}{' labelled by ' + mix['by'] if mix.get('by') else ''}"
+                        for mix in system.get("mix", ()))
         rows.append({"system": directory.absolute().parent.name, "task": str(info.get("task", "")),
                      "data": f"{system.get('data', record.data)}{mixed}", "text": str(system.get("text", "")),
                      "hours": f"{info.get('train', {}).get('hours', 0):.2f}", "start": start})

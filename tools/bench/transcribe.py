@@ -40,6 +40,7 @@ from stxfer.audio.io import SAMPLE_RATE, load_audio, resample  # noqa: E402
 from stxfer.audio.pieces import Cutting, pieces  # noqa: E402
 from stxfer.audio.stream import read_blocks  # noqa: E402
 from stxfer.kaldi.datadir import Audio  # noqa: E402
+from stxfer.model.config import read_config  # noqa: E402
 from stxfer.transcription.inputs import SUFFIXES  # noqa: E402
 from stxfer.transcription.system import SpeechSystem  # noqa: E402
 from stxfer.transcription.transcriber import PAUSE, Transcriber  # noqa: E402
@@ -106,6 +107,8 @@ def peer(args: argparse.Namespace, clips: Sequence[Path]) -> dict[str, Any]:
     soundfile.write(one, cut[0], SAMPLE_RATE)
     ours = [run(transcribe(args.model, path, "--format", "tsv")) for path in (audio, one)]
     theirs = [run(asr_inference(args, system, cut[:count])) for count in (len(cut), 1)]
+    if failed := [ended for ended in (*ours, *theirs) if ended.status]:
+        sys.exit(failed[0].err)
     seconds = soundfile.info(audio).duration - soundfile.info(one).duration
     found = [max(ended[0].seconds - ended[1].seconds, 0.0) for ended in (ours, theirs)]
     texts = [line.split("\t")[-1] for line in ours[0].out.splitlines()[1:]]
@@ -201,7 +204,8 @@ def asr_inference(args: argparse.Namespace, system: SpeechSystem, cut: Sequence[
             "--asr_train_config", str(args.model / "config.yaml"), "--asr_model_file", str(args.model / "model.pth"),
             "--beam_size", str(options.beam_size), "--ctc_weight", str(options.ctc_weight), "--ngpu", "0",
             "--penalty", str(options.length_bonus), "--maxlenratio", str(options.maxlenratio),
-            "--minlenratio", str(options.minlenratio)]
+            "--minlenratio", str(options.minlenratio), "--token_type", "bpe", "--log_level", "WARNING",
+            "--bpemodel", str(read_config(args.model)["bpemodel"])]
 
 
 def run(command: Sequence[str]) -> Ended:
