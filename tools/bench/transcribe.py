@@ -105,16 +105,16 @@ def peer(args: argparse.Namespace, clips: Sequence[Path]) -> dict[str, Any]:
     system = Transcriber.from_pretrained(args.model).system
     cut = [piece.samples for piece in pieces(read_blocks(Audio(str(audio))), Cutting(system.most_seconds, PAUSE))]
     soundfile.write(one, cut[0], SAMPLE_RATE)
-    ours = [run(transcribe(args.model, path, "--format", "tsv")) for path in (audio, one)]
-    theirs = [run(asr_inference(args, system, cut[:count])) for count in (len(cut), 1)]
+    ours = [run(transcribe(args.model, path, "--format", "tsv")) for path in (one, audio)]
+    theirs = [run(asr_inference(args, system, cut[:count])) for count in (1, len(cut))]
     if failed := [ended for ended in (*ours, *theirs) if ended.status]:
         sys.exit(failed[0].err)
     seconds = soundfile.info(audio).duration - soundfile.info(one).duration
-    found = [max(ended[0].seconds - ended[1].seconds, 0.0) for ended in (ours, theirs)]
-    texts = [line.split("\t")[-1] for line in ours[0].out.splitlines()[1:]]
+    found = [max(ended[1].seconds - ended[0].seconds, 0.0) for ended in (ours, theirs)]
+    texts = [line.split("\t")[-1] for line in ours[1].out.splitlines()[1:]]
     words = [line.partition(" ")[2] for line in (args.work / "peer/1best_recog/text").read_text().splitlines()]
     return {"seconds": round(seconds, 1), "pieces": len(cut), "ours": round(found[0], 1), "peer": round(found[1], 1),
-            "starts": [round(ended[1].seconds, 1) for ended in (ours, theirs)],
+            "starts": [round(ended[0].seconds, 1) for ended in (ours, theirs)],
             "real-time factors": [round(value / seconds, 4) for value in found],
             "ratio": round(found[1] / found[0], 1), "same texts": sum(text in words for text in texts)}
 
