@@ -18,7 +18,7 @@ from stxfer.core.records import read_record
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.layout import INFO, TRANSFER, report_dir
 from stxfer.experiment.records import ModelInfo
-from stxfer.experiment.variants import MARK
+from stxfer.experiment.systems import MARK
 from stxfer.model.espnet_patches import CHECKED
 from stxfer.transcription.packed import Content
 from stxfer.transcription.recorded import Record, check_made

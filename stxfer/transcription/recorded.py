@@ -22,9 +22,8 @@ from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.layout import DUMP, INFO, STOCK, TUNING, features_dir, prepared_dir
 from stxfer.experiment.prepare import PrepareOptions
 from stxfer.experiment.records import OpenedInfo, Tuned
-from stxfer.experiment.systems import language_tag
+from stxfer.experiment.systems import MARK, language_tag
 from stxfer.experiment.training import Decoding
-from stxfer.experiment.variants import MARK
 from stxfer.experiment.whisper import Whisper
 
 SPEECH_TASKS = ("asr", "st")
