@@ -29,6 +29,7 @@ from stxfer.experiment.config import Experiment
 from stxfer.experiment.espnet import StockModel
 from stxfer.experiment.yaml_file import read_file
 from stxfer.kaldi.table import read_table, write_table
+from stxfer.model.config import read_config
 from stxfer.model.transfer import load_state
 from stxfer.prepare.vocab import make_vocabs
 from stxfer.score.imported import with_imported
@@ -150,6 +151,11 @@ def test_features_that_name_a_command_are_not_given_to_espnet(quick: Path) -> No
     with pytest.raises(DataError, match="feats.scp"):
         fit(Path.cwd(), "exp")
     assert not Path("ran").exists()
+
+
+def test_no_command_of_ours_opens_it(world: Path) -> None:
+    with pytest.raises(DataError, match="stock ESPnet has trained this system, and its own commands alone open it"):
+        read_config(world / "whole/stock/seed1")
 
 
 def test_only_those_asked_for_are_trained(tmp_path: Path) -> None:
