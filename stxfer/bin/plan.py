@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stxfer.bin._cli import add_selection_options, add_stage_options, cores, make_parser, run
+from stxfer.cluster.settings import Settings
 from stxfer.core.devices import devices
 from stxfer.experiment.config import Experiment, load_experiment
 from stxfer.experiment.layout import DATA, DUMP, EXP
 from stxfer.recipes.plan import DONE, REFUSED, STAGES, Item, lines, plan, sets_of
 
+SUBMITTED = ("features", "mt", "labels", "lm", "source_asr", "st", "target_asr", "decode")  # where there is a cluster
 GIVEN = "options"  # in the folder of raw data: the corpora that it was made from, as the driver takes them
 
 
@@ -54,6 +56,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     free = shutil.disk_usage(where).free / 1e9
     print(f"here: {args.nj} jobs side by side, {len(devices()) or 'no'} GPU; {free:.1f} GB are free for "
           f"{args.exp.absolute().parent}")
+    site = Settings.of_environment()
+    if site.backend == "slurm":
+        submitted = [stage for stage in SUBMITTED if any(item.stage == stage and item.state not in (DONE, REFUSED)
+                                                         for item in items)]
+        print(f"submitted to Slurm: {', '.join(submitted) or 'nothing'}; "
+              + ", ".join(f"{kind}_cmd '{words}'" for kind, words in site.given.items()))
     if args.estimate == "true" and any(item.state not in (DONE, REFUSED) for item in items):
         _print_costs(experiment, items, args.dump, [Path(path) for _, path in args.corpus if path], args.nj)
     todo = sum(item.state != DONE for item in items)

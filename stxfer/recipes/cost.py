@@ -216,7 +216,8 @@ class _Model:
     def _search(self, system: System, amount: Amount, options: Decoding) -> float:
         rate = self.columns()[1]
         tokens = amount.length * amount.characters / _pieces(self.experiment.vocab[system.vocab])
-        frames = amount.length * rate / 2 ** self.experiment.model.get("encoder_conf", {}).get("conv_layers", 1)
+        halved = int(self.experiment.model.get("encoder_conf", {}).get("conv_layers", 1))
+        frames = amount.length * rate / 2.0 ** halved
         size = self._size(system.vocab)
         candidates = min(size, options.pre_beam_ratio * options.beam_size) if options.ctc_weight else 0.0
         step = options.beam_size * (BEAM * (1.5 if options.lm else 1.0) + PREFIX * frames * candidates)
