@@ -95,4 +95,4 @@ class Document:
 
 
 DOCUMENTS = [Document(path) for path in sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"),
-                                                *ROOT.glob("egs2/*/*/README.md")})]
+                                                *ROOT.glob("egs2/README.md"), *ROOT.glob("egs2/*/*/README.md")})]

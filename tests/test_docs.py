@@ -28,7 +28,7 @@ MINI = ROOT / "egs2" / "mini_sw" / "asr1"
 COMMANDS = sorted(path.stem for path in ROOT.glob("stxfer/bin/[a-z]*.py"))
 TOPS = {".ci", "conf", "docs", "egs2", "local", "stxfer", "tests", "tools", "utils"}
 FILES = re.compile(r"(run\.sh|[\w./-]+\.(md|toml|sh|ya?ml))")
-MADE = {"RESULTS.md", "config.yaml", "meta.yaml", "tools/venv"}  # by a run
+MADE = {"RESULTS.md", "config.yaml", "meta.yaml", "tools/venv", "local/paths.sh"}  # by a run, or for one machine
 PYTHON = re.compile(r"(.*/)?python3?|\$STXFER_PYTHON")
 TOOLS = {"tools/test.sh", "tools/install.sh", ".ci/run"}
 LINTERS = {f"tools/venv/bin/{name}" for name in ("ruff", "mypy", "lint-imports")}
@@ -119,6 +119,8 @@ def own_command(words: Sequence[str]) -> tuple[str, list[str]] | None:
     if words[0] == "stxfer" or words[0].endswith("/bin/stxfer"):
         first = words[1].replace("-", "_")
         return (first, list(words[2:])) if first in COMMANDS else ("", list(words[1:]))
+    if words[0].endswith("utils/new_recipe.sh"):
+        return "new_recipe", list(words[1:])
     if PYTHON.fullmatch(words[0]) and words[1] == "-m" and words[2].startswith("stxfer.bin."):
         return words[2].removeprefix("stxfer.bin."), list(words[3:])
     return None

@@ -30,6 +30,7 @@ from stxfer.audio.waveform import Waveform
 from stxfer.bin import pack as cli
 from stxfer.core.errors import ConfigError, DataError, StaleError, StxferError
 from stxfer.core.fileio import read_json, write_json
+from stxfer.core.marker import read_marker, write_marker
 from stxfer.core.stage import Stage
 from stxfer.decoding.decode import decode_batch
 from stxfer.experiment.config import Experiment
@@ -43,10 +44,11 @@ from stxfer.model.whisper import WhisperModel
 from stxfer.text.profiles import load_profiles, profile
 from stxfer.training.initial import write_initial
 from stxfer.training.spec import Corpus, Fit, Start, Text
+from stxfer.transcription.card import lineage
 from stxfer.transcription.packed import open_packed, open_pretrained_system, rules_of
 from stxfer.transcription.packing import write_pack
 from stxfer.transcription.recognise import recogniser
-from stxfer.transcription.recorded import extractor_of
+from stxfer.transcription.recorded import Record, extractor_of
 from stxfer.transcription.system import SpeechSystem, open_system
 
 Work = tuple[Path, Experiment]
@@ -145,6 +147,16 @@ def test_scores_are_those_of_the_way_it_decodes(work: Work, packed: Path, tmp_pa
     assert "- against scratch: WER +20.0 % [+10.0, +30.0], better" in card
     (result,) = yaml.safe_load(card.split("---\n")[1])["model-index"][0]["results"]
     assert result["metrics"] == [{"type": "wer", "value": 48.22}]
+
+
+def test_the_card_tells_whose_hypotheses_were_learnt(work: Work, tmp_path: Path) -> None:
+    root = shutil.copytree(work[0].parents[2], tmp_path / "work")
+    marker = read_marker(root / "exp/xfer/seed1")
+    parts = [{"data": "tgt_more", "text": "sw", "by": "direct+lm"}, {"data": "tgt_other", "text": "sw", "by": ""}]
+    marker["options"]["system"]["mix"] = parts
+    write_marker(root / "exp/xfer/seed1", marker)
+    assert [row["data"] for row in lineage(Record(root / "exp/xfer/seed1"))] == \
+        ["src_train", "tgt_train + tgt_more labelled by direct+lm + tgt_other"]
 
 
 def test_a_model_that_is_not_what_its_stage_left_is_refused(work: Work, tmp_path: Path) -> None:

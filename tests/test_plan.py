@@ -99,6 +99,15 @@ def test_the_driver_does_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "w").exists()
 
 
+def test_what_is_submitted(finished: Experiment, capsys: pytest.CaptureFixture[str],
+                           monkeypatch: pytest.MonkeyPatch) -> None:
+    (system_dir(EXP, "scratch", 1) / ".stage.json").unlink()
+    monkeypatch.setenv("cmd_backend", "slurm")
+    monkeypatch.setenv("cuda_cmd", "--gpu 1")
+    command.main(["--config", "toy.yaml", "--estimate", "false", "--stages", "data target_asr"])
+    assert "submitted to Slurm: target_asr; train_cmd '', cuda_cmd '--gpu 1', decode_cmd ''" in capsys.readouterr().out
+
+
 def test_data_of_other_corpora(finished: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
     Path("data/options").write_text("--corpus /old\n")
     command.main(["--config", "toy.yaml", "--given", "--corpus /new", "--corpus", "corpus=/new"])

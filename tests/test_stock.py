@@ -25,8 +25,11 @@ from stxfer.core.modules import run_module
 from stxfer.core.stage import Stage
 from stxfer.decoding.stock import read_hypotheses
 from stxfer.decoding.systems import Job, decode_job, tune_system
-from stxfer.experiment.config import Experiment, load_experiment
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.espnet import StockModel
+from stxfer.experiment.yaml_file import read_file
 from stxfer.kaldi.table import read_table, write_table
+from stxfer.model.config import read_config
 from stxfer.model.transfer import load_state
 from stxfer.prepare.vocab import make_vocabs
 from stxfer.score.imported import with_imported
@@ -150,8 +153,14 @@ def test_features_that_name_a_command_are_not_given_to_espnet(quick: Path) -> No
     assert not Path("ran").exists()
 
 
+def test_no_command_of_ours_opens_it(world: Path) -> None:
+    with pytest.raises(DataError, match="stock ESPnet has trained this system, and its own commands alone open it"):
+        read_config(world / "whole/stock/seed1")
+
+
 def test_only_those_asked_for_are_trained(tmp_path: Path) -> None:
     experiment = declare(tmp_path)
+    assert with_imported(experiment, tmp_path / "exp").compare == (("xfer_human", "scratch"),)
     assert "stock" not in {system.name for system in with_sources(experiment, ())}
     assert [system.name for system in with_sources(experiment, ["stock"])] == ["stock"]
     assert [way.name for way in experiment.select_decoded(["stock"])] == ["stock"]
@@ -262,7 +271,8 @@ def test_a_module_ends_with_the_process_that_runs_it() -> None:
 
 
 def test_shipped_baselines_are_espnets_published_sizes() -> None:
-    published = load_experiment(ROOT / "egs2/commonvoice_tr/asr1/conf/tiny.yaml").espnet
+    published = {name: StockModel.read(model, "espnet.yaml")
+                 for name, model in read_file(ROOT / "conf/espnet.yaml")["espnet"].items()}
     assert {name: (model.encoder, model.model_conf["ctc_weight"], model.specaug) for name, model in published.items()} \
         == {"transformer": ("transformer", 0.3, "specaug"), "conformer": ("conformer", 0.3, "specaug"),
             "rnn": ("vgg_rnn", 0.3, "specaug")}

@@ -36,6 +36,7 @@ from stxfer.audio.waveform import Waveform
 from stxfer.bin import transcribe as cli
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import write_json
+from stxfer.core.marker import read_marker, write_marker
 from stxfer.core.stage import Stage
 from stxfer.decoding.decode import decode_dataset
 from stxfer.decoding.whisper import decode_with_whisper
@@ -119,6 +120,15 @@ def test_no_speech_is_lost_wherever_blocks_end(runs: list[tuple[bool, int]], tai
     near = round(0.3 * SAMPLE_RATE / FRAME) - 1  # less than a pause
     for k in lost:
         assert sum(frames[max(0, k - near):k + near + 1]) < cutting._LEAST
+
+
+def test_a_piece_that_is_full_in_a_pause_ends_with_its_speech(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cutting, "_detector", Scripted)
+    samples = np.concatenate([np.full(36800, 0.5), np.full(32000, -1e-3), np.full(16000, 0.5)]).astype(np.float32)
+    found = list(pieces(blocks(samples, 3200), Cutting(3.0, 1.0)))
+    after = cutting._HANGOVER * FRAME / SAMPLE_RATE  # which the detector is taken to have added
+    assert [(p.start, round(p.end + after, 2)) for p in found] == [(0.0, 2.3), (4.3, 5.3 + after)]
+    assert len(found[0].samples) == 2.5 * SAMPLE_RATE
 
 
 @given(st.floats(0.0, 12.0), st.floats(2.0, 5.0))
@@ -432,6 +442,10 @@ def test_what_hears_no_speech_is_refused(work: Path, tmp_path: Path) -> None:
     refused(work / SYSTEM, "no test set was decoded with variant 'big'; those that were: lm", variant="big")
     moved = tmp_path / "exp/direct/seed1"
     shutil.copytree(work / SYSTEM, moved)
+    stock = shutil.copytree(work / SYSTEM, tmp_path / "exp/stock/seed1")
+    marker = read_marker(stock)
+    write_marker(stock, {**marker, "options": {**marker["options"], "espnet": {"encoder": "conformer"}}})
+    refused(stock, "a system of stock ESPnet; its own asr_inference hears with .*stock/seed1/espnet$")
     refused(moved, "what the system hears is recorded with its features")
     features = tmp_path / "dump/fbank/tgt_train"
     features.mkdir(parents=True)

@@ -132,10 +132,12 @@ class _Cutter:
             self._start, self._joined = None, False
         if self._start is not None and self._heard - self._start > self._most - self._before - self._edge:
             cut = self._start + quietest(self._held[self._start - self._from:self._heard - self._from])
-            yield from self._piece(cut, cut + QUIET // 2)
-            self._start, self._joined, self._speech = cut, True, _LEAST
-            if self._end <= cut:
-                self._start, self._joined, self._speech = None, False, 0
+            if self._end <= cut:  # in a pause, which is not over
+                yield from self._ended(self._end)
+                self._start, self._joined = None, False
+            else:
+                yield from self._piece(cut, cut + QUIET // 2)
+                self._start, self._joined, self._speech = cut, True, _LEAST
 
     @property
     def _before(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ConfigError("--covost: needs its Common Voice as --source-speech")
     if (args.egs / args.name).exists():
         raise ConfigError(f"{args.egs / args.name}: is there already; give another name, or remove it")
+    logging.getLogger("stxfer").setLevel(logging.WARNING)  # what libraries count on the way is printed below
     found = look(Asked(args.name, (args.source, args.target), args.speech, args.source_speech, args.bitext, args.covost,
                        args.columns or {}, args.source_columns or {}, args.audio_dir))
     for what, findings in found.told:

@@ -14,11 +14,12 @@ from stxfer.core.mistakes import located, nearest
 from stxfer.experiment.clean import CleanOptions
 from stxfer.experiment.data import DataOptions
 from stxfer.experiment.declared import Declaration, LanguageModel, Vocab
-from stxfer.experiment.espnet import StockModel, one_training
+from stxfer.experiment.espnet import StockModel
 from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.labels import HUMAN, Label, read_labels
 from stxfer.experiment.prepare import UNTRANSCRIBED, PrepareOptions
-from stxfer.experiment.systems import KINDS, Mix, System, check_systems, language_tag
+from stxfer.experiment.schedules import check_phases, read_schedules
+from stxfer.experiment.systems import KINDS, System, check_systems
 from stxfer.experiment.training import MtDecoding, Phase
 from stxfer.experiment.types import SET_MARK
 from stxfer.experiment.variants import MARK, DecodedSystem, read_variants, ways_of_decoding
@@ -133,7 +134,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     languages = (declared.languages.source, declared.languages.target)
     prepare = replace(declared.prepare, source_lang=languages[0], target_lang=languages[1])
     labels = read_labels(declared.labels, languages[1], where)
-    train = _schedules(raw["train"], where)
+    train = read_schedules(raw["train"], where)
     mt = Mt(declared.mt.vocab, declared.mt.joint, raw["mt"].get("model", {}), declared.mt.train, declared.mt.clean)
     for key, phases in (("mt", mt.train), *((f"lm.{name}", lm.train) for name, lm in declared.lm.items())):
         if any(phase.encode_once for phase in phases):
@@ -148,7 +149,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     check_systems(systems, languages, (HUMAN, *labels), train, declared.vocab, declared.espnet, where)
     _check_frontend(declared, train, where)
     for system in systems.values():
-        _check_phases(system, train, declared.vocab, where)
+        check_phases(system, train, declared.vocab, where)
         _check_untranscribed(system, prepare.untranscribed, where)
     decoded = {found.name: found for found in
                ways_of_decoding(systems.values(), read_variants(declared, raw, where), declared.lm, where)}
@@ -185,24 +186,6 @@ def _no_variant(name: str, decoded: Mapping[str, DecodedSystem]) -> str:
         return f"; it is decoded as {' '.join(ways)} (a variant is there for the kinds it names, and with a language " \
                "model for the systems that have its vocabulary)"
     return nearest(name, decoded)
-
-
-def _schedules(train: Mapping[str, Any], where: str) -> dict[str, tuple[Phase, ...]]:
-    default = train.get("default", {})
-    names = [*KINDS, *(name for name in train if name not in ("default", *KINDS))]
-    made = {}
-    for name in names:
-        phases = [Phase.read({**default, **phase}, where, ("train", name, number))
-                  for number, phase in enumerate(train.get(name, [{}]))]
-        for number, phase in enumerate(phases):
-            if phase.encode_once and "encoder" not in phase.freeze:
-                raise ConfigError(located(where, ("train", name, number, "encode_once"), "an encoder that learns has "
-                                          "other outputs at each step; set freeze: [encoder]"))
-            if phase.criterion == "wer" and not phase.dev_wer:
-                raise ConfigError(located(where, ("train", name, number, "dev_wer"), "0 gives no word errors to go by; "
-                                          "criterion wer needs utterances to decode"))
-        made[name] = tuple(phases)
-    return made
 
 
 def _check_frontend(declared: Declaration, train: Mapping[str, tuple[Phase, ...]], where: str) -> None:
@@ -282,25 +265,3 @@ def _check_untranscribed(system: System, there: bool, path: str) -> None:
         if data == UNTRANSCRIBED and not there:
             raise ConfigError(f"{path}: {key}.data: {data!r} is made where prepare has 'untranscribed: true' and "
                               "tgt_train_hours")
-
-
-def _check_phases(system: System, train: Mapping[str, tuple[Phase, ...]], vocab: Mapping[str, Vocab],
-                  path: str) -> None:
-    if system.task == "text" and any(phase.ctc_weight for phase in train[system.phases]):
-        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has a ctc_weight, but task text "
-                          "has no speech for CTC; give it a schedule of its own with ctc_weight 0")
-    if system.task == "text" and any(phase.encode_once for phase in train[system.phases]):
-        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has encode_once, but task text runs "
-                          "no encoder; leave it out")
-    if system.task == "text" and any(phase.criterion == "wer" for phase in train[system.phases]):
-        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has criterion wer, but task text "
-                          "has no speech to decode; give it a schedule with criterion accuracy")
-    if system.espnet and not one_training(train[system.phases]):
-        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has phases that differ in steps or "
-                          "batches, ESPnet trains in one; give it a schedule of its own")
-    tags = {language_tag(language) for language in vocab[system.vocab].tags}
-    parts: tuple[System | Mix, ...] = (system, *system.mix)
-    wanted = {language_tag(part.text) for part in parts} if system.tags else set()
-    if missing := sorted(wanted - tags):
-        raise ConfigError(f"{path}: systems.{system.name}.tags: vocabulary {system.vocab!r} has no piece {missing[0]}; "
-                          f"set vocab.{system.vocab}.tags")

@@ -25,7 +25,7 @@ LARGEST = 10 ** 9  # no whole number here means anything beyond it
 TRAINING_SETS = ("src_train", "tgt_train")
 # YAML 1.1 takes a number with an exponent and no decimal point, or no sign in the exponent, for a string.
 _EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
-_MARK = re.compile(r"@(label|source|target)@")
+_MARK = re.compile(r"@(label|set|source|target)@")
 _NAME = re.compile(r"\w[\w.-]*")
 _LABEL = re.compile(r"\w[\w-]*")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*")

@@ -14,7 +14,7 @@ from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.core.records import mistake
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.frontend import PRETRAINED
-from stxfer.experiment.layout import CONFIG
+from stxfer.experiment.layout import CONFIG, STOCK, STOCK_MODEL
 
 # Keys of the SentencePiece models, and what these are called beside an exported model.
 VOCABULARIES = {"bpemodel": "bpe.model", "src_bpemodel": "src_bpe.model"}
@@ -59,6 +59,9 @@ def read_config(directory: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if (directory / STOCK / STOCK_MODEL).exists():
+            raise DataError(f"{directory}: stock ESPnet has trained this system, and its own commands alone open it, "
+                            f"from {directory / STOCK}") from None
         raise DataError(f"{path}: no such file; train that system first") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -94,7 +94,7 @@ def _seconds(utterance: Utterance) -> float:
     if utterance.span:
         return utterance.span[1] - utterance.span[0]
     if utterance.audio.rstrip().endswith("|"):
-        raise AudioError(f"{utterance.audio!r} is a command; see 'prepare_kaldi_dir --allow-pipes'")
+        raise AudioError(utterance.audio, "command", "a command, which 'prepare_kaldi_dir --allow-pipes' runs")
     return read_header(utterance.audio).seconds
 
 

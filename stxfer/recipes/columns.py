@@ -64,10 +64,9 @@ def guess_columns(table: Path, given: Mapping[str, str], other: str) -> Columns:
         raise DataError(f"{table}: holds no rows")
     free = [name for name in present if name not in given.values()]
     named = dict(given)
-    for ours, find in (("audio", lambda: _called(free, _AUDIO) or _of_files(free, rows)),
-                       ("text", lambda: _called(free, _TEXT) or _of_sentences(free, rows, other)),
-                       ("speaker", lambda: _called(free, _SPEAKER))):
-        if ours not in named and (column := find()):
+    for ours, names in (("audio", _AUDIO), ("text", _TEXT), ("speaker", _SPEAKER)):
+        column = "" if ours in named else _called(free, names) or _holding(ours, free, rows, other)
+        if column:
             named[ours] = column
             free.remove(column)
     for ours in ("audio", "text"):
@@ -102,6 +101,13 @@ def _quoted(name: str) -> str:
 def _called(free: Sequence[str], names: Sequence[str]) -> str:
     lower = {name.lower(): name for name in free}
     return next((lower[name] for name in names if name in lower), "")
+
+
+def _holding(ours: str, free: Sequence[str], rows: Sequence[Mapping[str, str]], other: str) -> str:
+    """Return the column that holds audio or text by its values; of speakers none is known by these."""
+    if ours == "audio":
+        return _of_files(free, rows)
+    return _of_sentences(free, rows, other) if ours == "text" else ""
 
 
 def _of_files(free: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:

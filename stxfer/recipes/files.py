@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -66,7 +67,7 @@ def corpora_of(found: Found) -> list[tuple[str, str, str, str]]:
     asked = found.asked
     source, target = asked.languages
     prefix = asked.name.upper()
-    given = [("speech", f"{target} speech ({found.target.kind})", asked.speech)]
+    given: list[tuple[str, str, Path | None]] = [("speech", f"{target} speech ({found.target.kind})", asked.speech)]
     if found.source is not None:
         given.append(("source_speech", f"{source} speech ({found.source.kind})", asked.source_speech))
     if asked.covost is not None:
@@ -138,7 +139,7 @@ def _experiment(found: Found) -> str:
         values["normalise"] = found.rules
     values["vocab"] = {"source": _vocabulary(source_hours, ["src_train"]),
                        "target": _vocabulary(target_hours, ["tgt_train", *(["bitext"] if found.pairs else [])])}
-    none = {}
+    none: dict[str, None] = {}
     if not found.translator:
         values["labels"] = {"mt": None}
         none |= {"st_mt": None, "xfer_mt": None}

@@ -108,8 +108,8 @@ def import_espnet(experiment: Experiment, directory: Path, name: str, *, dump: P
 def with_imported(experiment: Experiment, exp: Path) -> Experiment:
     """Return the experiment with what was imported, and with target systems held against ESPnet's.
 
-    Against what was imported: each that is compared with another one. Against what ESPnet's own commands train here,
-    which starts from nothing: the baselines of the comparisons, too.
+    Against what was imported: each that is compared with another one. Against what ESPnet's own commands have trained
+    here, which starts from nothing: the baselines of the comparisons, too.
 
     Raises:
         ConfigError: a system has the name of one that was imported.
@@ -119,8 +119,9 @@ def with_imported(experiment: Experiment, exp: Path) -> Experiment:
         if name in experiment.systems:
             raise ConfigError(f"{names[name][0]}: {name!r} was imported, and is a system of the experiment, too; "
                               f"remove {exp / name} and import it under another name")
-    stock = [name for name, system in experiment.systems.items() if system.espnet]
-    held = [[target for target in of if target not in stock and experiment.decoded[target].system.kind == "target"]
+    stock = [name for name, system in experiment.systems.items()
+             if system.espnet and any((system_dir(exp, name, seed) / MARKER).exists() for seed in experiment.seeds)]
+    held = [[target for target in of if not (way := experiment.decoded[target].system).espnet and way.kind == "target"]
             for of in zip(*experiment.compare, strict=True)] or [[], []]
     pairs = (*((target, name) for name in stock for target in (*held[0], *held[1])),
              *((target, name) for name in names for target in held[0]))

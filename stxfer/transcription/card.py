@@ -18,7 +18,7 @@ from stxfer.core.records import read_record
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.layout import INFO, TRANSFER, report_dir
 from stxfer.experiment.records import ModelInfo
-from stxfer.experiment.variants import MARK
+from stxfer.experiment.systems import MARK
 from stxfer.model.espnet_patches import CHECKED
 from stxfer.transcription.packed import Content
 from stxfer.transcription.recorded import Record, check_made
@@ -200,7 +200,8 @@ def lineage(record: Record) -> list[dict[str, str]]:
             break
         init = system.get("init") or {}
         start = ", ".join(init.get("parts", ())) if init else "nothing"
-        mixed = "".join(f" + {mix['data']}" for mix in system.get("mix", ()))
+        mixed = "".join(f" + {mix['data']}{' labelled by ' + mix['by'] if mix.get('by') else ''}"
+                        for mix in system.get("mix", ()))
         rows.append({"system": directory.absolute().parent.name, "task": str(info.get("task", "")),
                      "data": f"{system.get('data', record.data)}{mixed}", "text": str(system.get("text", "")),
                      "hours": f"{info.get('train', {}).get('hours', 0):.2f}", "start": start})

@@ -19,12 +19,11 @@ from stxfer.core.marker import MARKER, read_marker
 from stxfer.core.records import mistake, read_record
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.features import FeatureOptions
-from stxfer.experiment.layout import DUMP, INFO, TUNING, features_dir, prepared_dir
+from stxfer.experiment.layout import DUMP, INFO, STOCK, TUNING, features_dir, prepared_dir
 from stxfer.experiment.prepare import PrepareOptions
 from stxfer.experiment.records import OpenedInfo, Tuned
-from stxfer.experiment.systems import language_tag
+from stxfer.experiment.systems import MARK, language_tag
 from stxfer.experiment.training import Decoding
-from stxfer.experiment.variants import MARK
 from stxfer.experiment.whisper import Whisper
 
 SPEECH_TASKS = ("asr", "st")
@@ -63,6 +62,9 @@ class Record:
         if self.task not in SPEECH_TASKS:
             raise ConfigError(f"{self.directory}: its task is {self.task!r}, which hears no speech; give a system of "
                               f"task {' or '.join(SPEECH_TASKS)}")
+        if STOCK in self._options:
+            raise ConfigError(f"{self.directory}: a system of stock ESPnet; its own asr_inference hears with "
+                              f"{self.directory / STOCK}")
 
     @cached_property
     def _options(self) -> Mapping[str, Any]:

@@ -15,8 +15,8 @@ from stxfer.core.errors import ConfigError
 from stxfer.core.marker import read_marker
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import TUNED, lm_dir
+from stxfer.experiment.systems import MARK
 from stxfer.experiment.training import Decoding
-from stxfer.experiment.variants import MARK
 from stxfer.experiment.whisper import Whisper
 from stxfer.model.pack import is_pack
 from stxfer.text.profiles import Profile, profile

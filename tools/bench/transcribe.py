@@ -40,6 +40,7 @@ from stxfer.audio.io import SAMPLE_RATE, load_audio, resample  # noqa: E402
 from stxfer.audio.pieces import Cutting, pieces  # noqa: E402
 from stxfer.audio.stream import read_blocks  # noqa: E402
 from stxfer.kaldi.datadir import Audio  # noqa: E402
+from stxfer.model.config import read_config  # noqa: E402
 from stxfer.transcription.inputs import SUFFIXES  # noqa: E402
 from stxfer.transcription.system import SpeechSystem  # noqa: E402
 from stxfer.transcription.transcriber import PAUSE, Transcriber  # noqa: E402
@@ -104,14 +105,16 @@ def peer(args: argparse.Namespace, clips: Sequence[Path]) -> dict[str, Any]:
     system = Transcriber.from_pretrained(args.model).system
     cut = [piece.samples for piece in pieces(read_blocks(Audio(str(audio))), Cutting(system.most_seconds, PAUSE))]
     soundfile.write(one, cut[0], SAMPLE_RATE)
-    ours = [run(transcribe(args.model, path, "--format", "tsv")) for path in (audio, one)]
-    theirs = [run(asr_inference(args, system, cut[:count])) for count in (len(cut), 1)]
+    ours = [run(transcribe(args.model, path, "--format", "tsv")) for path in (one, audio)]
+    theirs = [run(asr_inference(args, system, cut[:count])) for count in (1, len(cut))]
+    if failed := [ended for ended in (*ours, *theirs) if ended.status]:
+        sys.exit(failed[0].err)
     seconds = soundfile.info(audio).duration - soundfile.info(one).duration
-    found = [max(ended[0].seconds - ended[1].seconds, 0.0) for ended in (ours, theirs)]
-    texts = [line.split("\t")[-1] for line in ours[0].out.splitlines()[1:]]
+    found = [max(ended[1].seconds - ended[0].seconds, 0.0) for ended in (ours, theirs)]
+    texts = [line.split("\t")[-1] for line in ours[1].out.splitlines()[1:]]
     words = [line.partition(" ")[2] for line in (args.work / "peer/1best_recog/text").read_text().splitlines()]
     return {"seconds": round(seconds, 1), "pieces": len(cut), "ours": round(found[0], 1), "peer": round(found[1], 1),
-            "starts": [round(ended[1].seconds, 1) for ended in (ours, theirs)],
+            "starts": [round(ended[0].seconds, 1) for ended in (ours, theirs)],
             "real-time factors": [round(value / seconds, 4) for value in found],
             "ratio": round(found[1] / found[0], 1), "same texts": sum(text in words for text in texts)}
 
@@ -201,7 +204,8 @@ def asr_inference(args: argparse.Namespace, system: SpeechSystem, cut: Sequence[
             "--asr_train_config", str(args.model / "config.yaml"), "--asr_model_file", str(args.model / "model.pth"),
             "--beam_size", str(options.beam_size), "--ctc_weight", str(options.ctc_weight), "--ngpu", "0",
             "--penalty", str(options.length_bonus), "--maxlenratio", str(options.maxlenratio),
-            "--minlenratio", str(options.minlenratio)]
+            "--minlenratio", str(options.minlenratio), "--token_type", "bpe", "--log_level", "WARNING",
+            "--bpemodel", str(read_config(args.model)["bpemodel"])]
 
 
 def run(command: Sequence[str]) -> Ended:

@@ -2,10 +2,5 @@
 # English to Swahili from a grammar and a synthesiser: nothing to download, minutes on two cores.
 # Presets: mini; baselines, long and berard, which README.md explains; tiny and tiny_baselines, checks that every stage
 # and every system works (their results mean nothing).
-# shellcheck disable=SC2034  # the driver reads these variables
-set -euo pipefail
-
-recipe=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")") # of the file itself, if this is a link
-preset=mini
-# shellcheck source=egs2/TEMPLATE/asr1/stxfer.sh
-. "$recipe"/../../TEMPLATE/asr1/stxfer.sh
+# shellcheck source=egs2/TEMPLATE/asr1/recipe.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"/../../TEMPLATE/asr1/recipe.sh

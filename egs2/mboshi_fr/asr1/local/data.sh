@@ -2,15 +2,8 @@
 # Stage 1 of mboshi_fr: Mboshi speech, its translations as parallel text, real French speech, and synthetic French that
 # reads the translations.
 # shellcheck disable=SC2154  # 'option NAME DEFAULT' assigns the options
-set -euo pipefail
-
-template=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../../TEMPLATE/asr1" && pwd)
-# shellcheck source=utils/parse_options.sh
-. "$template"/../../../utils/parse_options.sh
-path_option mboshi_fr "${MBOSHI_FR:-}" "Mboshi speech: train.tsv, dev.tsv and clips/, or set MBOSHI_FR"
-path_option source_corpus "${FRENCH_SPEECH:-}" "French speech in Common Voice's form, or set FRENCH_SPEECH"
-# shellcheck source=egs2/TEMPLATE/asr1/corpora.sh
-. "$template"/corpora.sh
+# shellcheck source=egs2/TEMPLATE/asr1/data.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"/../../../TEMPLATE/asr1/data.sh
 
 need "--mboshi-fr (or MBOSHI_FR)" "$mboshi_fr"
 need "--source-corpus (or FRENCH_SPEECH)" "$source_corpus"

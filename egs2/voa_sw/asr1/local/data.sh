@@ -1,17 +1,8 @@
 #!/usr/bin/env bash
 # Stage 1 of voa_sw: Swahili speech, the bitext, and English speech, real or spoken by the synthesiser.
 # shellcheck disable=SC2154  # 'option NAME DEFAULT' assigns the options
-set -euo pipefail
-
-template=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../../TEMPLATE/asr1" && pwd)
-# shellcheck source=utils/parse_options.sh
-. "$template"/../../../utils/parse_options.sh
-path_option voa_sw "${VOA_SW:-}" "Swahili speech in Common Voice's form, or set VOA_SW"
-path_option mafand_en_sw "${MAFAND_EN_SW:-}" "bitext {train,dev,test}.{en,sw}, or set MAFAND_EN_SW"
-path_option source_corpus "" "English speech in Common Voice's form; empty: the bitext's English is synthesised"
-option parts "0.25 0.5" "hours of Swahili training speech to make parts of, for curves: tgt_train_0_25h and so on"
-# shellcheck source=egs2/TEMPLATE/asr1/corpora.sh
-. "$template"/corpora.sh
+# shellcheck source=egs2/TEMPLATE/asr1/data.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"/../../../TEMPLATE/asr1/data.sh
 
 need "--voa-sw (or VOA_SW)" "$voa_sw"
 need "--mafand-en-sw (or MAFAND_EN_SW)" "$mafand_en_sw"

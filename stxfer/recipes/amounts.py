@@ -1,0 +1,129 @@
+"""How much the sets of an experiment are: counted where they are there, guessed from the configuration where not."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stxfer.core.errors import StxferError
+from stxfer.experiment import layout
+from stxfer.experiment.config import Experiment
+from stxfer.experiment.data import SpokenBitextOptions
+from stxfer.kaldi.table import iter_table
+
+CHARACTERS = 13.0  # a second, in either language of the recipes
+SECONDS = 5.0  # of an utterance of which nothing is known
+_SAMPLE = 300  # utterances whose text tells how long it is
+# Bits a second of the formats that corpora come in, to guess hours from bytes.
+_RATES = {".wav": 256e3, ".flac": 130e3, ".mp3": 48e3, ".opus": 24e3, ".ogg": 32e3, ".m4a": 64e3}
+
+
+@dataclass(frozen=True)
+class Amount:
+    """What is known of a set: utterances, seconds of all of them, characters a second; ``known`` where it is there."""
+
+    utterances: float
+    seconds: float
+    characters: float = CHARACTERS
+    known: bool = False
+
+    @property
+    def length(self) -> float:
+        """Seconds of an utterance."""
+        return self.seconds / max(1.0, self.utterances)
+
+
+def amounts_of(experiment: Experiment, sets: Sequence[str], dump: Path, corpora: Sequence[Path]) -> dict[str, Amount]:
+    """Return how much each set is.
+
+    Args:
+        experiment: the experiment.
+        sets: their names.
+        dump: the directory of prepared data.
+        corpora: those that stage ``data`` reads; what their audio files weigh tells how much the sets are, together.
+    """
+    raw = dump.with_name(layout.DATA.name)
+    found = {name: amount for name in sets for folder in (layout.prepared_dir(dump, name), raw / name)
+             if (amount := _counted(folder)) is not None}
+    for name in sets:
+        if name not in found and (spoken := _spoken(experiment, name)) is not None:
+            found[name] = spoken
+    missing = [name for name in sets if name not in found]
+    if missing:
+        share = sum(map(_weighed, corpora)) / len(missing)
+        weights = {name: 8.0 if name.endswith("train") else 1.0 for name in missing}
+        for name in missing:
+            seconds = share * len(missing) * weights[name] / sum(weights.values())
+            hours = experiment.data.hours.get(name)
+            seconds = min(seconds, hours * 3600) if hours and seconds else hours * 3600 if hours else seconds
+            found[name] = Amount(seconds / SECONDS, seconds)
+    return found
+
+
+def _counted(folder: Path) -> Amount | None:
+    try:
+        durations = {utt: float(value) for utt, value in iter_table(folder / "utt2dur")}
+        texts = dict(itertools.islice(iter_table(folder / "text"), _SAMPLE))
+    except (StxferError, ValueError):
+        return None
+    said = {utt: durations[utt] for utt in texts if utt in durations}
+    characters = sum(len(texts[utt]) for utt in said) / (sum(said.values()) or 1.0)
+    return Amount(len(durations), sum(durations.values()), characters or CHARACTERS, known=True)
+
+
+def _spoken(experiment: Experiment, name: str) -> Amount | None:
+    """Return the amount of a set that the synthesiser will speak, if the configuration tells."""
+    data, part = experiment.data, name.rpartition("_")[2]
+    speak = data.speak_bitext
+    if speak != SpokenBitextOptions() and name.startswith("src_"):
+        words = (speak.min_words + min(speak.max_words, 24)) / 2
+        count = getattr(speak, f"{part}_sentences", 0)
+        return Amount(count, count * words * 60 / speak.rate) if count else None
+    usual = type(data)()
+    if data.synthetic != usual.synthetic and hasattr(data, name):
+        count = getattr(data, name)
+        return Amount(count, count * 2.5, 11.0)
+    return None
+
+
+def _weighed(corpus: Path) -> float:
+    """Return about how many seconds the audio files in a folder, and in the folders in it, last."""
+    folder = corpus if corpus.is_dir() else corpus.parent
+    if not folder.is_dir():
+        return 0.0
+    inside = [folder, *(path for path in folder.iterdir() if path.is_dir())]
+    files = itertools.islice((path for place in inside for path in place.iterdir()), 200_000)
+    return sum(8 * path.stat().st_size / _RATES[path.suffix.lower()] for path in files if path.suffix.lower() in _RATES)
+
+
+@dataclass(frozen=True)
+class Bitext:
+    """Pairs that train a translator, words of a source sentence, characters of the longer side."""
+
+    pairs: int = 10_000
+    words: float = 15.0
+    characters: float = 90.0
+
+
+def bitext_of(dump: Path, experiment: Experiment) -> Bitext:
+    """Return how much the bitext is; what is usual where it is not there yet."""
+    for folder in (layout.clean_bitext_dir(dump), layout.bitext_dir(dump.with_name(layout.DATA.name))):
+        sides = [folder / f"train.{language}" for language in (experiment.source_lang, experiment.target_lang)]
+        if all(path.is_file() for path in sides):
+            some = []
+            for path in sides:
+                with path.open(encoding="utf-8", errors="replace") as handle:
+                    some.append(list(itertools.islice(handle, 2000)))
+            with sides[0].open("rb") as binary:
+                pairs = sum(1 for _ in binary)
+            count = max(1, len(some[0]))
+            return Bitext(pairs, max(1.0, sum(len(line.split()) for line in some[0]) / count),
+                          max(1.0, *(sum(map(len, lines)) / count for lines in some)))
+    return Bitext()
+
+
+def total(amounts: Mapping[str, Amount]) -> float:
+    """Return the seconds of all sets."""
+    return sum(amount.seconds for amount in amounts.values())
