@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stxfer.cluster import slurm
 from stxfer.cluster.accounting import record_used
-from stxfer.cluster.records import Batch, read_batches
+from stxfer.cluster.records import DONE, FAILED, Batch, read_batches
 from stxfer.cluster.settings import Settings
 from stxfer.cluster.watch import Submitted, Watch
 from stxfer.core import jobs as local
@@ -77,7 +77,11 @@ def _submit_all(queue: Queue, settings: Settings, watch: Watch) -> None:
 
 
 def _submit(jobs: Sequence[Job], settings: Settings, watch: Watch) -> None:
-    after = sorted(number for path in jobs[0].needs if (number := watch.numbers.get(path)))
+    makers = [maker for path in jobs[0].needs if (maker := watch.makers.get(path)) is not None]
+    said = {maker.number: status["state"] if (status := maker.batch.status(maker.index)) else "" for maker in makers}
+    if FAILED in said.values():
+        return  # the queue leaves these jobs out when that one's end is seen
+    after = sorted(number for number, state in said.items() if state != DONE)  # Slurm may have forgotten those
     batch = Batch.of(jobs)
     slurm.submit(batch, jobs, settings, after)
     for index, job in enumerate(jobs):

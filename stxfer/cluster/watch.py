@@ -80,21 +80,21 @@ class Watch:
 
     Attributes:
         jobs: those added, in the order of their needs.
-        numbers: Slurm's numbers by the directories that the jobs make.
+        makers: the jobs by the directories that they make.
         screen: where the table is drawn.
     """
 
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
         self.jobs: list[Submitted] = []
-        self.numbers: dict[Path, str] = {}
+        self.makers: dict[Path, Submitted] = {}
         self.screen = Screen()
         self._told = time.monotonic()
 
     def add(self, entry: Submitted) -> None:
         """Add a job."""
         self.jobs.append(entry)
-        self.numbers[entry.job.stage.out] = entry.number
+        self.makers[entry.job.stage.out] = entry
 
     def follow(self) -> None:
         """Wait until every job has ended.
