@@ -12,8 +12,8 @@ once; then, each in a copy of that:
 - ``daemon``: a slurmd alone dies; what it has started goes on, and Slurm starts it again elsewhere;
 - ``driver``: ``run.sh`` is killed as soon as the trainings are in the queue, and started again;
 - ``nodes``: a system is trained by two machines with a process each (gloo), and by one with the same batches;
-- ``grid``: 1,000 jobs that do nothing, in dependency order, submitted and watched for ``--minutes``, then cancelled:
-  seconds, memory and calls of ``squeue``.
+- ``grid``: 1,000 jobs in dependency order, submitted to machines that take none and watched for ``--minutes``, then
+  cancelled: seconds, memory and calls of ``squeue``.
 
 Results must be the same to the digit, but for ``nodes``, whose sums have another order: within 1e-3.
 
@@ -217,7 +217,9 @@ def case_nodes(campaign: Campaign) -> str:
 
 
 def case_grid(campaign: Campaign) -> str:
-    """Submit many jobs that do nothing, watch them, and cancel those that are left."""
+    """Submit many jobs that have to wait, watch them, and cancel them."""
+    subprocess.run(["scontrol", "update", f"NodeName={','.join(campaign.cluster.names)}", "State=DRAIN", "Reason=grid"],
+                   check=True)
     work = campaign.work / "grid"
     work.mkdir()
     (work / MARK).touch()
@@ -247,11 +249,9 @@ def case_grid(campaign: Campaign) -> str:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             watch.Watch.follow = follow  # type: ignore[method-assign]
-    done = sum(path.read_text().count('"done"') for path in Path(".slurm").glob("*/[0-9]*.json"))
-    gone = campaign.jobs - len(list(Path(".slurm").glob("*/batch.json"))) + done
-    now = time.monotonic()
-    return f"{len(jobs)} jobs submitted in {submitted - began:.0f} s, watched {now - submitted:.0f} s; {gone} done, " \
-           f"{calls[0]} calls of squeue, {before:.0f} MiB before, {peak():.0f} at most"
+    return f"{len(list(Path('.slurm').glob('*/batch.json')))} jobs submitted in {submitted - began:.0f} s, watched for " \
+           f"{time.monotonic() - submitted:.0f} s with {calls[0]} calls of squeue, {before:.0f} MiB before, " \
+           f"{peak():.0f} at most"
 
 
 def peak() -> float:
