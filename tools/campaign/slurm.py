@@ -249,9 +249,9 @@ def case_grid(campaign: Campaign) -> str:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             watch.Watch.follow = follow  # type: ignore[method-assign]
-    return f"{len(list(Path('.slurm').glob('*/batch.json')))} jobs submitted in {submitted - began:.0f} s, watched for " \
-           f"{time.monotonic() - submitted:.0f} s with {calls[0]} calls of squeue, {before:.0f} MiB before, " \
-           f"{peak():.0f} at most"
+    count = len(list(Path(".slurm").glob("*/batch.json")))
+    return f"{count} jobs submitted in {submitted - began:.0f} s, watched for {time.monotonic() - submitted:.0f} s with " \
+           f"{calls[0]} calls of squeue, {before:.0f} MiB before, {peak():.0f} at most"
 
 
 def peak() -> float:
