@@ -250,8 +250,9 @@ def case_grid(campaign: Campaign) -> str:
             signal.setitimer(signal.ITIMER_REAL, 0)
             watch.Watch.follow = follow  # type: ignore[method-assign]
     count = len(list(Path(".slurm").glob("*/batch.json")))
-    return f"{count} jobs submitted in {submitted - began:.0f} s, watched for {time.monotonic() - submitted:.0f} s with " \
-           f"{calls[0]} calls of squeue, {before:.0f} MiB before, {peak():.0f} at most"
+    watched = time.monotonic() - submitted
+    return f"{count} jobs submitted in {submitted - began:.0f} s, watched for {watched:.0f} s with {calls[0]} " \
+           f"calls of squeue, {before:.0f} MiB before, {peak():.0f} at most"
 
 
 def peak() -> float:

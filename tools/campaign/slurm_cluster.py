@@ -180,11 +180,13 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         if "slurmctld" in self.processes and self.processes["slurmctld"].poll() is None:
-            subprocess.run(["scancel", "--user", getpass.getuser()], capture_output=True, timeout=30)
-            for _ in range(50):
-                if not subprocess.run(["squeue", "--noheader"], capture_output=True, timeout=30).stdout.strip():
-                    break
-                time.sleep(0.1)
+            running = ["--user", getpass.getuser(), "--states=RUNNING"]
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                subprocess.run(["scancel", *running[:2], "--state=RUNNING"], capture_output=True, timeout=30)
+                for _ in range(50):
+                    if not subprocess.run(["squeue", "--noheader", *running], capture_output=True, timeout=30).stdout:
+                        break
+                    time.sleep(0.1)
         for process in reversed(self.processes.values()):
             process.terminate()
         for process in self.processes.values():
