@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from browser import look_at
 from list_recipes import read_experiment
 from miniatures import MINIATURES, turkish_pairs
 from recipes import EGS, Recipe
@@ -50,6 +51,10 @@ def test_from_data_to_table(name: str, systems: set[str], scored: set[str], requ
     table = (work / "exp/report/RESULTS.md").read_text()
     assert all(f"| {row['system']} |" in table for row in results["rows"])
     assert all(f"- {system}: not scored, there is no reference" in table for system in results["unscored"])
+
+
+def test_the_page_opens_in_a_browser(turkish: Recipe) -> None:
+    look_at(turkish.work / "exp/report/report.html")
 
 
 def test_covost_gives_the_source_sets_their_translations(turkish: Recipe) -> None:

@@ -19,6 +19,7 @@ import fuzz
 import kill
 import pytest
 import tamper
+from browser import look_at
 from slurm_cluster import Cluster, missing
 
 from stxfer.core.digests import REMEMBERED
@@ -59,7 +60,7 @@ def run_and_kill(workdir: Path, when: Callable[[str], bool], *arguments: str) ->
 def state(workdir: Path) -> dict[Path, tuple[int, int]]:
     """Return when each file was written; leaks are looked for each time."""
     return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in workdir.rglob("*")
-            if path.is_file() and path.name not in (".stxfer.lock", "leaks.json", REMEMBERED)
+            if path.is_file() and path.name not in (".stxfer.lock", "leaks.json", "costs.log", REMEMBERED)
             and path != workdir / "dump/data/.stage.json"}
 
 
@@ -92,6 +93,10 @@ def test_results_hold_every_system_and_comparison(finished: Path) -> None:
 def test_the_table_names_every_system(finished: Path) -> None:
     table = (finished / "exp/report/RESULTS.md").read_text()
     assert all(f"| {system} |" in table for system in SYSTEMS)
+
+
+def test_the_page_opens_in_a_browser(finished: Path) -> None:
+    look_at(finished / "exp/report/report.html")
 
 
 def test_test_sentences_and_speakers_are_in_no_training_set(finished: Path) -> None:

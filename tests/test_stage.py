@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from stxfer.core import digests, fileio
+from stxfer.core import cost, digests, fileio
 from stxfer.core.digests import file_digest
 from stxfer.core.errors import DataError, StaleError
 from stxfer.core.fresh import digest, watch
 from stxfer.core.marker import read_marker
 from stxfer.core.stage import Stage
+from stxfer.core.workdir import ROOT
 
 
 @pytest.fixture
@@ -58,6 +59,33 @@ def test_what_killed_writers_have_left_is_removed_when_a_stage_is_finished(chain
     (first.out / "..digests.json.tmp6").write_text("{", encoding="utf-8")
     digests.save(first.out)
     assert not (first.out / "..digests.json.tmp6").exists() and (first.out / digests.REMEMBERED).exists()
+
+
+def test_it_is_told_what_a_stage_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside what it has made, which is the same each time; damaged lines are passed over."""
+    times = iter([10.0, 12.5, 20.0, 23.0])
+    monkeypatch.setattr(cost, "monotonic", lambda: next(times))
+    out = tmp_path / "exp" / "one"
+    (tmp_path / ROOT).touch()
+    out.mkdir(parents=True)
+    for seconds in (2.5, 3.0):
+        stage = Stage("one", out)
+        (out / "out").write_text("x")
+        stage.finish([out / "out"])
+        key = ("exp/one", read_marker(out)["digest"])
+        assert cost.read_costs(out).keys() == {key}
+        told = cost.read_costs(out)[key]
+        assert told["seconds"] == seconds and told["core_seconds"] >= 0 and told["memory"] > 2 ** 20
+        assert "cores" in told["machine"]
+        with (tmp_path / cost.COSTS).open("a") as handle:
+            handle.write('{"seconds": 1}\nnot JSON\n[]\n')
+    assert {path.name for path in out.iterdir()} - {".digests.json"} == {"out", ".stage.json"}
+
+
+def test_without_a_work_directory_nothing_is_told(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("x")
+    Stage("one", tmp_path).finish([tmp_path / "out"])
+    assert cost.read_costs(tmp_path) == {} and not list(tmp_path.rglob(cost.COSTS))
 
 
 def test_changed_option_is_done_again_or_refused_when_expensive(chain: tuple[Path, Stage, Stage]) -> None:

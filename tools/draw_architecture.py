@@ -194,7 +194,7 @@ def data() -> str:
     parts += box(column[3], last, "…/decode/<set>/score/", "error rates, BLEU, chrF")
     parts.append(arrow(f"M{middle[3]} {third + TALL} V{last - 3}"))
     parts += stage(middle[3], (third + TALL + last) / 2, 12, "score", "score", beside=True)
-    parts += box(column[2], last, "exp/report/", "table, figure, JSON")
+    parts += box(column[2], last, "exp/report/", "tables, page, JSON")
     y = last + TALL / 2
     parts.append(arrow(f"M{column[3]} {y} H{column[2] + BOX + 3}"))
     parts += stage(column[3] - 61, y, 13, "report", "report")

@@ -79,6 +79,13 @@ def cores(text: str) -> int:
     return int(text)
 
 
+def count(text: str) -> int:
+    """Return the value of an option that says how many, 0 or more, an argparse type."""
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}: a whole number, 0 or more, is needed")
+    return int(text)
+
+
 def _integers(text: str) -> list[int]:
     from stxfer.experiment.declared import SEEDS
 

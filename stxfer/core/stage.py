@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import stxfer
+from stxfer.core.cost import Meter
 from stxfer.core.digests import file_digest, remember, save
 from stxfer.core.errors import StaleError
 from stxfer.core.fileio import remove_temporaries
@@ -61,6 +62,7 @@ class Stage:
     declared: Declared | None = None
     watched: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     _begun: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
+    _meter: Meter = field(default_factory=Meter, init=False, repr=False, compare=False)
 
     @property
     def marker(self) -> Path:
@@ -112,7 +114,7 @@ class Stage:
             checked: set[str] = set()
             for path in (*(path for path in self.inputs if Path(path) not in pending), *self.reads):
                 check_input(path, self.declared, checked)
-        self._begun = now
+        self._begun, self._meter = now, Meter()
         if force or not self.marker.exists():
             return True
         changed = self._changes(now, pending)
@@ -173,7 +175,7 @@ class Stage:
 
     def begin(self) -> None:
         """Take the digests of the inputs, where the work starts without asking :meth:`needed`."""
-        self._begun = self._current()
+        self._begun, self._meter = self._current(), Meter()
 
     def finish(self, outputs: Iterable[str | os.PathLike[str]], *, known: Mapping[str, str] | None = None,
                **extra: Any) -> None:
@@ -202,6 +204,7 @@ class Stage:
         write_marker(self.out, {"stage": self.name, "step": self.step, "stxfer": stxfer.__version__,
                                 "digest": total(made), "options": identity(self.options), "inputs": begun,
                                 "outputs": made, "also": self._also(), WATCHED: self.watched, **extra})
+        self._meter.tell(self.out, total(made))
         save(self.out)
 
 

@@ -18,7 +18,7 @@
     exp/<system>/seed<n>/decode/<set>/        hypotheses                                        stage 11
     exp/<system>/seed<n>/decode/<set>/score/  scores                                            stage 12
     exp/<system>/seed<n>/decode/<set>+<variant>/   hypotheses and scores of a variant of decoding
-    exp/report/                               RESULTS.md, results.json, report.png              stage 13
+    exp/report/                               RESULTS.md, report.html, results.json, report.png stage 13
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ DECODED = "decode.json"  # counts of a decoded set
 IMPORTED = "espnet.json"  # beside hypotheses that ESPnet has decoded: where they come from
 TUNING = "tune.json"  # which options were tried on the development set, and which were best
 LEAKS = "leaks.json"  # beside the prepared sets: what training shares with dev and test
+STATS = "stats.json"  # beside them, too: their figures
+SAMPLE = "sample.tsv"  # of labels: some of them with their source
 FRONTEND = "frontend"  # of an exported model: the pretrained encoder that it begins with
 TUNED = "whisper"  # of a fine-tuned Whisper: its directory, in transformers' layout
 STOCK, STOCK_MODEL = "espnet", "valid.acc.ave.pth"  # of stock ESPnet: its experiment directory, parameters in there

@@ -11,6 +11,7 @@ from typing import Any
 
 from stxfer.core.errors import DataError
 from stxfer.core.fileio import atomic_write, write_json
+from stxfer.experiment.layout import SAMPLE
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.mt.filters import Candidate, counts, kind
 from stxfer.mt.translator import Translation
@@ -55,7 +56,7 @@ def write_labels(directory: Path, labels: LabelSet) -> list[str]:
     """
     kept = [candidate for candidate in labels.candidates if candidate.utt not in labels.dropped]
     table = f"text.{labels.language}.{labels.label}"
-    names = [table, "dropped.tsv", "sample.tsv", "labels.json"]
+    names = [table, "dropped.tsv", SAMPLE, "labels.json"]
     write_table(directory / table, {c.utt: c.text for c in kept})
     if any(c.score is not None for c in kept):
         names.append(SCORES)
@@ -70,7 +71,7 @@ def write_labels(directory: Path, labels: LabelSet) -> list[str]:
             for c in kept:
                 row = {"utt": c.utt, "nbest": [[t.text, t.score] for t in labels.nbest[c.utt]]}
                 handle.write(json.dumps(row, ensure_ascii=False) + "\n")
-    with atomic_write(directory / "sample.tsv") as handle:
+    with atomic_write(directory / SAMPLE) as handle:
         handle.write("utt\tsource\tlabel\tscore\thuman\tdropped\n")
         for c in _sample(labels, kept):
             score = "" if c.score is None else f"{c.score:.3f}"
@@ -82,7 +83,7 @@ def write_labels(directory: Path, labels: LabelSet) -> list[str]:
         "dropped": counts(labels.dropped), "dropped_list": "dropped.tsv",
         "test_sentences_kept": {"n": len(leaks), "examples": [
             {"utt": utt, "label": texts[utt], "in": place} for utt, place in sorted(leaks.items())[:N_EXAMPLES]]},
-        "sample": "sample.tsv"})
+        "sample": SAMPLE})
     return names
 
 

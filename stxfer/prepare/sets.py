@@ -31,7 +31,7 @@ from stxfer.core.stage import Stage
 from stxfer.core.workdir import WorkDir
 from stxfer.corpora.bitext.clean import clean_bitext
 from stxfer.experiment.clean import CleanOptions
-from stxfer.experiment.layout import LEAKS, bitext_dir
+from stxfer.experiment.layout import LEAKS, STATS, bitext_dir
 from stxfer.experiment.prepare import MAX_TEST_SECONDS, MIN_SECONDS, UNTRANSCRIBED, PrepareOptions
 from stxfer.experiment.records import SetFigures
 from stxfer.kaldi.datadir import DataDir, find_sets, raw_text, read_datadir, table_files, text_language, write_datadir
@@ -135,9 +135,9 @@ def prepare(data: str | os.PathLike[str], out: str | os.PathLike[str], options: 
     _update_json(out / LEAKS, leak_summary(options, figures, speakers, dev_in_test(out, held_out)))
     check_speakers(out, speakers, options.max_shared_speakers)
     stats = {name: _stats(out, name) for name in made}
-    _update_json(out / "stats.json", stats)
+    _update_json(out / STATS, stats)
     Stage(f"{_STAGE} all sets", out, step=_STAGE).finish(
-        [out / name for name in (HELD_OUT, LEAKS, "stats.json")])
+        [out / name for name in (HELD_OUT, LEAKS, STATS)])
     return {name: {**of, "stats": stats[name]} if name in stats else of for name, of in figures.items()}
 
 

@@ -15,6 +15,7 @@ NEVER = "never"
 MET = (HEARD, READ_ST, READ_LM, NEVER)
 MOST_CHANGED = 10
 SHOWN = 5
+SHOWN_MET = {HEARD: "heard", READ_ST: "read by ST", READ_LM: "read by LM", NEVER: "never seen"}
 
 
 def break_down(runs: Mapping[str, Sequence[Run]], texts: Mapping[str, Sequence[Path]],
@@ -87,9 +88,8 @@ def errors_table(breakdowns: Mapping[str, Any]) -> list[list[str]]:
     for row in breakdowns["utterances"]:
         if row["by"] == "speaker" and row["value"] is not None:
             speakers.setdefault(row["system"], []).append(row["value"])
-    names = {HEARD: "heard", READ_ST: "read by ST", READ_LM: "read by LM", NEVER: "never seen"}
     shown = [kind for kind in MET if any(row["n"] for (_, of), row in words.items() if of == kind)]
-    table = [["system", "sub %", "del %", "ins %", *(f"{names[kind]} %" for kind in shown), "speakers %"]]
+    table = [["system", "sub %", "del %", "ins %", *(f"{SHOWN_MET[kind]} %" for kind in shown), "speakers %"]]
     for row in breakdowns["errors"]:
         name, of = row["system"], [words[row["system"], kind]["value"] for kind in shown]
         each = speakers.get(name, [])

@@ -44,8 +44,11 @@ def _grouped(directories: Iterable[tuple[str, Path]]) -> list[dict[str, Any]]:
     return found
 
 
-def computed_lines(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
-    """Yield a line for each device and number of threads and processes, with the runs where there are several."""
+def computed_lines(facts: Mapping[str, Sequence[Mapping[str, Any]]], mark: str = "`") -> Iterator[str]:
+    """Yield a line for each device and number of threads and processes, with the runs where there are several.
+
+    ``mark`` stands around the device: by default that of code in Markdown.
+    """
     for what, groups in facts.items():
         for group in groups:
             on = dict(group["on"])
@@ -54,7 +57,8 @@ def computed_lines(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator
             place = ", ".join([str(on.pop("device", "?")), f"{threads} thread{'s' * (threads > 1)} a process",
                                *(f"{name} {value}" for name, value in on.items()),
                                *([f"--processes {processes}"] if processes > 1 else [])])
-            yield f"{_VERBS[what]} on: `{place}`" + (f" ({', '.join(group['runs'])})" if len(groups) > 1 else "")
+            runs = f" ({', '.join(group['runs'])})" if len(groups) > 1 else ""
+            yield f"{_VERBS[what]} on: {mark}{place}{mark}{runs}"
 
 
 def cluster_lines(used: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -21,6 +21,13 @@ from stxfer.score.imported import origin_line
 from stxfer.score.significance import TOO_FEW
 
 UNITS = {"wer": "word", "cer": "character"}
+TRAINING = ("*fall*: how much lower the development set's errors are at the best of the "
+            f"last {100 * LAST:.0f} % of the last phase's epochs than at the best before, relative: word errors, "
+            "where they were measured (`dev_wer`), or tokens that are not the likeliest. Above "
+            f"{100 * BOUND:.0f} % the curve *still falls*, unless `patience` *stopped* the phase. *loops*: a sequence "
+            "of words four times in a row, of letters in a word five times, or as long as the search allows.")
+DECODING = ("A hypothesis scores (1 - CTC weight) attention + CTC weight CTC + LM weight LM + "
+            "length bonus a token. *tuned on*: the set on which all that is tuned was chosen, for each seed.")
 Cell = dict[str, Any]
 
 
@@ -41,7 +48,7 @@ def plain_text(experiment: Experiment, results: Cell) -> str:
 
 def target_table(experiment: Experiment, results: Cell) -> list[list[str]]:
     """Return the rows (the first is the header) of the target-language systems."""
-    systems = dict(_by_system(results, "tgt_test"))
+    systems = dict(by_system(results, "tgt_test"))
     shown = [metric for metric in ("wer", "cer") if any(metric in metrics for metrics in systems.values())]
     table = [["system", "starts from", "hours", *(head for m in shown for head in (f"{NAMES[m]} %", "[95 %]"))]]
     for name, metrics in systems.items():
@@ -63,7 +70,7 @@ def _start(system: System) -> str:
 def supporting_table(results: Cell) -> list[list[str]]:
     """Return the rows of the source-language and translation systems, and of text translation."""
     table = [["system", "set", "hours", "metric", "%", "[95 %]"]]
-    for name, metrics in _by_system(results, "src_test"):
+    for name, metrics in by_system(results, "src_test"):
         for metric, cell in metrics.items():
             table.append([name, cell["set"], f"{cell['train_hours']:.2f}", NAMES[metric], *_score(cell)])
     for cell in results["mt"]:
@@ -119,14 +126,14 @@ def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
     yield from (f"- {plain(origin_line(name, of))}" for name, of in results["imported"].items())
     table = target_table(experiment, results)
     if len(table) > 1:
-        metrics = next(metrics for _, metrics in _by_system(results, "tgt_test"))
+        metrics = next(metrics for _, metrics in by_system(results, "tgt_test"))
         metric = headline_metric(metrics)
-        yield (f"\n## Target speech recognition\n\n{_size(metrics[metric])}; lower is better. "
+        yield (f"\n## Target speech recognition\n\n{size(metrics[metric])}; lower is better. "
                "*hours*: speech trained on, copies at other speeds not counted.\n")
         yield from _pipes(table, left=2)
         yield f"\n![{UNITS[metric].capitalize()} error rates and relative reductions](report.png)"
     if results["comparisons"]:
-        yield f"\n## Comparisons\n\n{_legend(results)}\n"
+        yield f"\n## Comparisons\n\n{legend(results)}\n"
         yield from _pipes(comparison_table(results), left=3)
     yield ""
     yield from (f"- {detectable_line(cell)}." for cell in results["detectable"])
@@ -135,23 +142,19 @@ def _head(experiment: Experiment, results: Cell) -> Iterator[str]:
     if len(table) > 1:
         yield "\n## Source recognition and translation\n\nWER, CER: lower is better; BLEU, chrF: higher is better.\n"
         yield from _pipes(table, left=2)
-    yield ("\n## Training and hypotheses\n\n*fall*: how much lower the development set's errors are at the best of the "
-           f"last {100 * LAST:.0f} % of the last phase's epochs than at the best before, relative: word errors, where "
-           f"they were measured (`dev_wer`), or tokens that are not the likeliest. Above {100 * BOUND:.0f} % the curve "
-           "*still falls*, unless `patience` *stopped* the phase. *loops*: a sequence of words four times in a row, of "
-           "letters in a word five times, or as long as the search allows.\n")
+    yield f"\n## Training and hypotheses\n\n{TRAINING}\n"
     yield from _pipes(facts_table(results["runs"]), left=1)
     table = decoding_table(results["runs"])
     if len(table) > 1:
-        yield ("\n## Decoding\n\nA hypothesis scores (1 - CTC weight) attention + CTC weight CTC + LM weight LM + "
-               "length bonus a token. *tuned on*: the set on which all that is tuned was chosen, for each seed.\n")
+        yield f"\n## Decoding\n\n{DECODING}\n"
         yield from _pipes(table, left=2)
         yield from (f"\nLanguage model {plain(name)}: perplexity {dev['perplexity']:.2f} a token, "
                     f"{dev['word_perplexity']:.1f} a word, on {dev['sentences']} sentences of the development set."
                     for name, dev in results["lm"].items())
 
 
-def _legend(results: Cell) -> str:
+def legend(results: Cell) -> str:
+    """Say what the columns of the comparisons mean, with *names* of columns and verdicts in Markdown."""
     least = results["bootstrap"]
     return ("More than zero favours the system. *over*: what was drawn for the interval and *p*: speakers or, of fewer "
             f"than {least['min_speakers']}, utterances, and seeds, where both systems have {least['min_seeds']}. "
@@ -193,24 +196,29 @@ def _shared(results: Cell) -> Iterator[str]:
     lines = list(leak_lines(results.get("leaks")))
     if lines:
         yield "\n## What training shares with dev and test\n"
-        yield from lines
+        yield from (f"- {line}" for line in lines)
 
 
 def _scoring(results: Cell) -> Iterator[str]:
-    resamples = results["bootstrap"]["resamples"]
     yield "\n## How it was scored\n"
     yield from (f"- {plain(key)}: {code(signature)}" for key, signature in results["signatures"].items())
-    yield (f"- Intervals: {100 * results['bootstrap']['level']:.0f} % percentiles of the bootstrap (paired for "
+    yield from (f"- {line}" for line in scoring_lines(results))
+
+
+def scoring_lines(results: Cell) -> Iterator[str]:
+    """Say how scores, intervals and relative reductions are computed."""
+    resamples = results["bootstrap"]["resamples"]
+    yield (f"Intervals: {100 * results['bootstrap']['level']:.0f} % percentiles of the bootstrap (paired for "
            f"comparisons; WER, CER {resamples['wer']:,} resamples, BLEU, chrF {resamples['bleu']:,}; seed "
            f"{results['bootstrap']['seed']}), widened for few units; a system's training seeds are pooled.")
     counted = {"space:counted" in of for of in results["signatures"].values() if of.startswith("cer|")}
     if True in counted:
-        yield "- CER counts the space between words as a character."
+        yield "CER counts the space between words as a character."
     if False in counted:
-        yield ("- CER of a language written without spaces (space:ignored) counts none; words are not counted, so it "
+        yield ("CER of a language written without spaces (space:ignored) counts none; words are not counted, so it "
                "has no WER.")
-    yield "- Hypotheses are scored as decoded."
-    yield "- Relative reduction: (baseline - system) / baseline; BLEU, chrF: (system - baseline) / baseline."
+    yield "Hypotheses are scored as decoded."
+    yield "Relative reduction: (baseline - system) / baseline; BLEU, chrF: (system - baseline) / baseline."
 
 
 def _how(results: Cell, how: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -221,7 +229,8 @@ def _how(results: Cell, how: Sequence[tuple[str, str]]) -> Iterator[str]:
     yield "- versions: " + ", ".join(f"{name} {value}" for name, value in results["versions"].items())
 
 
-def _by_system(results: Cell, name: str) -> Iterator[tuple[str, dict[str, Cell]]]:
+def by_system(results: Cell, name: str) -> Iterator[tuple[str, dict[str, Cell]]]:
+    """Yield the systems of a test set, each with its scores by metric."""
     systems: dict[str, dict[str, Cell]] = {}
     for cell in results["summary"]:
         if cell["set"] == name:
@@ -229,7 +238,8 @@ def _by_system(results: Cell, name: str) -> Iterator[tuple[str, dict[str, Cell]]
     yield from systems.items()
 
 
-def _size(cell: Cell) -> str:
+def size(cell: Cell) -> str:
+    """Say how large the test set of a score is, and over how many seeds it is the mean."""
     seeds = cell["seeds"]
     over = f"; mean ± standard deviation over {len(seeds)} training seeds" if len(seeds) > 1 else ""
     return f"Set {cell['set']}: {cell['n_utts']:,} utterances, {cell['n_ref']:,} {UNITS[cell['metric']]}s{over}"

@@ -46,6 +46,16 @@ def align(refs: Sequence[str], hyps: Sequence[str]) -> Alignment:
     return Alignment(first, wrong, inserted)
 
 
+def edits(ref: Sequence[str], hyp: Sequence[str]) -> str:
+    """Return a letter for each step of an alignment: ``=`` right, ``s`` substituted, ``d`` deleted, ``i`` inserted."""
+    ids: dict[str, int] = {}
+    said, at = "", 0
+    for edit in Levenshtein.editops(numbered(ref, ids), numbered(hyp, ids)):
+        said += "=" * (edit.src_pos - at) + {"replace": "s", "delete": "d", "insert": "i"}[edit.tag]
+        at = edit.src_pos + (edit.tag != "insert")
+    return said + "=" * (len(ref) - at)
+
+
 def numbered(words: Sequence[str], ids: dict[str, int]) -> list[int]:
     """Return words as numbers, which are quick to compare; ``ids`` gets those that it does not have."""
     return [ids.setdefault(word, len(ids)) for word in words]

@@ -51,8 +51,10 @@ STAGES = {
     "decode": ["decode", "--nj", "1", *MODELS],
     "score": ["score", *MODELS],
     "report": ["report", *MODELS]}
-#: Files that differ from run to run, or say nothing of the result: logs, locks, what is remembered of digests.
-NOT_COMPARED = re.compile(r"(^|/)(\.stxfer\.lock|\.lock|\.digests\.json|[^/]*\.log)$")
+#: Files that differ from run to run, or say nothing of the result: logs, locks, what is remembered of digests, and the
+#: report's page, which says what the stages have cost.
+NOT_COMPARED = re.compile(r"(^|/)(\.stxfer\.lock|\.lock|\.digests\.json|[^/]*\.log|"
+                          r"report/(report\.html|\.stage\.json))$")
 MEMORY = 3 << 30  # bytes that a child may take beside what it has from its parent
 SECONDS, BUSY = 600, 120  # a child's time by the clock, and of the processor
 

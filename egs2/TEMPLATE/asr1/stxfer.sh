@@ -36,6 +36,9 @@ option force false "do the chosen stages again even if they are finished"
 option allow_stale false "use inputs although what they were made from has changed since"
 path_option encoder "${ENCODER:-}" "directory of the pretrained encoder, where a preset wants one; or set ENCODER"
 option dry_run false "say what would be done, with what, how long it takes and why, and do nothing"
+option utterances 2000 "utterances of each test set that report.html has at most"
+option embed_audio 0 "of so many of them, put the audio into report.html, to be heard without the working directory"
+option pictures 0 "of so many of them, show in report.html what each system attends to"
 option python "${STXFER_PYTHON:-}" "Python of an environment of your own; tools/venv if empty"
 
 usage() {
@@ -149,6 +152,7 @@ run_stage() {
     local together=(--nj "$nj" --processes "$processes")
     ((nodes == 1)) || together+=(--nodes "$nodes")
     local models=(--config "$config" --dump dump --exp "$expdir" "${flags[@]}")
+    local page=(--utterances "$utterances" --embed-audio "$embed_audio" --pictures "$pictures")
     case $1 in
         data) run_data ;;
         prepare) stxfer prepare --config "$config" --data data --out dump/data --nj "$nj" "${flags[@]}" ;;
@@ -163,7 +167,7 @@ run_stage() {
         decode) stxfer decode --nj "$nj" "${models[@]}" "${selection[@]}" ;;
         score) stxfer score "${models[@]}" "${selection[@]}" ;;
         jobs) stxfer jobs --stage "$2" --stop-stage "$3" "${together[@]}" "${models[@]}" "${selection[@]}" ;;
-        report) stxfer report "${models[@]}" "${selection[@]}" --command "$(command_again)" ;;
+        report) stxfer report "${models[@]}" "${selection[@]}" "${page[@]}" --command "$(command_again)" ;;
     esac
 }
 
@@ -178,7 +182,7 @@ run_data() {
 command_again() { # what makes the report again: of the corpora those that stage 'data' had, whatever this run is given
     local line="./run.sh ${again[*]}" part
     for part in "$(if [[ -e data/options ]]; then cat data/options; else given "${data_options[@]}"; fi)" \
-        "$(given encoder systems seeds expdir processes)"; do
+        "$(given encoder systems seeds expdir processes utterances embed_audio pictures)"; do
         line+=${part:+ $part}
     done
     echo "$line"
