@@ -99,3 +99,11 @@ def test_seeds(capsys: pytest.CaptureFixture[str], seeds: str, message: str) -> 
     assert "error: argument --seeds: " in said and message in said
     assert status(train_system.main, "--config", str(CONFIG), "--system", "direct", f"--seed={seeds}") == 2
     assert "error: argument --seed: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argv", [["-x", "a\nb"], ["--se\u2028eds", "1"], ["--seeds", "1\n2x"], ["--nonsense=\x1b[2J"]])
+def test_mistakes_in_options_are_one_line(capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        check_config.main(["--config", str(CONFIG), *argv])
+    *usage, line = capsys.readouterr().err.splitlines()
+    assert ": error: " in line and line.isprintable() and not any(": error: " in other for other in usage)

@@ -16,7 +16,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import stxfer
 from stxfer.bin._completion import complete
@@ -34,12 +34,16 @@ ERROR_LOG = "stxfer-error.log"  # of errors that no message was written for
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that completes the line where a shell asks for that."""
+    """A parser that completes the line where a shell asks for that, and whose errors are one line."""
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """See ``argparse.ArgumentParser.parse_args``."""
         complete(self)
         return super().parse_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """See ``argparse.ArgumentParser.error``."""
+        super().error(printable(message))
 
 
 def make_parser(module: str, description: str) -> argparse.ArgumentParser:
