@@ -83,6 +83,7 @@ def test_a_table_and_a_bitext(egs: Path, tmp_path: Path, capsys: pytest.CaptureF
                  "train: 18 utterances, about 0.01 h, median 1.0 s, 3 speakers", "es: the synthesiser has a voice",
                  "train: 16 of 16 pairs are spoken; the others: none"):
         assert line in said
+    assert "LOOK 16 of 16 sentences of the bitext are transcripts of the speech" in said
     assert "LOOK 16 pairs are too few to learn to translate" not in said and "translator: 16 pairs are too few" in said
     script = (recipe / "local/data.sh").read_text()
     assert '--manifest "$speech" --set tgt_dev --rows split=val' in script
