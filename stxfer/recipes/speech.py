@@ -249,8 +249,8 @@ def _kaldi_folders(path: Path) -> dict[str, Path]:
 
 def _kaldi(path: Path, folders: Mapping[str, Path], other: str) -> Speech:
     if lacking := [part for part in PARTS if part not in folders]:
-        raise DataError(f"{path}: holds Kaldi data directories, but none for {' and '.join(lacking)}; part it by 'python -m stxfer.bin.datadir subset' into train, "
-                        "dev and test beside each other, and give the folder of them")
+        raise DataError(f"{path}: holds Kaldi data directories, but none for {' and '.join(lacking)}; part one by "
+                        "'python -m stxfer.bin.datadir subset', and give the folder of train, dev and test")
     sets, root = {}, path
     for part, folder in folders.items():
         tables = read_tables(folder, own_speakers=True)
