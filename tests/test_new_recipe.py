@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from corpora_layouts import write_tsv
+from corpora_layouts import common_voice, covost2, fleurs, spontaneous_speech, write_tsv
 from recipes import ENV, write_bitext
 
 from stxfer.bin import new_recipe as command
@@ -22,6 +23,7 @@ from stxfer.core.errors import ConfigError, DataError
 from stxfer.experiment.config import load_experiment
 from stxfer.kaldi.datadir import read_datadir
 from stxfer.recipes.columns import guess_columns
+from stxfer.recipes.speech import Speech, find_speech
 from stxfer.text.lookalikes import Difference, differences
 from stxfer.text.profiles import profile
 
@@ -83,6 +85,7 @@ def test_a_table_and_a_bitext(egs: Path, tmp_path: Path, capsys: pytest.CaptureF
                  "train: 18 utterances, about 0.01 h, median 1.0 s, 3 speakers", "es: the synthesiser has a voice",
                  "train: 16 of 16 pairs are spoken; the others: none"):
         assert line in said
+    assert re.search(r"LOOK \d+ of 16 sentences of the bitext are transcripts of the speech", said)
     assert "LOOK 16 pairs are too few to learn to translate" not in said and "translator: 16 pairs are too few" in said
     script = (recipe / "local/data.sh").read_text()
     assert '--manifest "$speech" --set tgt_dev --rows split=val' in script
@@ -166,8 +169,7 @@ def test_source_speech_and_a_translator(egs: Path, tmp_path: Path) -> None:
     assert 'prepare_common_voice --corpus "$source_speech" --prefix src --test-from dev' in script
     assert "prepare_bitext" in script and "speak_bitext" not in script
     experiment = load_experiment(recipe / "conf/base.yaml")
-    assert {"xfer_mt", "direct", "scratch"} == {name for name in experiment.systems if experiment.systems[name].kind ==
-                                                "target"}
+    assert {name for name in experiment.systems if name.startswith(("xfer", "st_"))} == {"xfer_mt", "st_mt"}
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -221,3 +223,69 @@ def test_the_experiment_is_yaml_of_few_lines(egs: Path, tmp_path: Path) -> None:
     text = (recipe / "conf/base.yaml").read_text()
     assert len(text.splitlines()) < 30 and max(map(len, text.splitlines())) <= 120
     assert yaml.safe_load(text)["vocab"]["target"] == {"type": "char", "size": 100, "text": ["tgt_train", "bitext"]}
+
+
+def kaldi(root: Path) -> Path:
+    """Write data directories of train, valid and test, the last with segments; paths are relative to the one above."""
+    (root / "clips").mkdir()
+    (root / "clips/a.wav").touch()
+    for name in ("train", "valid", "test"):
+        folder = root / "data" / name
+        folder.mkdir(parents=True)
+        (folder / "wav.scp").write_text("s1-a clips/a.wav\n")
+        utt = "s1-a-1" if name == "test" else "s1-a"
+        (folder / "text").write_text(f"{utt} kunan\n")
+        (folder / "utt2spk").write_text(f"{utt} s1\n")
+        (folder / "text.es.human").write_text(f"{utt} hoy\n")
+    (root / "data/test/segments").write_text("s1-a-1 s1-a 0.5 2.0\n")
+    return root / "data"
+
+
+def must_c(root: Path) -> Path:
+    for split in ("train", "dev", "tst-COMMON"):
+        folder = root / "en-de/data" / split / "txt"
+        folder.mkdir(parents=True)
+        (folder / f"{split}.yaml").write_text("- {duration: 1.5, offset: 2.0, speaker_id: spk.1, wav: ted_1.wav}\n")
+        for language in ("en", "de"):
+            (folder / f"{split}.{language}").write_text(f"{language} {split}\n")
+    return root
+
+
+ROWS = {name: [(f"{name} {k}", f"Sentence {name} {k}.") for k in range(2)] for name in ("train", "dev", "test")}
+
+
+def look_at(kind: str, root: Path) -> Speech:
+    if kind in ("Common Voice's form", "CoVoST 2"):
+        release = common_voice(root / "cv", "en", ROWS)
+        if kind != "CoVoST 2":
+            return find_speech(release.parent, ("en", "tr"), {})  # the folder of the release, which holds en
+        return find_speech(release, ("en", "tr"), {}, covost=covost2(root / "covost", "en_tr", release, str.upper))
+    if kind == "FLEURS":
+        return find_speech(fleurs(root, "sw_ke", {name: [(k, text) for k, (_, text) in enumerate(some)]
+                                                  for name, some in ROWS.items()}), ("sw", "en"), {})
+    if kind == "Kaldi data directories":
+        return find_speech(kaldi(root), ("qu", "es"), {})
+    if kind == "MuST-C":
+        return find_speech(must_c(root), ("en", "de"), {})
+    return find_speech(spontaneous_speech(root, "br", [("a", "Ya", "train"), ("b", "Nann", "dev"), ("c", "", "")]),
+                       ("br", "fr"), {})
+
+
+@pytest.mark.parametrize(("kind", "command", "translated", "sets"), [
+    ("Common Voice's form", "prepare_common_voice --corpus \"$x\" --prefix src", False,
+     {"train": 2, "dev": 2, "test": 2}),
+    ("CoVoST 2", "prepare_covost2 --corpus \"$x\" --covost \"$covost\" --pair en_tr --prefix src", True,
+     {"train": 2, "dev": 2, "test": 2}),
+    ("FLEURS", "prepare_fleurs --corpus \"$x\" --prefix src", False, {"train": 2, "dev": 2, "test": 2}),
+    ("Kaldi data directories", "prepare_kaldi_dir --dir \"$x\"/valid --set src_dev --root \"$x\"/..", True,
+     {"train": 1, "dev": 1, "test": 1}),
+    ("MuST-C", "prepare_must_c --corpus \"$x\" --pair en-de --prefix src", True, {"train": 1, "dev": 1, "test": 1}),
+    ("Common Voice's spontaneous speech", "prepare_common_voice --corpus \"$x\" --prefix src --test-from dev", False,
+     {"train": 1, "dev": 1})])
+def test_every_kind_of_corpus(tmp_path: Path, kind: str, command: str, translated: bool, sets: dict[str, int]) -> None:
+    found = look_at(kind, tmp_path)
+    assert (found.kind, found.translated) == (kind, translated)
+    assert {part: len(some) for part, some in found.sets.items()} == sets
+    assert command in "\n".join(found.commands("x", "src")).replace(" \\\n    ", " ")
+    if kind in ("Kaldi data directories", "MuST-C"):
+        assert found.sets["test"][0].span == ((0.5, 2.0) if kind.startswith("Kaldi") else (2.0, 3.5))

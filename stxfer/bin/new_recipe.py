@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     files["README.md"] = readme(found, [corpus[:3] for corpus in corpora_of(found)])
     made = write(found, files, args.egs)
     looks = sum(finding.look for _, findings in found.told for finding in findings)
-    print(f"\n{made}: written" + (f"; {looks} of the lines above need a look" if looks else "") + ". Next:\n"
+    print(f"\n{made}: written" + (f"; lines marked LOOK: {looks}" if looks else "") + ". Next:\n"
           f"  {made}/run.sh --stop-stage prepare     # data and texts, checked\n"
           f"  {made}/run.sh                          # all of it\n"
           f"Its README.md has places for where the corpora come from and their licences.")

@@ -15,6 +15,7 @@ from stxfer.core.errors import DataError
 from stxfer.corpora.synthetic.espeak import SynthesisError, synthesise
 from stxfer.recipes.speech import Speech, Utterance
 from stxfer.text.lookalikes import differences
+from stxfer.text.near import sentence_key
 from stxfer.text.profiles import Profile, has_profile, of_bitext, profile
 from stxfer.text.survey import Survey, script
 
@@ -22,6 +23,7 @@ SAMPLED = 100  # utterances of a set whose headers are read
 DECODED = 8  # files of a set that are decoded
 RATIO = 2.0  # of the sets' median durations, from which on they are called different
 LINES = 20000  # of a bitext that are read
+SHARED = 0.05  # of a bitext's sentences that are transcripts, from which on it is told
 FOREIGN = 0.01  # share of letters of other scripts from which on they are told
 
 
@@ -162,6 +164,17 @@ def _only_there(there: Counter[str], here: Counter[str]) -> list[str]:
 
 def _named(char: str) -> str:
     return f"{char} (U+{ord(char):04X} {unicodedata.name(char, 'without a name')})"
+
+
+def shared(transcripts: Iterable[str], bitext: Sequence[str]) -> list[Finding]:
+    """Say whether a bitext holds the sentences of the speech: those of its dev and test are then lost to training."""
+    spoken = set(map(sentence_key, transcripts))
+    count = sum(sentence_key(sentence) in spoken for sentence in bitext)
+    if count <= SHARED * len(bitext):
+        return []
+    return [Finding(f"{count} of {len(bitext)} sentences of the bitext are transcripts of the speech: stage 'prepare' "
+                    "takes the bitext's dev and test out of the training speech; the recipe makes them small, and a "
+                    "dev and a test that the speech lacks would be better", look=True)]
 
 
 def check_voice(language: str) -> Finding:

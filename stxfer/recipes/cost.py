@@ -133,8 +133,9 @@ class _Model:
         for item in items:
             name = item.name.partition(" seed ")[0]
             system = self.experiment.systems.get(name) if stage not in ("mt", "lm") else None
-            if system is not None and system.whisper is not None or self.experiment.features.kind == "waveform":
-                return Cost(unknown="fine-tuning is not timed")
+            if system is not None and (system.whisper or system.espnet) or \
+                    stage not in ("mt", "lm") and self.experiment.features.kind == "waveform":
+                return Cost(unknown="fine-tuning and stock ESPnet are not timed")
             phases = (self.experiment.train[system.phases] if system else self.experiment.mt.train if stage == "mt"
                       else self.experiment.lm[name].train)
             seconds = START * self.slower

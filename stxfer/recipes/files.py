@@ -94,7 +94,7 @@ def _commands(found: Found, corpora: list[tuple[str, str, str, str]]) -> list[st
         data = '"$data"/whole' if large else '"$data"'
         lines.append(f"stxfer bitext_of_sets --data {data} {languages} --out {bitext}")
     elif found.pairs and (found.spoken is None or not found.whole_bitext):
-        count = max(1, min(1000, found.pairs["train"] // 20))
+        count = max(1, min(1000, found.pairs["train"] // (50 if found.shared else 20)))
         some = "".join(f" --{part}-pairs {count}" for part in ("dev", "test") if part not in found.pairs)
         lines.append(f'stxfer prepare_bitext --corpus "$bitext" {languages}{some} --out {bitext}')
     elif found.spoken is not None:

@@ -17,7 +17,7 @@ from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.bitext.parallel import find_sources
 from stxfer.corpora.synthetic.spoken_bitext import split_bitext
 from stxfer.experiment.data import SpokenBitextOptions
-from stxfer.recipes.checks import Amount, Finding, amounts, check_text, check_voice
+from stxfer.recipes.checks import Amount, Finding, amounts, check_text, check_voice, shared
 from stxfer.recipes.speech import Speech, find_speech
 from stxfer.text.words import count_words
 
@@ -66,6 +66,7 @@ class Found:
         pairs: of the bitext, by part.
         own_bitext: the bitext is the translations of a corpus of speech: ``tgt`` or ``src``; empty: it is not.
         whole_bitext: it has train, dev and test, as the commands want them.
+        shared: the bitext holds transcripts of the speech.
         spoken: how the synthesiser chooses sentences; None: it speaks none.
         translator: whether a translator is trained.
         rules: for ``normalise``, by language.
@@ -79,6 +80,7 @@ class Found:
     pairs: dict[str, int]
     own_bitext: str = ""
     whole_bitext: bool = False
+    shared: bool = False
     spoken: SpokenBitextOptions | None = None
     translator: bool = False
     rules: dict[str, dict[str, object]] = field(default_factory=dict)
@@ -184,6 +186,10 @@ def _texts(found: Found, pairs: Mapping[str, list[Pair]]) -> None:
         rules, told = check_text(language, speech.texts() if speech else (), side)
         if rules:
             found.rules[language] = rules
+        if speech is not None and found.own_bitext == "":
+            common = shared(speech.texts(), side)
+            found.shared = found.shared or bool(common)
+            told += common
         found.told.append((f"text of {language}", told))
 
 

@@ -19,6 +19,8 @@ from stxfer.corpora.must_c import read_parts, set_part
 from stxfer.corpora.release import COLUMNS as COMMON_VOICE
 from stxfer.corpora.release import Release
 from stxfer.corpora.rows import FORMS, column_names, read_rows
+from stxfer.corpora.spontaneous_speech import COLUMNS as SPONTANEOUS
+from stxfer.corpora.spontaneous_speech import SPLIT, SpontaneousSpeech, find_table
 from stxfer.kaldi.segments import Segment
 from stxfer.recipes.columns import SETS, Columns, guess_columns, table_rows
 
@@ -88,6 +90,11 @@ def find_speech(path: Path, languages: tuple[str, str], columns: Mapping[str, st
         return _of_tables(path, {"train": path}, languages[1], columns, audio_dir)
     if covost is not None:
         return _covost2(path, covost, languages)
+    if (table := find_table(path)) is not None:
+        return _spontaneous(path, table)
+    inside = [folder for folder in path.iterdir() if (folder / "clips").is_dir()]
+    if len(inside) == 1 and not (path / "clips").is_dir():  # cv-corpus-17.0-2024-03-15, which holds tr
+        path = inside[0]
     if (path / "-".join(languages) / "data").is_dir():
         return _must_c(path, languages)
     tables = {part: table for part in PARTS for name in reversed(SETS[part]) for suffix in sorted(FORMS)
@@ -180,6 +187,19 @@ def _common_voice(path: Path, tables: Mapping[str, Path]) -> Speech:
     return Speech("Common Voice's form", path, sets, commands, told=told)
 
 
+def _spontaneous(path: Path, table: Path) -> Speech:
+    rows = [row.values for row in read_rows(table, (*SPONTANEOUS, SPLIT))]
+    folder = table.parent / SpontaneousSpeech.audio
+    sets = {part: [Utterance(str(folder / row["audio_file"]), row["transcription"], row["client_id"])
+                   for row in rows if row[SPLIT] == part and row["transcription"].strip()] for part in PARTS}
+    sets = {part: some for part, some in sets.items() if some}
+
+    def commands(variable: str, prefix: str) -> list[str]:
+        words = [f'stxfer prepare_common_voice --corpus "${variable}" --prefix {prefix}']
+        return _folded([*words, *([] if "test" in sets else ["--test-from dev"]), '--nj "$nj" --out "$data"'])
+    return Speech("Common Voice's spontaneous speech", path, sets, commands)
+
+
 def _covost2(path: Path, covost: Path, languages: tuple[str, str]) -> Speech:
     pair, release = "_".join(languages), Release(path)
     sets = {part: [Utterance(entry.audio, entry.text, entry.speaker, next(iter(entry.texts.values())))
@@ -229,16 +249,18 @@ def _kaldi_folders(path: Path) -> dict[str, Path]:
 
 def _kaldi(path: Path, folders: Mapping[str, Path], other: str) -> Speech:
     if lacking := [part for part in PARTS if part not in folders]:
-        raise DataError(f"{path}: a Kaldi data directory {'is' if folders['train'] == path else 'for'} train, but none "
-                        f"for {' and '.join(lacking)}; part it by 'python -m stxfer.bin.datadir subset' into train, "
-                        "dev and test beside each other, and give the folder of them")
-    sets = {}
+        raise DataError(f"{path}: holds Kaldi data directories, but none for {' and '.join(lacking)}; part one by "
+                        "'python -m stxfer.bin.datadir subset', and give the folder of train, dev and test")
+    sets, root = {}, path
     for part, folder in folders.items():
         tables = read_tables(folder, own_speakers=True)
+        first = next(iter(tables.wav_scp.values()), "")
+        root = next((place for place in (path, path.parent, path.parent.parent) if (place / first).is_file()), root)
         said = {name: table for name, table in tables.texts.items() if name.startswith(f"text.{other}.")}
         translations = next(iter(said.values()), {})
         spans = tables.segments or {}
-        sets[part] = [Utterance(tables.wav_scp.get(spans[utt].recording if utt in spans else utt, ""), text,
+        of = {utt: spans[utt].recording if utt in spans else utt for utt in tables.text}
+        sets[part] = [Utterance(_below(root, tables.wav_scp.get(of[utt], "")), text,
                                 (tables.utt2spk or {}).get(utt, ""), translations.get(utt, ""),
                                 _span(spans.get(utt)))
                       for utt, text in tables.text.items()]
@@ -246,8 +268,12 @@ def _kaldi(path: Path, folders: Mapping[str, Path], other: str) -> Speech:
     def commands(variable: str, prefix: str) -> list[str]:
         return [line for part, folder in folders.items() for line in _folded([
             f'stxfer prepare_kaldi_dir --dir "${variable}"/{shlex.quote(folder.name)} --set {prefix}_{part}',
-            '--nj "$nj" --out "$data"'])]
+            f'--root "${variable}"{"/.." * len(path.relative_to(root).parts)}', '--nj "$nj" --out "$data"'])]
     return Speech("Kaldi data directories", path, sets, commands)
+
+
+def _below(root: Path, value: str) -> str:
+    return value if value.rstrip().endswith("|") else str(root / value)
 
 
 def _span(segment: Segment | None) -> tuple[float, float] | None:
