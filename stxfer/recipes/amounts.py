@@ -22,12 +22,16 @@ _RATES = {".wav": 256e3, ".flac": 130e3, ".mp3": 48e3, ".opus": 24e3, ".ogg": 32
 
 @dataclass(frozen=True)
 class Amount:
-    """What is known of a set: utterances, seconds of all of them, characters a second; ``known`` where it is there."""
+    """What is known of a set: utterances, seconds of all of them, characters a second.
+
+    ``known`` if it is there, ``spoken`` if the synthesiser will make it.
+    """
 
     utterances: float
     seconds: float
     characters: float = CHARACTERS
     known: bool = False
+    spoken: bool = False
 
     @property
     def length(self) -> float:
@@ -80,11 +84,11 @@ def _spoken(experiment: Experiment, name: str) -> Amount | None:
     if speak != SpokenBitextOptions() and name.startswith("src_"):
         words = (speak.min_words + min(speak.max_words, 24)) / 2
         count = getattr(speak, f"{part}_sentences", 0)
-        return Amount(count, count * words * 60 / speak.rate) if count else None
+        return Amount(count, count * words * 60 / speak.rate, spoken=True) if count else None
     usual = type(data)()
     if data.synthetic != usual.synthetic and hasattr(data, name):
         count = getattr(data, name)
-        return Amount(count, count * 2.5, 11.0)
+        return Amount(count, count * 2.5, 11.0, spoken=True)
     return None
 
 

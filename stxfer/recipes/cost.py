@@ -80,7 +80,8 @@ class _Model:
         """Return what a stage takes."""
         speech = total({item.name: self.amounts[item.name] for item in items if item.name in self.amounts})
         if stage == "data":
-            spoken = total({item.name: self.amounts[item.name] for item in items if self._is_spoken(item.name)})
+            spoken = total({item.name: amount for item in items
+                            if (amount := self.amounts.get(item.name)) is not None and amount.spoken})
             return Cost(self._spread(spoken * SPEAK + (speech - spoken) * READ) + START * 2, spoken * SAMPLES,
                         self.nj * 0.2e9)
         if stage == "prepare":
@@ -96,10 +97,6 @@ class _Model:
         if stage == "decode":
             return self._decodings(items)
         return Cost({"vocab": 2.0, "score": 1.0 + 0.2 * len(items), "report": 3.0}.get(stage, 1.0) * self.slower)
-
-    def _is_spoken(self, name: str) -> bool:
-        return name in self.amounts and not self.amounts[name].known and (
-            name.startswith("src") or self.experiment.data.synthetic != type(self.experiment.data)().synthetic)
 
     def _spread(self, seconds: float) -> float:
         return seconds * self.slower * (SIDE_BY_SIDE if self.nj > 1 else 1.0) / self.nj
