@@ -5,6 +5,7 @@ The whole recipe on a cluster, to the same results, is in tools/campaign/slurm.p
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -26,10 +27,10 @@ from stxfer.cluster.records import Batch, read_batches
 from stxfer.cluster.run import run_jobs, together
 from stxfer.cluster.settings import Settings, long_options, minutes, read_site
 from stxfer.cluster.slurm import Used, read_used
-from stxfer.cluster.table import Line, Tail, rendered
+from stxfer.cluster.table import Line, Screen, Tail, rendered
 from stxfer.core.commands import MASTER, NODE
 from stxfer.core.errors import ConfigError, StxferError
-from stxfer.core.jobs import Job
+from stxfer.core.jobs import Job, Queue
 from stxfer.core.stage import Stage
 from stxfer.core.workdir import ROOT as MARK
 
@@ -138,6 +139,44 @@ def test_the_table_shows_failures_first_and_counts_the_rest() -> None:
     assert table[1].split()[:3] == ["job", "900", "failed"] and "no text  exp/x/train.log" in table[1]
     assert table[2].split()[:3] == ["job", "3", "running"] and "epoch 4" in table[2]
     assert table[-1] == "1 failed, 1 running, 997 queued, 1 done (992 more)"
+
+
+class Terminal(io.StringIO):
+    """A terminal, which somebody may type at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_table_is_drawn_over_the_one_before() -> None:
+    terminal = Terminal()
+    screen = Screen(terminal)
+    screen.draw([Line("a", "queued", "1")])
+    first = terminal.getvalue()
+    assert first.endswith("1 queued\n") and "\x1b" not in first
+    screen.draw([Line("a", "running", "1")])
+    assert terminal.getvalue().removeprefix(first).startswith(f"\x1b[{first.count(chr(10))}A\x1b[J")
+
+
+@pytest.mark.parametrize(("answer", "cancelled"), [("y\n", [["7"]]), ("n\n", []), ("", [])])
+def test_ctrl_c_asks_at_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+                                   answer: str, cancelled: list[list[str]]) -> None:
+    monkeypatch.chdir(tmp_path)
+    found: list[list[str]] = []
+    monkeypatch.setattr(watch.slurm, "cancel", found.append)
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    jobs = [job(name, "pass") for name in "ab"]
+    batch = Batch.of(jobs)
+    batch.job = "7"
+    watched = watch.Watch(Queue(jobs, lambda *_: True))
+    for index, one in enumerate(jobs):
+        watched.add(watch.Submitted.of(one, batch, index))
+    with caplog.at_level(logging.INFO):
+        watched.interrupted()
+    assert found == cancelled
+    assert sys.stderr.getvalue() == "\n2 jobs are in Slurm's queue. Cancel them? [y/N] "  # type: ignore[attr-defined]
+    assert ("scancel 7" in caplog.text) == (not cancelled)
 
 
 def test_a_log_is_followed_from_its_end_by_whole_lines(tmp_path: Path) -> None:
