@@ -19,10 +19,10 @@ from stxfer.experiment.features import FeatureOptions
 from stxfer.experiment.labels import HUMAN, Label, read_labels
 from stxfer.experiment.prepare import UNTRANSCRIBED, PrepareOptions
 from stxfer.experiment.schedules import check_phases, read_schedules
-from stxfer.experiment.systems import KINDS, System, check_systems
+from stxfer.experiment.systems import KINDS, MARK, System, check_systems
 from stxfer.experiment.training import MtDecoding, Phase
 from stxfer.experiment.types import SET_MARK
-from stxfer.experiment.variants import MARK, DecodedSystem, read_variants, ways_of_decoding
+from stxfer.experiment.variants import DecodedSystem, read_variants, ways_of_decoding
 from stxfer.experiment.yaml_file import read_file
 from stxfer.text.profiles import Profile, load_profiles, profile
 

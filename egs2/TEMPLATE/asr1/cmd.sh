@@ -9,6 +9,6 @@
 # conf/slurm.conf says what the options are to sbatch at your site.
 # shellcheck disable=SC2034  # the driver exports them
 cmd_backend=${launcher:-${cmd_backend:-local}}
-train_cmd=${train_cmd:---mem 4G}
-cuda_cmd=${cuda_cmd:---mem 16G --gpu 1}
-decode_cmd=${decode_cmd:---mem 8G}
+train_cmd=${train_cmd---mem 4G}
+cuda_cmd=${cuda_cmd---mem 16G --gpu 1}
+decode_cmd=${decode_cmd---mem 8G}
