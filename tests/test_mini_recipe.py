@@ -171,7 +171,7 @@ def test_killed_in_training_it_goes_on_to_the_same_result(moved: Path) -> None:
 def test_no_change_behind_its_back_gives_another_table(moved: Path) -> None:
     """A part of what ``tools/campaign/tamper.py`` does with every file."""
     tiny = ROOT / "egs2/mini_sw/asr1/conf/tiny.yaml"
-    forks.import_once(module for module, *_ in tamper.STAGES.values())
+    forks.import_once(module for module, *_ in forks.STAGES.values())
     assert tamper.run_stages(moved, tiny, ["report"]) == ""
     decoded = "exp/direct/seed1/decode/tgt_test"
     chosen = [tamper.Case(f"{decoded}/text", "flipped", "decode"),

@@ -59,7 +59,8 @@ def digest(path: str | os.PathLike[str], *, removed: bool = False) -> str:
     return found
 
 
-def check_input(path: str | os.PathLike[str], declared: Declared | None = None) -> None:
+def check_input(path: str | os.PathLike[str], declared: Declared | None = None,
+                checked: set[str] | None = None) -> None:
     """Raise StaleError unless ``path`` is what its stage has written, and that is up to date, however far back.
 
     A source that was deleted (a data directory removed to free the disk) is not a change.
@@ -67,9 +68,10 @@ def check_input(path: str | os.PathLike[str], declared: Declared | None = None) 
     Args:
         path: a stage's directory, or a file.
         declared: what the options of the stages before it are compared with.
+        checked: directories that are up to date, which are not looked at again; those that are found so are added.
     """
     _check_files(Path(path))
-    check_fresh(path, declared)
+    check_fresh(path, declared, checked)
 
 
 def _check_files(path: Path, *, removed: bool = False) -> None:
@@ -119,12 +121,13 @@ def made_before(directory: Path) -> list[Path]:
     return [directory] if (directory / MARKER).exists() else []
 
 
-def check_fresh(path: str | os.PathLike[str], declared: Declared | None = None, _seen: set[str] | None = None) -> None:
+def check_fresh(path: str | os.PathLike[str], declared: Declared | None = None,
+                checked: set[str] | None = None) -> None:
     """Raise StaleError if ``path`` was made from something that has changed since, or by other options.
 
-    Its own files are not looked at: see :func:`check_input`.
+    Its own files are not looked at: see :func:`check_input`, which has the arguments.
     """
-    seen = _seen if _seen is not None else set()
+    seen = checked if checked is not None else set()
     directory = Path(path) if Path(path).is_dir() else Path(path).parent
     if str(directory) in seen or not (directory / MARKER).exists():
         return

@@ -108,8 +108,9 @@ class Stage:
         for path in self.reads:
             digest(path)
         if not allow_stale:
+            checked: set[str] = set()
             for path in (*(path for path in self.inputs if Path(path) not in pending), *self.reads):
-                check_input(path, self.declared)
+                check_input(path, self.declared, checked)
         self._begun = now
         if force or not self.marker.exists():
             return True

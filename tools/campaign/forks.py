@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,8 +30,27 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from stxfer.core import jobs  # noqa: E402
+from stxfer.core.digests import REMEMBERED  # noqa: E402
 
 CONFIG = ROOT / "tools/campaign/tiny.yaml"
+MODELS = ["--dump", "dump", "--exp", "exp"]
+#: The stages of the recipe as they are run here, each a command of stxfer.bin.
+STAGES = {
+    "data": ["prepare_synthetic", "--out", "data", "--nj", "1"],
+    "prepare": ["prepare", "--data", "data", "--out", "dump/data", "--nj", "1"],
+    "features": ["dump_fbank", "--data", "dump/data", "--out", "dump/fbank", "--nj", "1"],
+    "mt": ["train_mt", "--nj", "1", *MODELS],
+    "labels": ["make_labels", "--nj", "1", *MODELS],
+    "vocab": ["make_vocab", "--dump", "dump"],
+    "lm": ["train_lm", "--nj", "1", *MODELS],
+    "source_asr": ["train", "--kind", "source", "--nj", "1", *MODELS],
+    "st": ["train", "--kind", "st", "--nj", "1", *MODELS],
+    "target_asr": ["train", "--kind", "target", "--nj", "1", *MODELS],
+    "decode": ["decode", "--nj", "1", *MODELS],
+    "score": ["score", *MODELS],
+    "report": ["report", *MODELS]}
+#: Files that differ from run to run, or say nothing of the result: logs, locks, what is remembered of digests.
+NOT_COMPARED = re.compile(r"(^|/)(\.stxfer\.lock|\.lock|\.digests\.json|[^/]*\.log)$")
 MEMORY = 3 << 30  # bytes that a child may take beside what it has from its parent
 SECONDS, BUSY = 600, 120  # a child's time by the clock, and of the processor
 
@@ -101,6 +122,33 @@ def _be_child(function: Callable[[], None], log: Path, seconds: float) -> None:
         code = _status(function)
     finally:
         os._exit(code)
+
+
+def restore(work: Path, kept: Path) -> None:
+    """Make a directory what another one is, by links to its files; those that are linked already stay.
+
+    So does what commands remember of digests, which holds for them.
+    """
+    if work.is_symlink() or not work.is_dir():
+        remove(work)
+        work.mkdir()
+    there, wanted = ({entry.name: entry for entry in os.scandir(directory)} for directory in (work, kept))
+    for name in there.keys() - wanted.keys():
+        remove(work / name)
+    for name, entry in wanted.items():
+        if entry.is_dir(follow_symlinks=False):
+            restore(work / name, kept / name)
+        elif name not in there or there[name].inode() != entry.inode() and name != REMEMBERED:
+            remove(work / name)
+            os.link(entry.path, work / name, follow_symlinks=False)
+
+
+def remove(path: Path) -> None:
+    """Remove what is there, of whatever kind."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def tidy_when_ended() -> None:
@@ -179,13 +227,16 @@ def _status(function: Callable[[], None]) -> int:
 
 
 def import_once(modules: Iterable[str]) -> None:
-    """Import commands of ``stxfer.bin``, and what they import when they are called, before children are made."""
+    """Import commands of ``stxfer.bin``, and read what they do when they are called, before children are made."""
     for module in set(modules):
         importlib.import_module(f"stxfer.bin.{module}")
-    for module in ("audio.dump", "decoding.systems", "decoding.tune", "model.export", "model.load", "mt.train",
-                   "mt.translators.trained", "report.report", "score.evaluate", "training.fit_system",
-                   "training.language_models"):
+    for module in ("audio.dump", "corpora.synthetic.grammar", "decoding.systems", "decoding.tune", "model.export",
+                   "model.load", "mt.train", "mt.translators.trained", "report.report", "score.evaluate",
+                   "training.fit_system", "training.language_models"):
         importlib.import_module(f"stxfer.{module}")
+    from stxfer.corpora.synthetic.lexicon import lexicon
+
+    lexicon()
 
 
 def command(module: str, *arguments: str) -> Callable[[], None]:

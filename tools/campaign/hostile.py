@@ -5,14 +5,13 @@ Each case (tools/campaign/hostile_cases; tests/test_hostile.py tries the same) i
 a folder of its own. It counts as well where the input is refused in one line, or shown harmlessly, and no canary is
 made, nothing is written outside, and it ends within its time and memory.
 
-    tools/campaign/hostile.py [--match REGEX] [--seed 0]
+    tools/campaign/hostile.py [--match REGEX]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
 import re
 import sys
 import tempfile
@@ -47,10 +46,8 @@ def main() -> None:
     """Parse arguments and try the cases."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--match", type=re.compile, default=re.compile(""), help="cases that this is found in alone")
-    parser.add_argument("--seed", type=int, default=0, help="of the order (default: %(default)s)")
     args = parser.parse_args()
     chosen = [case for case in hostile_cases.cases() if args.match.search(case.name)]
-    random.Random(args.seed).shuffle(chosen)
     counts: Counter[str] = Counter()
     for case in chosen:
         with tempfile.TemporaryDirectory(prefix="hostile") as folder:

@@ -23,7 +23,6 @@ import contextlib
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -37,11 +36,9 @@ from pathlib import Path
 import forks
 
 RUN = forks.ROOT / "egs2/mini_sw/asr1/run.sh"
-STAGES = ("data", "prepare", "features", "mt", "labels", "vocab", "lm", "source_asr", "st", "target_asr", "decode",
-          "score", "report")
+STAGES = tuple(forks.STAGES)
 START = "start"  # the driver's first second
 VICTIMS = ("all", "driver", "one")
-NOT_COMPARED = re.compile(r"(^|/)(\.stxfer\.lock|\.lock|\.digests\.json|[^/]*\.log|stxfer-error\.log)$")
 TRIES = 6  # kills that come too late, each at half the time of the one before
 
 
@@ -158,7 +155,7 @@ def contents(work: Path) -> dict[str, bytes]:
     """Return what is compared of a directory: files by name, links by what they lead to."""
     return {name: str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
             for path in sorted(work.rglob("*")) if (path.is_symlink() or path.is_file())
-            and not NOT_COMPARED.search(name := str(path.relative_to(work)))}
+            and not forks.NOT_COMPARED.search(name := str(path.relative_to(work)))}
 
 
 def different(one: Path, other: Path) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import io
 import json
-import os
 import pickle
 import random
 from collections.abc import Callable, Iterator
@@ -14,22 +13,13 @@ from typing import Any
 
 import torch
 import yaml
+from hostile_cases.case import Mark
 
 #: What stands in place of a value of JSON or YAML: of each type, empty, out of range, too deep, too long.
 VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 1.5, 1e308, float("nan"), float("inf"), 10 ** 30, "", "x", "1", "../../x", "/etc/passwd",
     "a\nb", "\0", "\u2028", "\U0001f600" * 40, [], [1], [[]], ["x", None], {}, {"x": 1}, {"": None})
 WORDS = ("", "x", "-1", "0", "nan", "1e999", "../x", "/dev/zero", "1 1", "1,2", "\u0663", "a\nb", "9" * 400, "--", "-")
-
-
-class Mark:
-    """Whose unpickling makes a folder."""
-
-    def __init__(self, mark: str) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (self.mark,)
 
 
 def mutate(path: Path, rng: random.Random, canary: Path) -> str:
@@ -161,7 +151,7 @@ def _parameters(path: Path, rng: random.Random, canary: Path) -> str:
         "another shape": lambda: torch.zeros(3, 5, 7), "no tensor": lambda: [1, 2], "not a number":
             lambda: torch.full_like(tensors[name], float("nan"), dtype=torch.float32), "integers":
             lambda: tensors[name].to(torch.int64), "complex": lambda: tensors[name].to(torch.complex64), "code":
-            lambda: Mark(str(canary))}
+            lambda: Mark(canary)}
     how = rng.choice([*other, "removed", "one more", "a list", "pickled code alone", "a pickle of numbers",
                       *([f"no {key}" for key in state] if tensors is not state else [])])
     if how in other:
@@ -176,7 +166,7 @@ def _parameters(path: Path, rng: random.Random, canary: Path) -> str:
         del state[how[3:]]
     buffer = io.BytesIO()
     if how == "pickled code alone":
-        pickle.dump(Mark(str(canary)), buffer)
+        pickle.dump(Mark(canary), buffer)
     elif how == "a pickle of numbers":
         pickle.dump({name: [1.0]}, buffer)
     else:

@@ -21,6 +21,7 @@ contents. Of files of one name in directories of one kind (the sets of a side, t
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
 import os
@@ -37,23 +38,9 @@ from pathlib import Path
 import forks
 
 from stxfer.core.marker import MARKER, read_marker
+from stxfer.experiment import yaml_file
+from stxfer.experiment.yaml_file import read_file
 
-MODELS = ["--dump", "dump", "--exp", "exp"]
-STAGES = {
-    "data": ["prepare_synthetic", "--out", "data", "--nj", "1"],
-    "prepare": ["prepare", "--data", "data", "--out", "dump/data", "--nj", "1"],
-    "features": ["dump_fbank", "--data", "dump/data", "--out", "dump/fbank", "--nj", "1"],
-    "mt": ["train_mt", "--nj", "1", *MODELS],
-    "labels": ["make_labels", "--nj", "1", *MODELS],
-    "vocab": ["make_vocab", "--dump", "dump"],
-    "lm": ["train_lm", "--nj", "1", *MODELS],
-    "source_asr": ["train", "--kind", "source", "--nj", "1", *MODELS],
-    "st": ["train", "--kind", "st", "--nj", "1", *MODELS],
-    "target_asr": ["train", "--kind", "target", "--nj", "1", *MODELS],
-    "decode": ["decode", "--nj", "1", *MODELS],
-    "score": ["score", *MODELS],
-    "report": ["report", *MODELS]}
-NOT_OURS = re.compile(r"(^|/)(\.lock|\.stxfer\.lock|.*\.log|\.digests\.json)$")
 TABLE = ("exp/report/results.json", "exp/report/RESULTS.md")
 ROUNDS = 4  # advice after advice
 SECONDS = 900
@@ -123,8 +110,9 @@ def cases(work: Path, *, each: bool) -> Iterator[Case]:
     files = sorted(path for path in work.rglob("*") if path.is_file() and not path.is_symlink())
     alike: dict[tuple[str, str], list[Path]] = {}
     for path in files:
-        if not NOT_OURS.search(str(path.relative_to(work))):
-            name = re.sub(r"\d+", "0", path.name) if path.suffix in (".ark", ".flac") else path.name
+        if not forks.NOT_COMPARED.search(str(path.relative_to(work))):
+            name = re.sub(r"\d+", "0", path.name) if path.suffix == ".ark" else path.name
+            name = "recording" if path.suffix == ".flac" else name
             kind = re.sub(r"/(src|tgt)_[a-z]+", "/SET", str(path.parent.relative_to(work)))
             kind = re.sub(r"^exp/(?!mt/|report)\w+", "exp/SYSTEM", kind)
             alike.setdefault((kind, name), []).append(path)
@@ -143,7 +131,7 @@ def run_stages(work: Path, config: Path, stages: list[str]) -> str:
     def run() -> None:
         os.chdir(work)
         for stage in stages:
-            module, *arguments = STAGES[stage]
+            module, *arguments = forks.STAGES[stage]
             more = ["--command", "./run.sh --preset tiny"] if stage == "report" else []
             forks.command(module, "--config", str(config), *arguments, *more)()
 
@@ -169,10 +157,9 @@ def follow(advice: str, work: Path, config: Path) -> bool:
 
 def outcome(case: Case, kept: Path, work: Path, config: Path) -> tuple[str, str]:
     """Return what comes of a case, and the first error on the way."""
-    shutil.rmtree(work, ignore_errors=True)
-    shutil.copytree(kept, work, copy_function=os.link)
+    forks.restore(work, kept)
     make(case, work)
-    names, right = list(STAGES), table(kept)
+    names, right = list(forks.STAGES), table(kept)
     later = names[names.index(case.stage) + 1:] or names[-1:]
     first = run_stages(work, config, later)
     if not first and table(work) != right:
@@ -219,7 +206,9 @@ def main() -> None:
     args = parser.parse_args()
     forks.tidy_when_ended()
     work, config = args.work.resolve(), args.config.resolve()
-    forks.import_once(module for module, *_ in STAGES.values())
+    forks.import_once(module for module, *_ in forks.STAGES.values())
+    yaml_file._parsed = functools.cache(yaml_file._parsed)  # of the experiment, that each stage of each case reads
+    read_file(config)
     error = run_stages(work, config, ["report"])  # and the report's command is the one used here
     if error:
         sys.exit(f"{work}: not finished; {error}")

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from stxfer.core.errors import StxferError
 
 MARK = "mark"
 Read = Callable[[], object]
+
+
+class Mark:
+    """Whose unpickling makes a folder."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.mark),)
 
 
 @dataclass(frozen=True)

@@ -11,25 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from hostile_cases.case import MARK, Hostile, Read
-
-
-class Marks:
-    """Whose unpickling makes a folder."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.mark),)
+from hostile_cases.case import MARK, Hostile, Mark, Read
 
 
 def _values(folder: Path) -> dict[str, str]:
     """Return values of a table that make ``mark``, or wait for ever, where they are trusted."""
     mark = folder.parent / MARK
     pickled, objects, fifo = folder / "pickle.ark", folder / "objects.ark", folder / "fifo"
-    pickled.write_bytes(b"u PKL" + pickle.dumps(Marks(mark)))
-    np.save(folder / "objects.npy", np.array([[Marks(mark)]], dtype=object), allow_pickle=True)
+    pickled.write_bytes(b"u PKL" + pickle.dumps(Mark(mark)))
+    np.save(folder / "objects.npy", np.array([[Mark(mark)]], dtype=object), allow_pickle=True)
     array = (folder / "objects.npy").read_bytes()
     objects.write_bytes(b"u NPY" + bytes([4]) + len(array).to_bytes(4, "little") + array)
     os.mkfifo(fifo)

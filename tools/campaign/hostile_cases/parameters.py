@@ -9,13 +9,12 @@ from pathlib import Path
 
 import torch
 
-from hostile_cases.case import MARK, Hostile, Read
-from hostile_cases.features import Marks
+from hostile_cases.case import MARK, Hostile, Mark, Read
 
 
 def pickled(path: Path, kind: str) -> None:
     """Write a file of parameters that makes ``mark`` when it is unpickled."""
-    mark = Marks(path.parents[1] / MARK)
+    mark = Mark(path.parents[1] / MARK)
     if kind == "a pickle":
         path.write_bytes(pickle.dumps({"model": mark}))
     elif kind == "torch's former format":
