@@ -220,6 +220,7 @@ def test_batches_are_of_like_length_and_bounded() -> None:
 @pytest.mark.parametrize(("part", "english", "message"), [
     ("train", b"a\nb\n", r"train.en has 2 lines and .*train.sw has 1; line n of one must translate line n"),
     ("dev", b"", r"dev.en: empty"),
+    ("train", b"a " * 1001 + b"\n", r"train.en:1: 1001 words, and a sentence has at most 1000; lower mt.clean"),
     ("train", b"caf\xe9\n", r"train.en:1: not UTF-8 .*at byte 3 of the line.; convert it with iconv"),
 ])
 def test_a_broken_bitext_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, english: bytes,

@@ -20,8 +20,9 @@ from stxfer.experiment.layout import TRAIN_LOG, clean_bitext_dir, mt_dir
 from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.translators import Trained
 from stxfer.kaldi.table import iter_table
+from stxfer.mt.translator import MAX_WORDS
 from stxfer.text.vocab import train_vocab
-from stxfer.text.words import count_tokens
+from stxfer.text.words import count_tokens, count_words
 from stxfer.training.launch import TrainingLog, most_threads
 
 VOCAB_LINES = 500_000  # sentences a vocabulary is learnt from, evenly out of all: more take minutes and gigabytes
@@ -58,7 +59,7 @@ def train_translator(experiment: Experiment, label: str, dump: Path, exp: Path, 
 
     Raises:
         ConfigError: the label is not declared, or its translator is not trained here.
-        DataError: the sides of the bitext differ in length, or it is empty.
+        DataError: the sides of the bitext differ in length, it is empty, or a line of it is no sentence.
     """
     from stxfer.training.fit_system import run_fit
     from stxfer.training.spec import Corpus, Fit, Text
@@ -124,6 +125,10 @@ def _write_data(experiment: Experiment, label: str, bitext: Path, directory: Pat
                 if number != wanted:
                     continue
                 wanted = next(chosen, None)
+                for language, side in zip(languages, pair, strict=True):
+                    if (words := count_words(side)) > MAX_WORDS:
+                        raise DataError(f"{bitext}/{part}.{language}:{number + 1}: {words} words, and a sentence has "
+                                        f"at most {MAX_WORDS}; lower mt.clean.max_words, which drops longer ones")
                 key = f"pair-{number:09d}"
                 source.write(f"{key} {pair[0]}\n")
                 target.write(f"{key} {pair[1]}\n")
