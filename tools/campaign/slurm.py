@@ -73,8 +73,8 @@ class Campaign:
 
     def start(self, name: str, *arguments: str, backend: str = "slurm") -> subprocess.Popen[bytes]:
         """Start the recipe."""
-        env = {**ENV, **os.environ, "cmd_backend": backend, "slurm_conf": str(self.work / "slurm.conf"), "train_cmd": "",
-               "cuda_cmd": "", "decode_cmd": ""}
+        env = {**ENV, **os.environ, "cmd_backend": backend, "slurm_conf": str(self.work / "slurm.conf"),
+               "train_cmd": "", "cuda_cmd": "", "decode_cmd": ""}
         words = [a for a in arguments if a]
         if "--config" not in words:
             words += ["--config", str(self.config)]
