@@ -18,7 +18,9 @@ import packing
 import pytest
 import soundfile
 
+from stxfer.bin import new_recipe
 from stxfer.bin.__main__ import commands
+from stxfer.core.errors import ConfigError
 from stxfer.transcription.packing import write_pack
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,9 +97,19 @@ def test_the_wheel_holds_all_files_of_the_package_and_nothing_else(place: Place)
 
 def test_no_code_reads_a_file_of_the_checkout() -> None:
     """Whatever lies beside a module is in the wheel; a path that leaves the package would not be."""
-    climbing = {str(path) for path in (ROOT / "stxfer").rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))
+    climbing = {str(path.relative_to(ROOT / "stxfer")) for path in (ROOT / "stxfer").rglob("*.py")
+                for node in ast.walk(ast.parse(path.read_text()))
                 if isinstance(node, ast.Attribute) and node.attr == "parents" and "__file__" in ast.unparse(node)}
-    assert climbing == {str(ROOT / "stxfer/core/source.py")}  # asks git, where there is one
+    assert climbing == {"core/source.py",  # asks git, where there is one
+                        "cluster/slurm.py",  # tells jobs where the package was imported from
+                        "bin/new_recipe.py"}  # writes into a checkout's recipes, or where --egs says
+
+
+def test_no_recipe_is_written_beside_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(new_recipe, "EGS", tmp_path / "egs2")
+    with pytest.raises(ConfigError, match="give --egs DIR"):
+        new_recipe.main(["x", "--source", "en", "--target", "sw", "--speech", str(tmp_path)])
+    assert not (tmp_path / "egs2").exists()
 
 
 def test_what_it_needs_is_declared(place: Place) -> None:
@@ -107,7 +119,7 @@ def test_what_it_needs_is_declared(place: Place) -> None:
     plain = {re.split(r"[=;\s]", line)[0] for line in needed if "extra ==" not in line}
     assert {"torch", "numpy", "sentencepiece", "safetensors", "soundfile"} <= plain
     assert not {"espnet", "transformers", "jiwer", "matplotlib"} & plain
-    assert set(metadata.get_all("Provides-Extra") or []) == {"pretrained", "train"}
+    assert set(metadata.get_all("Provides-Extra") or []) == {"pretrained", "slurm", "train"}
     extra = {re.split(r"[=;\s]", line)[0] for line in needed if re.search("extra == .train", line)}
     assert {"rapidfuzz", "transformers", "ctranslate2"} <= extra and "espnet" not in extra
 

@@ -32,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error("--part and --of belong together")
     experiment = load_experiment(args.config)
     if args.part:
-        make_part(experiment, *args.of, args.dump, args.exp, args.part.slice, shard=args.shard)
+        label, name = args.of
+        make_part(experiment, label, name, args.dump, args.exp, args.part.slice, shard=args.shard)
         return
 
     def elsewhere(label: str, name: str, shards: int) -> None:

@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.covost and not args.source_speech:
         raise ConfigError("--covost: needs its Common Voice as --source-speech")
+    if args.egs == EGS and not EGS.is_dir():
+        raise ConfigError("recipes lie in a checkout, which this installed package is not: give --egs DIR")
     if (args.egs / args.name).exists():
         raise ConfigError(f"{args.egs / args.name}: is there already; give another name, or remove it")
     logging.getLogger("stxfer").setLevel(logging.WARNING)  # what libraries count on the way is printed below

@@ -12,8 +12,8 @@ from stxfer.core.errors import ConfigError
 from stxfer.decoding.systems import Job, tune_system
 from stxfer.experiment.config import load_experiment
 from stxfer.experiment.layout import DUMP, EXP, TUNING, tuning_dir
+from stxfer.experiment.systems import MARK
 from stxfer.experiment.training import Tune
-from stxfer.experiment.variants import MARK
 
 
 def grid(text: str) -> Tune:

@@ -52,7 +52,7 @@ from stxfer.core.workdir import ROOT as MARK  # noqa: E402
 RUN = ROOT / "egs2/mini_sw/asr1/run.sh"
 CASES = ("local", "slurm", "signal", "node", "daemon", "driver", "nodes", "grid")
 CONF = "default time=60\noption time=* --time=$0\n"
-ENV = {"STXFER_PYTHON": sys.executable, **os.environ}
+ENV = {"STXFER_PYTHON": sys.executable}
 SMALL = """include: [{tiny}]
 systems: {{direct: null, st_mt: null, xfer_mt: null, source_asr: null}}
 compare: []
@@ -73,8 +73,8 @@ class Campaign:
 
     def start(self, name: str, *arguments: str, backend: str = "slurm") -> subprocess.Popen[bytes]:
         """Start the recipe."""
-        env = {**ENV, "cmd_backend": backend, "slurm_conf": str(self.work / "slurm.conf"), "train_cmd": "",
-               "cuda_cmd": "", "decode_cmd": ""}
+        env = {**ENV, **os.environ, "cmd_backend": backend, "slurm_conf": str(self.work / "slurm.conf"),
+               "train_cmd": "", "cuda_cmd": "", "decode_cmd": ""}
         words = [a for a in arguments if a]
         if "--config" not in words:
             words += ["--config", str(self.config)]
