@@ -47,9 +47,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ConfigError("recipes lie in a checkout, which this installed package is not: give --egs DIR")
     if (args.egs / args.name).exists():
         raise ConfigError(f"{args.egs / args.name}: is there already; give another name, or remove it")
-    logging.getLogger("stxfer").setLevel(logging.WARNING)  # what libraries count on the way is printed below
-    found = look(Asked(args.name, (args.source, args.target), args.speech, args.source_speech, args.bitext, args.covost,
-                       args.columns or {}, args.source_columns or {}, args.audio_dir))
+    asked = Asked(args.name, (args.source, args.target), args.speech, args.source_speech, args.bitext, args.covost,
+                  args.columns or {}, args.source_columns or {}, args.audio_dir)
+    package = logging.getLogger("stxfer")
+    package.setLevel(logging.WARNING)  # what is counted on the way is printed below
+    try:
+        found = look(asked)
+    finally:
+        package.setLevel(logging.NOTSET)
     for what, findings in found.told:
         print(what)
         for finding in findings:

@@ -10,6 +10,7 @@ import yaml
 
 from stxfer.experiment.data import SpokenBitextOptions
 from stxfer.recipes.new import Found
+from stxfer.recipes.speech import folded
 
 RUN = """#!/usr/bin/env bash
 # {title}. The corpora: README.md.
@@ -33,6 +34,7 @@ preset=base
 PATHS = """# shellcheck shell=bash disable=SC2034
 # Where the corpora lie on this machine.
 {paths}"""
+SPOKEN = 3.0  # hours of the synthesiser, about: a few thousand short sentences
 LARGE = 20.0  # hours of a training set from which on the experiment takes a part of it
 PART = {"src_train": 20.0, "tgt_train": 10.0}  # of such a set, which two processor cores can train on
 
@@ -95,8 +97,8 @@ def _commands(found: Found, corpora: list[tuple[str, str, str, str]]) -> list[st
         lines.append(f"stxfer bitext_of_sets --data {data} {languages} --out {bitext}")
     elif found.pairs and (found.spoken is None or not found.whole_bitext):
         count = max(1, min(1000, found.pairs["train"] // (50 if found.shared else 20)))
-        some = "".join(f" --{part}-pairs {count}" for part in ("dev", "test") if part not in found.pairs)
-        lines.append(f'stxfer prepare_bitext --corpus "$bitext" {languages}{some} --out {bitext}')
+        some = [f"--{part}-pairs {count}" for part in ("dev", "test") if part not in found.pairs]
+        lines += folded(['stxfer prepare_bitext --corpus "$bitext"', languages, *some, f"--out {bitext}"])
     elif found.spoken is not None:
         bitext = '"$bitext"'
     if found.spoken is not None:
@@ -122,7 +124,7 @@ def _experiment(found: Found) -> str:
     source, target = found.asked.languages
     hours = _hours(found)
     target_hours = hours.get("tgt_train", found.amounts["tgt_train"].hours)
-    source_hours = hours.get("src_train", found.amounts["src_train"].hours) if "src_train" in found.amounts else 5.0
+    source_hours = hours.get("src_train", found.amounts["src_train"].hours) if "src_train" in found.amounts else SPOKEN
     model = "tiny" if target_hours <= 5 else "small"
     values: dict[str, Any] = {"name": found.asked.name, "languages": {"source": source, "target": target}}
     data: dict[str, Any] = {"hours": hours} if hours else {}

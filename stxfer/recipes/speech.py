@@ -146,7 +146,7 @@ def _of_tables(path: Path, tables: Mapping[str, Path], other: str, given: Mappin
                            f"--audio-dir {root}/{shlex.quote(inside)}")
         options += ["--allow-outside"] if outside else []
         options += ['--nj "$nj"', '--out "$data")']
-        lines = _folded([f"table=({options[0]}", *options[1:]])
+        lines = folded([f"table=({options[0]}", *options[1:]])
         for part, table in tables.items():
             words = [f"stxfer prepare_manifest --manifest {whole if path.is_file() else f'{whole}/{table.name}'}",
                      f"--set {prefix}_{part}"]
@@ -155,7 +155,7 @@ def _of_tables(path: Path, tables: Mapping[str, Path], other: str, given: Mappin
             if part == "train" and lacking:
                 words += [f"--hold-out {prefix}_{name}" for name in lacking]
                 words.append(f"--apart {shlex.quote(' '.join(apart))}")
-            lines += _folded([*words, '"${table[@]}"'])
+            lines += folded([*words, '"${table[@]}"'])
         return lines
 
     translations = f"text.{other}.human"
@@ -179,7 +179,7 @@ def _audio_folder(table: Path, names: list[str], given: Path | None) -> Path:
 def _common_voice(path: Path, tables: Mapping[str, Path]) -> Speech:
     def commands(variable: str, prefix: str) -> list[str]:
         words = [f'stxfer prepare_common_voice --corpus "${variable}" --prefix {prefix}']
-        return _folded([*words, *([] if "test" in tables else ["--test-from dev"]), '--nj "$nj" --out "$data"'])
+        return folded([*words, *([] if "test" in tables else ["--test-from dev"]), '--nj "$nj" --out "$data"'])
 
     sets = {part: [Utterance(str(path / "clips" / row.values["path"]), row.values["sentence"], row.values["client_id"])
                    for row in read_rows(table, COMMON_VOICE)] for part, table in tables.items()}
@@ -196,7 +196,7 @@ def _spontaneous(path: Path, table: Path) -> Speech:
 
     def commands(variable: str, prefix: str) -> list[str]:
         words = [f'stxfer prepare_common_voice --corpus "${variable}" --prefix {prefix}']
-        return _folded([*words, *([] if "test" in sets else ["--test-from dev"]), '--nj "$nj" --out "$data"'])
+        return folded([*words, *([] if "test" in sets else ["--test-from dev"]), '--nj "$nj" --out "$data"'])
     return Speech("Common Voice's spontaneous speech", path, sets, commands)
 
 
@@ -206,7 +206,7 @@ def _covost2(path: Path, covost: Path, languages: tuple[str, str]) -> Speech:
                    for entry in read_split(release, covost, pair, part, {})[1]] for part in PARTS}
 
     def commands(variable: str, prefix: str) -> list[str]:
-        return _folded([f'stxfer prepare_covost2 --corpus "${variable}" --covost "$covost" --pair {pair}',
+        return folded([f'stxfer prepare_covost2 --corpus "${variable}" --covost "$covost" --pair {pair}',
                         f'--prefix {prefix} --nj "$nj" --out "$data"'])
     return Speech("CoVoST 2", path, sets, commands)
 
@@ -231,7 +231,7 @@ def _must_c(path: Path, languages: tuple[str, str]) -> Speech:
             for part, source, target in zip(read_parts(folder / "txt" / f"{split}.yaml"), *texts, strict=False)]
 
     def commands(variable: str, prefix: str) -> list[str]:
-        return _folded([f'stxfer prepare_must_c --corpus "${variable}" --pair {pair} --prefix {prefix}',
+        return folded([f'stxfer prepare_must_c --corpus "${variable}" --pair {pair} --prefix {prefix}',
                         '--nj "$nj" --out "$data"'])
     return Speech("MuST-C", path, sets, commands)
 
@@ -266,7 +266,7 @@ def _kaldi(path: Path, folders: Mapping[str, Path], other: str) -> Speech:
                       for utt, text in tables.text.items()]
 
     def commands(variable: str, prefix: str) -> list[str]:
-        return [line for part, folder in folders.items() for line in _folded([
+        return [line for part, folder in folders.items() for line in folded([
             f'stxfer prepare_kaldi_dir --dir "${variable}"/{shlex.quote(folder.name)} --set {prefix}_{part}',
             f'--root "${variable}"{"/.." * len(path.relative_to(root).parts)}', '--nj "$nj" --out "$data"'])]
     return Speech("Kaldi data directories", path, sets, commands)
@@ -280,7 +280,7 @@ def _span(segment: Segment | None) -> tuple[float, float] | None:
     return None if segment is None or segment.end is None else (segment.start, segment.end)
 
 
-def _folded(words: list[str], width: int = 118) -> list[str]:
+def folded(words: list[str], width: int = 118) -> list[str]:
     """Return the words of a command in lines of a script."""
     lines = [words[0]]
     for word in words[1:]:
