@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import forks
+import fuzz
 import mutate
 import pytest
 
@@ -39,6 +40,12 @@ def test_a_directory_is_restored_and_what_has_not_changed_stays(tmp_path: Path) 
     forks.restore(work, kept)
     assert contents(work) == {**before, "a/.digests.json": "remembered"} and contents(kept) == before
     assert (work / "same").stat() == stamp and not (work / "a/more").exists()
+
+
+def test_a_changed_list_of_digests_has_no_other_that_could_agree_with_it(tmp_path: Path) -> None:
+    (tmp_path / "audio.sha256").write_bytes(b"caf\xe9  x\n")
+    (tmp_path / ".stage.json").write_text('{"outputs": {}}')
+    assert not fuzz.seal(tmp_path / "audio.sha256")
 
 
 @pytest.mark.parametrize(("function", "status", "said", "hung"), [

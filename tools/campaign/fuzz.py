@@ -163,11 +163,11 @@ def seal(path: Path) -> bool:
         return False
     content = json.loads(marker.read_text(encoding="utf-8"))
     for listing in path.parent.glob(f"*{LIST}"):
-        lines = listing.read_text(encoding="utf-8").splitlines()
+        lines = listing.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
         named = [line for line in lines if line.endswith(f"  {path.name}")]
         if named:
             new = [f"{sha256(path)}  {path.name}" if line in named else line for line in lines]
-            mutate.write(listing, "".join(f"{line}\n" for line in new).encode())
+            mutate.write(listing, "".join(f"{line}\n" for line in new).encode(errors="surrogateescape"))
             return seal(listing)
     if path.name not in content.get("outputs", {}):
         return False
