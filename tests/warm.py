@@ -59,10 +59,11 @@ def warm_python(folder: Path) -> Iterator[Path]:
 
 
 def serve(listener: socket.socket) -> None:
-    """Answer clients until this process is ended; a client that has gone takes its command with it."""
+    """Answer clients as long as the tests run; a client that has gone takes its command with it."""
     running: dict[int, socket.socket] = {}
-    while True:
-        heard, _, _ = select.select([listener, *running.values()], [], [], 0.02 if running else None)
+    parent = os.getppid()
+    while os.getppid() == parent:
+        heard, _, _ = select.select([listener, *running.values()], [], [], 0.02 if running else 1.0)
         for ready in heard:
             if ready is listener:
                 connection, _ = listener.accept()
