@@ -203,6 +203,16 @@ def test_a_difference_that_does_not_vary_is_reported_without_p(recipe):
     assert "| utterances | - | - | - | &lt;0.001 | too few to tell |" in row
 
 
+@pytest.mark.parametrize("metric", ["wer", "cer"])
+def test_an_utterance_that_lacks_a_score_is_named(recipe, metric):
+    path = next(Path("exp/direct").glob("seed*/decode/*/score/utts.jsonl"))
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    del rows[1][metric]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    with pytest.raises(DataError, match=f"utts.jsonl:2: {metric}: is missing; remove it and run stage 'score' again"):
+        read_runs(load_experiment("toy.yaml"), Path("exp"), allow_stale=True)
+
+
 def test_statistics_are_computed_once(recipe):
     run = read_runs(load_experiment("toy.yaml"), Path("exp"), systems=["st_mt"])["st_mt"][0]
     assert run.statistics("bleu") is run.statistics("bleu") and run.statistics("bleu").shape[0] == 40

@@ -117,10 +117,19 @@ def read_runs(experiment: Experiment, expdir: Path, *, systems: Sequence[str] = 
                     raise
                 log.warning("%s seed %d is left out of the report: %s", name, seed, error)
                 continue
-            runs.setdefault(name, []).append(Run(decoded, seed, path, read_record(path / SCORE, Score),
-                                                 read_rows(path / UTTERANCES, ScoredUtterance)))
+            runs.setdefault(name, []).append(_read_run(decoded, seed, path))
     _check_references(run for of_system in runs.values() for run in of_system)
     return runs
+
+
+def _read_run(decoded: DecodedSystem, seed: int, path: Path) -> Run:
+    run = Run(decoded, seed, path, read_record(path / SCORE, Score), read_rows(path / UTTERANCES, ScoredUtterance))
+    for metric in run.score["metrics"].keys() - {*st.METRICS}:
+        for number, utt in enumerate(run.utts, 1):
+            if metric not in utt:
+                raise DataError(f"{path / UTTERANCES}:{number}: {metric}: is missing; remove it and run stage 'score' "
+                                "again")
+    return run
 
 
 def trained_runs(experiment: Experiment, expdir: Path, runs: Mapping[str, Sequence[Run]], unscored: Collection[str]
