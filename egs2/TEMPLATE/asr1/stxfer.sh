@@ -172,11 +172,12 @@ run_stage() {
 }
 
 run_data() {
-    local arguments=(--config "$config" --data data --nj "$nj" --force "$force") name
+    local arguments=(--config "$config" --data data --nj "$nj" --force "$force") name said
     for name in "${data_options[@]}"; do arguments+=("--$name" "${!name}"); done
     "${data_script:-$recipe/local/data.sh}" "${arguments[@]}" || return
     mkdir -p data
-    given "${data_options[@]}" >data/options
+    said=$(given "${data_options[@]}")
+    [[ -e data/options && $(<data/options) == "$said" ]] || echo "$said" >data/options
 }
 
 command_again() { # what makes the report again: of the corpora those that stage 'data' had, whatever this run is given
