@@ -197,3 +197,11 @@ def test_pretrained_features_are_compared_by_layer_and_stride(tmp_path: Path, ol
         "stage": "features x", "options": was if old == "pretrained" else {"num_mel": 80}, "inputs": {}})
     assert found == (["features.stride (2 -> 3)", "features.layer[0] (4 -> 5)"]
                      if old == "pretrained" else ["features.kind ('fbank' -> 'pretrained')"])
+
+
+@pytest.mark.parametrize(("dump", "exp", "known"), [("dump", "exp", True), ("a/dump", "a/exp", True), ("", "exp", False)])
+def test_models_lie_beside_prepared_data_wherever_that_lies(dump: str, exp: str, known: bool) -> None:
+    now = load_experiment(CONF / "tiny.yaml")
+    made = {"stage": "score of MT mt", "options": {"normalisation": "none"}, "inputs": {}}
+    found = Lineage(now, Path(dump))(mt_dir(Path(exp), "mt") / "score", made)
+    assert [line.partition(" -> ")[0] for line in found] == ["normalise.sw ('none'"] * known

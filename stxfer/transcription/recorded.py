@@ -81,7 +81,7 @@ class Record:
     @property
     def dump(self) -> Path:
         """The directory of features, beside that of experiments."""
-        return self.exp.with_name(DUMP.name)
+        return self.exp.parent / DUMP.name
 
     @property
     def name(self) -> str:
