@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for option, path in args.corpus:
         there = "found" if path and Path(path).exists() else "MISSING" if path else needs
         print(f"  --{option.replace('_', '-')} {path}{' ' if path else ''}({there})")
-    before = args.dump.with_name(DATA.name) / GIVEN
+    before = args.dump.parent / DATA.name / GIVEN
     if before.exists() and (had := before.read_text(encoding="utf-8", errors="replace").strip()) != args.given.strip():
         print(f"  LOOK data/ was made with other corpora: {had or 'none'}")
     if experiment.features.kind == "pretrained":

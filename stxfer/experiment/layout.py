@@ -208,7 +208,7 @@ def place(directory: Path, dump: Path, exp: Path) -> tuple[str, ...]:
 
     E.g. ``("system", "direct")``, ``("decode", "direct", "tgt_test+lm")``. Raw data is looked for beside ``dump``.
     """
-    for root, match in ((dump.with_name(DATA.name), _in_data), (dump, _in_dump), (exp, _in_exp)):
+    for root, match in ((dump.parent / DATA.name, _in_data), (dump, _in_dump), (exp, _in_exp)):
         if directory.absolute().is_relative_to(root.absolute()):
             return match(*directory.absolute().relative_to(root.absolute()).parts)
     return ()
