@@ -190,8 +190,8 @@ def test_dev_and_test(root: Path) -> None:
         "tgt_test": {"speakers": 2, "shared": {"tgt_dev": {"n": 1, "utterances": 1, "examples": ["ada"]}}}}
     run(max_shared_speakers=0.0)
     assert list(leak_lines(found()))[-2:] == [
-        "- Audio of test in dev: 2 (tgt_dev 2), left there",
-        "- Speakers of tgt_test in tgt_dev: 1 of 2, who speak 1 of its utterances"]
+        "Audio of test in dev: 2 (tgt_dev 2), left there",
+        "Speakers of tgt_test in tgt_dev: 1 of 2, who speak 1 of its utterances"]
 
 
 _SPANS = st.lists(st.tuples(st.integers(0, 100), st.integers(1, 60), st.sampled_from([None, 0, 1])), max_size=12)
@@ -348,18 +348,18 @@ def test_the_report_names_what_was_found(root: Path) -> None:
                            {"audio": "b.wav", "text": HELD}, part("talk.wav", 5, 1)], ["ben"] * 4)
     run()
     assert list(leak_lines(found())) == [
-        "- Sentences of dev and test in training text: 1 (tgt_train 1), removed from training",
-        "- Training utterances with nearly such a sentence (case, punctuation or one word differs): 1 (tgt_train 1), "
+        "Sentences of dev and test in training text: 1 (tgt_train 1), removed from training",
+        "Training utterances with nearly such a sentence (case, punctuation or one word differs): 1 (tgt_train 1), "
         f"left in training, e.g. `{HELD} leo` for `{HELD}` of tgt_test/text",
-        "- Audio of dev and test in training: 1 (tgt_train 1), removed from training",
-        "- Recordings of which training has one part, and dev or test another: 1",
-        "- Speakers of tgt_test in tgt_train: 1 of 2, who speak 2 of its utterances"]
+        "Audio of dev and test in training: 1 (tgt_train 1), removed from training",
+        "Recordings of which training has one part, and dev or test another: 1",
+        "Speakers of tgt_test in tgt_train: 1 of 2, who speak 2 of its utterances"]
     manifest("tgt_test", [{"audio": "louder.wav"}, {"audio": "cut.wav"}])
     manifest("tgt_train", [{"audio": "b.wav"}])
     run(leaks="report")
     assert list(leak_lines(found())) == [
-        "- Sentences of dev and test in training text: none",
-        "- Training utterances with nearly such a sentence (case, punctuation or one word differs): none",
-        "- Audio of dev and test in training: none",
-        "- Speakers of tgt_test in tgt_train: not known, the corpus does not tell who speaks"]
+        "Sentences of dev and test in training text: none",
+        "Training utterances with nearly such a sentence (case, punctuation or one word differs): none",
+        "Audio of dev and test in training: none",
+        "Speakers of tgt_test in tgt_train: not known, the corpus does not tell who speaks"]
     assert list(leak_lines(None)) == []

@@ -442,7 +442,7 @@ def test_other_rates_and_more_than_a_window(wav2vec2: Path, tmp_path: Path) -> N
     assert kaldiio.load_scp(str(tmp_path / "out/feats.scp"))["c"].shape == (1350, SIZE)
     soundfile.write(data.wav_scp["b"], speech(0.01), 16000)
     with pytest.raises(DataError, match="^out, utterance b: .*b.wav: shorter than one frame of the encoder, 25 ms; "
-                                        "stage 2"):
+                                        "stage 'prepare'"):
         dump_fbank(data.path, tmp_path / "out", extractor=extractor(wav2vec2))
 
 

@@ -347,7 +347,9 @@ def beside(jobs: list[Job]) -> subprocess.Popen[str]:
         "from stxfer.cluster.run import run_jobs", "run_jobs([", *(
             f"Job({one.name!r}, Stage({one.name!r}, Path({one.name!r})), {one.command!r}, 'out.log', str, "
             f"resources={one.resources!r})," for one in jobs), "], 1)"])
-    return subprocess.Popen([sys.executable, "-c", script, str(ROOT)], stderr=subprocess.PIPE, text=True)
+    # Whoever starts the tests in the background of a script has Ctrl-C ignored, also by what the tests start.
+    return subprocess.Popen([sys.executable, "-c", script, str(ROOT)], stderr=subprocess.PIPE, text=True,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
 
 
 def numbers() -> list[str]:
@@ -377,7 +379,7 @@ def test_interrupted_it_leaves_the_jobs_and_says_how_to_cancel_them(work: Path) 
     wait_for(lambda: numbers() and numbers()[0], "no job is submitted")
     (number,) = numbers()
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
+    _, said = process.communicate(timeout=120)
     assert f"1 jobs stay in Slurm's queue; the same command finds them, and this cancels them: scancel {number}" in said
     other = job("long", "import time; time.sleep(601)")
     with pytest.raises(StxferError, match=f"long: is in the queue as job {number} with other options"):
@@ -390,7 +392,7 @@ def test_a_cancelled_job_says_so(work: Path) -> None:
     process = beside([job("long", "import time; time.sleep(600)")])
     wait_for(lambda: numbers() and numbers()[0], "no job is submitted")
     subprocess.run(["scancel", *numbers()], check=True)
-    _, said = process.communicate()
+    _, said = process.communicate(timeout=120)
     assert re.search(r"StxferError: long: job \d+ on .* was cancelled; its log is long/out.log, Slurm's \.slurm/", said)
 
 

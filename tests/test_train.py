@@ -98,7 +98,7 @@ def test_commands_of_a_stage(world: Path, monkeypatch: pytest.MonkeyPatch) -> No
         "--system", "source_asr", "--seed", "2")
     forced = jobs_of(monkeypatch, experiment, "source", force=True, allow_stale=True)
     assert forced["source_asr seed 1"].command[-2:] == ("--force", "--allow-stale")
-    with pytest.raises(ConfigError, match="st_human starts from source_asr seed 1, which is not trained: run the stage "
+    with pytest.raises(ConfigError, match="st_human starts from source_asr seed 1, which is not trained: run stage "
                                           "'source_asr' first"):
         jobs_of(monkeypatch, experiment, "st")
     assert not Path("exp").exists()
@@ -119,7 +119,7 @@ def test_threads_are_the_experiments_whatever_the_number_of_jobs(
     experiment, config = toy.make_experiment(world, train={**toy.CONFIG["train"], "target": [{"threads": threads}, {}]})
     asked: list[tuple[int, int]] = []
     monkeypatch.setattr("stxfer.training.launch.run_jobs",
-                        lambda jobs, many, *, threads, **_: asked.append((many, threads)) or [])
+                        lambda jobs, many, **_: asked.append((many, max(job.threads for job in jobs))) or [])
     train_systems(experiment, config, "target", Path("dump"), Path("exp"), systems=["scratch"], nj=nj)
     assert asked == [(side_by_side, threads)]
 

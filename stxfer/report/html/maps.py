@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stxfer.audio.ark import read_places
 from stxfer.decoding.decode import load_features
-from stxfer.experiment.layout import DURATIONS, FEATS, decode_dir, features_dir, system_dir
+from stxfer.experiment.layout import DURATIONS, FEATS, MODEL, decode_dir, features_dir, system_dir
 from stxfer.kaldi.table import read_table
 from stxfer.report.html.charts import nice_ticks
 from stxfer.report.html.utterances import evenly
@@ -67,7 +67,7 @@ def utterance_maps(runs: Mapping[str, Sequence[Run]], dump: Path, exp: Path, cou
         count: how many utterances.
     """
     first = {of_system[0].system.name: of_system[0] for of_system in reversed([*runs.values()])
-             if (system_dir(exp, of_system[0].system.name, of_system[0].seed) / "model.pth").exists()
+             if (system_dir(exp, of_system[0].system.name, of_system[0].seed) / MODEL).exists()
              and of_system[0].system.whisper is None} if count else {}
     found: dict[str, list[Map]] = {}
     references: dict[str, str] = {}
