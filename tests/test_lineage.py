@@ -199,7 +199,8 @@ def test_pretrained_features_are_compared_by_layer_and_stride(tmp_path: Path, ol
                      if old == "pretrained" else ["features.kind ('fbank' -> 'pretrained')"])
 
 
-@pytest.mark.parametrize(("dump", "exp", "known"), [("dump", "exp", True), ("a/dump", "a/exp", True), ("", "exp", False)])
+@pytest.mark.parametrize(("dump", "exp", "known"), [
+    ("dump", "exp", True), ("a/dump", "a/exp", True), ("", "exp", False)])
 def test_models_lie_beside_prepared_data_wherever_that_lies(dump: str, exp: str, known: bool) -> None:
     now = load_experiment(CONF / "tiny.yaml")
     made = {"stage": "score of MT mt", "options": {"normalisation": "none"}, "inputs": {}}

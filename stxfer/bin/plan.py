@@ -11,7 +11,7 @@ from stxfer.bin._cli import add_selection_options, add_stage_options, cores, mak
 from stxfer.cluster.settings import Settings
 from stxfer.core.devices import devices
 from stxfer.experiment.config import Experiment, load_experiment
-from stxfer.experiment.layout import DATA, DUMP, EXP
+from stxfer.experiment.layout import DATA, DUMP, EXP, beside
 from stxfer.recipes.plan import DONE, REFUSED, STAGES, Item, lines, plan, sets_of
 
 SUBMITTED = ("features", "mt", "labels", "lm", "source_asr", "st", "target_asr", "decode")  # where there is a cluster
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for option, path in args.corpus:
         there = "found" if path and Path(path).exists() else "MISSING" if path else needs
         print(f"  --{option.replace('_', '-')} {path}{' ' if path else ''}({there})")
-    before = args.dump.parent / DATA.name / GIVEN
+    before = beside(args.dump, DATA) / GIVEN
     if before.exists() and (had := before.read_text(encoding="utf-8", errors="replace").strip()) != args.given.strip():
         print(f"  LOOK data/ was made with other corpora: {had or 'none'}")
     if experiment.features.kind == "pretrained":

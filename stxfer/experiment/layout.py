@@ -136,6 +136,11 @@ def mt_dir(exp: Path, label: str = "") -> Path:
     return exp / "mt" / label
 
 
+def beside(directory: Path, folder: Path) -> Path:
+    """Return :data:`DATA`, :data:`DUMP` or :data:`EXP` beside another of them, which may be the current directory."""
+    return directory.parent / folder.name
+
+
 def mt_score_dir(exp: Path, label: str) -> Path:
     """Return where the score of a label source's translator lies."""
     return mt_dir(exp, label) / "score"
@@ -208,7 +213,7 @@ def place(directory: Path, dump: Path, exp: Path) -> tuple[str, ...]:
 
     E.g. ``("system", "direct")``, ``("decode", "direct", "tgt_test+lm")``. Raw data is looked for beside ``dump``.
     """
-    for root, match in ((dump.parent / DATA.name, _in_data), (dump, _in_dump), (exp, _in_exp)):
+    for root, match in ((beside(dump, DATA), _in_data), (dump, _in_dump), (exp, _in_exp)):
         if directory.absolute().is_relative_to(root.absolute()):
             return match(*directory.absolute().relative_to(root.absolute()).parts)
     return ()

@@ -44,7 +44,7 @@ class Lineage:
     """
 
     def __init__(self, experiment: Experiment, dump: Path, exp: Path | None = None) -> None:
-        self._experiment, self._dump, self._exp = experiment, dump, exp or dump.parent / layout.EXP.name
+        self._experiment, self._dump, self._exp = experiment, dump, exp or layout.beside(dump, layout.EXP)
         self._rules: Mapping[str, Callable[..., Iterator[_Declared]]] = {
             layout.DATA.name: self._data, layout.PREPARE: self._prepare, layout.FEATURES: self._features,
             layout.VOCAB: self._vocab, layout.LABELS: self._labels, layout.TRANSLATIONS: self._translations,

@@ -48,7 +48,7 @@ def amounts_of(experiment: Experiment, sets: Sequence[str], dump: Path, corpora:
         dump: the directory of prepared data.
         corpora: those that stage ``data`` reads; what their audio files weigh tells how much the sets are, together.
     """
-    raw = dump.parent / layout.DATA.name
+    raw = layout.beside(dump, layout.DATA)
     found = {name: amount for name in sets for folder in (layout.prepared_dir(dump, name), raw / name)
              if (amount := _counted(folder)) is not None}
     for name in sets:
@@ -113,7 +113,7 @@ class Bitext:
 
 def bitext_of(dump: Path, experiment: Experiment) -> Bitext:
     """Return how much the bitext is; what is usual where it is not there yet."""
-    for folder in (layout.clean_bitext_dir(dump), layout.bitext_dir(dump.parent / layout.DATA.name)):
+    for folder in (layout.clean_bitext_dir(dump), layout.bitext_dir(layout.beside(dump, layout.DATA))):
         sides = [folder / f"train.{language}" for language in (experiment.source_lang, experiment.target_lang)]
         if all(path.is_file() for path in sides):
             some = []

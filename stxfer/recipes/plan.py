@@ -78,7 +78,7 @@ def expected(experiment: Experiment, dump: Path, exp: Path, systems: Sequence[st
     texts = [text for vocab in experiment.vocab.values() for text in vocab.text]
     if translators or any(text.partition(".")[0] == "bitext" for text in texts):
         sets.append("bitext")
-    raw = dump.parent / layout.DATA.name
+    raw = layout.beside(dump, layout.DATA)
     for name in sets:
         yield "data", name, raw / name
     for name in sets:

@@ -19,7 +19,7 @@ from stxfer.core.marker import MARKER, read_marker
 from stxfer.core.records import mistake, read_record
 from stxfer.core.workdir import WorkDir
 from stxfer.experiment.features import FeatureOptions
-from stxfer.experiment.layout import DUMP, INFO, STOCK, TUNING, features_dir, prepared_dir
+from stxfer.experiment.layout import DUMP, INFO, STOCK, TUNING, beside, features_dir, prepared_dir
 from stxfer.experiment.prepare import PrepareOptions
 from stxfer.experiment.records import OpenedInfo, Tuned
 from stxfer.experiment.systems import MARK, language_tag
@@ -81,7 +81,7 @@ class Record:
     @property
     def dump(self) -> Path:
         """The directory of features, beside that of experiments."""
-        return self.exp.parent / DUMP.name
+        return beside(self.exp, DUMP)
 
     @property
     def name(self) -> str:
