@@ -11,7 +11,7 @@ options_given() {
         language "${!side}" folder=fleurs
         [[ $folder != - ]] || die -2 "--$side ${!side}: FLEURS does not have it; it has $(codes fleurs)"
     done
-    [[ $workdir != "$recipe" ]] || workdir=$recipe/work/$target # each language has its own
+    [[ $workdir != "$recipe" ]] || workdir=$recipe/languages/$target # each language has its own
 }
 
 experiment() {

@@ -7,7 +7,7 @@ preset=cpu
 options_given() {
     [[ $target =~ ^[a-z]{2,8}(-[a-z0-9]+)*$ && $source =~ ^[a-z]{2,8}(-[a-z0-9]+)*$ ]] ||
         die -2 "--target '$target' and --source '$source' have to be codes of languages such as sw"
-    [[ $workdir != "$recipe" ]] || workdir=$recipe/work/$target # each language has its own
+    [[ $workdir != "$recipe" ]] || workdir=$recipe/languages/$target # each language has its own
 }
 
 experiment() {
