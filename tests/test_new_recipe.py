@@ -196,7 +196,8 @@ def test_bad_input_is_one_line(egs: Path, tmp_path: Path, change: object, messag
 
 
 @pytest.mark.parametrize(("name", "source", "message"), [
-    ("Bad name", "es", "Bad name: a recipe's name is of small letters"), ("qu", "e;s", "e;s: not a language code"),
+    ("Bad name", "es", "Bad name: a recipe's name is of small letters"),
+    ("qu", "e;s", "--source: 'e;s' must be a language code"),
     ("qu", "qu", "qu: source and target are one language"),
     ("qu", "xqz", "xqz: espeak-ng has no voice .*there has to be source speech")])
 def test_bad_names(egs: Path, tmp_path: Path, name: str, source: str, message: str) -> None:

@@ -12,17 +12,18 @@ from pathlib import Path
 
 from stxfer.core.errors import ConfigError, DataError
 from stxfer.core.fileio import atomic_dir
+from stxfer.core.records import mistake
 from stxfer.corpora.bitext.directory import PARTS
 from stxfer.corpora.bitext.lines import Pair
 from stxfer.corpora.bitext.parallel import find_sources
 from stxfer.corpora.synthetic.spoken_bitext import split_bitext
 from stxfer.experiment.data import SpokenBitextOptions
+from stxfer.experiment.types import Language
 from stxfer.recipes.checks import Amount, Finding, amounts, check_text, check_voice, shared
 from stxfer.recipes.speech import Speech, find_speech
 from stxfer.text.words import count_words
 
 NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
-LANGUAGE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*")
 PAIRS = 300_000  # of a bitext that are looked at
 FEW_PAIRS = 3000  # too few for a translator to learn from
 WORDS_A_SECOND = 2.0  # of the synthesiser at its usual rate
@@ -101,9 +102,9 @@ def look(asked: Asked) -> Found:
     """
     if not NAME.fullmatch(asked.name):
         raise ConfigError(f"{asked.name}: a recipe's name is of small letters, digits and _, as quechua_es")
-    for code in asked.languages:
-        if not LANGUAGE.fullmatch(code):
-            raise ConfigError(f"{code}: not a language code as es or sr-latn")
+    for option, code in zip(("--source", "--target"), asked.languages, strict=True):
+        if problem := mistake(code, Language, option):
+            raise ConfigError(problem)
     if asked.languages[0] == asked.languages[1]:
         raise ConfigError(f"{asked.languages[0]}: source and target are one language")
     source_lang, target_lang = asked.languages
