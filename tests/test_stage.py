@@ -18,6 +18,7 @@ from stxfer.core.digests import file_digest
 from stxfer.core.errors import DataError, StaleError
 from stxfer.core.fresh import digest, watch
 from stxfer.core.marker import read_marker
+from stxfer.core.pool import worker_pool
 from stxfer.core.stage import Stage
 from stxfer.core.workdir import ROOT
 
@@ -36,6 +37,10 @@ def chain(tmp_path: Path) -> tuple[Path, Stage, Stage]:
 
 def make(stage: Stage, content: str) -> None:
     stage.begin()
+    finish(stage, content)
+
+
+def finish(stage: Stage, content: str = "x") -> None:
     stage.out.mkdir(exist_ok=True)
     (stage.out / "out").write_text(content, encoding="utf-8")
     stage.finish([stage.out / "out"])
@@ -80,6 +85,24 @@ def test_it_is_told_what_a_stage_costs(tmp_path: Path, monkeypatch: pytest.Monke
         with (tmp_path / cost.COSTS).open("a") as handle:
             handle.write('{"seconds": 1}\nnot JSON\n[]\n')
     assert {path.name for path in out.iterdir()} - {".digests.json"} == {"out", ".stage.json"}
+
+
+def spent(count: int) -> float:
+    sum(range(count))
+    return time.process_time()
+
+
+def test_workers_that_have_not_ended_cost_something_and_once(tmp_path: Path) -> None:
+    (tmp_path / ROOT).touch()
+    stages = [Stage(name, tmp_path / name) for name in ("one", "two")]
+    with worker_pool(2) as pool:
+        stages[0].begin()
+        used = sum(pool.run(spent, [10 ** 7], what="sums"))
+        finish(stages[0])
+        stages[1].begin()
+    finish(stages[1])
+    during, after = (told["core_seconds"] for told in cost.read_costs(tmp_path).values())
+    assert during > used - 0.1 and after < used
 
 
 def test_without_a_work_directory_nothing_is_told(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import multiprocessing
 import os
 import platform
+import re
 import resource
 import sys
 from collections.abc import Iterable
@@ -32,7 +34,8 @@ class Cost(TypedDict):
         directory: what it has made, in the work directory.
         digest: of its outputs.
         seconds: from the first look at its inputs to its end. What a killed run had done before is not counted.
-        core_seconds: of all cores together, with those of processes that it started and that have ended.
+        core_seconds: of all cores together, with those of processes that it started and that have ended, and of worker
+            processes.
         memory: bytes of the largest of these processes.
         machine: processor, cores and memory.
     """
@@ -49,17 +52,18 @@ class Meter:
     """Measures from its making on."""
 
     def __init__(self) -> None:
-        self._seconds, self._core_seconds = monotonic(), _core_seconds()
+        self._seconds, self._core_seconds = monotonic(), _used()[0]
 
     def tell(self, directory: str | os.PathLike[str], digest: str) -> None:
         """Add a line on what the stage of a directory has cost, whose outputs have this digest."""
         work = WorkDir.of(directory)
         if not work.root:
             return
+        core_seconds, memory = _used()
         cost: Cost = {"directory": work.stored(directory), "digest": digest,
                       "seconds": round(monotonic() - self._seconds, 2),
-                      "core_seconds": round(_core_seconds() - self._core_seconds, 2),
-                      "memory": max(resource.getrusage(who).ru_maxrss for who in _OURS) * _UNIT, "machine": machine()}
+                      "core_seconds": round(core_seconds - self._core_seconds, 2),
+                      "memory": memory, "machine": machine()}
         # A line at once, as others add theirs; what was made is none the worse where there is no place for it.
         with contextlib.suppress(OSError), (Path(work.root) / COSTS).open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(cost, ensure_ascii=False) + "\n")
@@ -90,10 +94,25 @@ def _costs(lines: Iterable[str]) -> Iterable[Cost]:
 
 _OURS = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 _UNIT = 1 if sys.platform == "darwin" else 1024  # bytes, that getrusage counts memory in
+_LARGEST = re.compile(r"VmHWM:\s*(\d+) kB")
 
 
-def _core_seconds() -> float:
-    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, _OURS))
+def _used() -> tuple[float, int]:
+    """Return core seconds of this process and of those that it has started, and bytes of the largest of them.
+
+    Of worker processes that have not ended ``/proc`` tells them; without it they are left out.
+    """
+    seconds, memory = 0.0, 0
+    for process in multiprocessing.active_children():  # first: with it those that have ended become getrusage's
+        place = Path(f"/proc/{process.pid}")
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            fields = (place / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            seconds += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")  # its own and of those that it started
+            largest = _LARGEST.search((place / "status").read_text(encoding="utf-8", errors="replace"))
+            memory = max(memory, int(largest[1]) * 1024 if largest else 0)
+    for used in map(resource.getrusage, _OURS):
+        seconds, memory = seconds + used.ru_utime + used.ru_stime, max(memory, used.ru_maxrss * _UNIT)
+    return seconds, memory
 
 
 @functools.cache

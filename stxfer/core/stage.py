@@ -107,6 +107,7 @@ class Stage:
             DataError: an input is not there.
             StaleError: an input is itself out of date, or ``expensive`` work would be overwritten.
         """
+        self._meter = Meter()
         now = self._current(pending)  # raises where one is not there, before anything of this stage is written
         for path in self.reads:
             digest(path)
@@ -114,7 +115,7 @@ class Stage:
             checked: set[str] = set()
             for path in (*(path for path in self.inputs if Path(path) not in pending), *self.reads):
                 check_input(path, self.declared, checked)
-        self._begun, self._meter = now, Meter()
+        self._begun = now
         if force or not self.marker.exists():
             return True
         changed = self._changes(now, pending)
@@ -175,7 +176,8 @@ class Stage:
 
     def begin(self) -> None:
         """Take the digests of the inputs, where the work starts without asking :meth:`needed`."""
-        self._begun, self._meter = self._current(), Meter()
+        self._meter = Meter()
+        self._begun = self._current()
 
     def finish(self, outputs: Iterable[str | os.PathLike[str]], *, known: Mapping[str, str] | None = None,
                **extra: Any) -> None:
