@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.core.fileio import read_json
 from stxfer.core.modules import run_module
 from stxfer.core.stage import Stage
+from stxfer.decoding import stock
 from stxfer.decoding.stock import read_hypotheses
 from stxfer.decoding.systems import Job, decode_job, tune_system
 from stxfer.experiment.config import Experiment
@@ -121,6 +122,23 @@ def test_it_is_decoded_scored_and_compared(quick: Path, capsys: pytest.CaptureFi
     with pytest.raises(ConfigError, match="stock: nothing to tune"):
         tune_system(Job(experiment, experiment.decoded["stock"], 1, Path("dump"), Path("exp")), Path("tuned"))
     shutil.rmtree("exp")
+
+
+def test_scores_are_read_as_pytorch_shows_them_on_a_gpu(quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+                                                        ) -> None:
+    utts = list(read_table("dump/fbank/tgt_test/text"))
+
+    def infer(module: str, arguments: Sequence[str], directory: Path) -> None:
+        out = directory / arguments[arguments.index("--output_dir") + 1] / "1best_recog"
+        out.mkdir()
+        for name, value in (("text", "a"), ("token", "a"), ("score", "tensor(-12.5, device='cuda:0')")):
+            write_table(out / name, dict.fromkeys(utts, value))
+
+    monkeypatch.setattr(stock, "run_module", infer)
+    experiment = declare(quick)
+    job = Job(experiment, experiment.decoded["stock"], 1, Path("dump"), Path("exp"))
+    stock.decode_with_stock(Path("whole/stock/seed1"), job.data, tmp_path, job.decoded.options, job.profile)
+    assert read_table(tmp_path / "logprob") == dict.fromkeys(utts, "-12.5000")
 
 
 def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(quick: Path, monkeypatch: pytest.MonkeyPatch,

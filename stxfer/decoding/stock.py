@@ -97,7 +97,8 @@ def _infer(model: Path, data: Path, out: Path, options: Decoding) -> None:
 
 def _score(value: str) -> float:
     """Return the score of a hypothesis, which ESPnet writes as PyTorch shows a tensor; what is no number is 0."""
+    number, *_ = value.removeprefix("tensor(").removesuffix(")").split(",")  # a device follows, if it is a GPU
     try:
-        return float(value.removeprefix("tensor(").removesuffix(")"))
+        return float(number)
     except ValueError:
         return 0.0
