@@ -20,7 +20,7 @@ import pytest
 import torch
 import untrained
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from speech_models import save_model, save_whisper, speech
 
 from stxfer.audio import pretrained
@@ -478,6 +478,9 @@ def test_what_decides_a_whisper_is_what_is_packed_and_compared(tmp_path: Path) -
             open_system(system, encoder=tmp_path / "moved")
         assert "\n" not in str(refused.value)
         (tmp_path / "moved" / name).write_bytes(content)
+    save_file(state, tmp_path / "moved/model.safetensors")  # read instead of what it was tuned from
+    with pytest.raises(ConfigError, match=f"moved: not the Whisper that {system} was tuned from"):
+        open_system(system, encoder=tmp_path / "moved")
 
 
 def whisper_system(root: Path, base: Path) -> Path:

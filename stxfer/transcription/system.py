@@ -98,7 +98,7 @@ def open_system(directory: Path, *, variant: str = "", experiment: Experiment | 
 def _moved(whisper: Whisper, encoder: Path, inputs: Mapping[str, str], directory: Path) -> Whisper:
     """Return the options of a fine-tuned Whisper whose files lie elsewhere now."""
     seen = {Path(path).name: digest for path, digest in inputs.items()}
-    if any(seen.get(path.name) not in (None, file_digest(path)) for path in whisper_files(encoder)):
+    if any(seen.get(path.name) != file_digest(path) for path in whisper_files(encoder)):
         raise ConfigError(f"{encoder}: not the Whisper that {directory} was tuned from: its files are others")
     return replace(whisper, model=str(encoder))
 
