@@ -67,7 +67,7 @@ def make_labels(experiment: Experiment, dump: Path, exp: Path, *, threads: int =
         force: make them again although they are done.
         allow_stale: see :class:`stxfer.core.stage.Stage`.
         elsewhere: has other machines translate: it is told a label, a set and its number of shards, and calls
-            :func:`make_part` there. Translators that compute with one thread are asked so; others know better.
+            :func:`make_part` there. Only translators that are faster in several processes are used so.
 
     Raises:
         DataError: a set has no text, or none of its utterances is left with a label.
