@@ -409,7 +409,7 @@ def test_a_machine_that_dies_costs_a_start(cluster: Cluster, work: Path) -> None
         process.kill()
     cluster.begin_node(node["host"])
     assert process.returncode == 0, said
-    assert "is in the queue again" in said and Path("starts").read_text() == "xx"
+    assert "has begun again, on n" in said and Path("starts").read_text() == "xx"
     wait_for(lambda: cluster.states()[node["host"]] in ("idle", "mix", "alloc"), "the machine is not back")
 
 

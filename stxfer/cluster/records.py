@@ -46,11 +46,11 @@ class _Batch(TypedDict):
 
 
 class Status(TypedDict):
-    """What a job says of itself: its state, on which machine, from which byte of its log on."""
+    """What a job says of itself: its state, on which machine, how often it has begun again."""
 
     state: str
     host: str
-    start: int
+    again: int
     message: NotRequired[str]
     context: NotRequired[list[str]]
 

@@ -68,19 +68,20 @@ class Task:
         log = Path(f"{self.log}.{number}" if number else self.log)
         log.parent.mkdir(parents=True, exist_ok=True)
         start = log.stat().st_size if log.exists() else 0
+        again = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
         if not number:
-            write_status(folder, self.index, {"state": RUNNING, "host": host, "start": start})
+            write_status(folder, self.index, {"state": RUNNING, "host": host, "again": again})
             _await(Path(self.out), self.name)
         status = self._run(log, number)
         if status:
             message, context = failure(log, start, status)
             message = f"{self.name}: {message}; the whole log is {log}"
             if not number:
-                write_status(folder, self.index, {"state": FAILED, "host": host, "start": start, "message": message,
+                write_status(folder, self.index, {"state": FAILED, "host": host, "again": again, "message": message,
                                                   "context": context})
             _end(message)
         if not number:
-            write_status(folder, self.index, {"state": DONE, "host": host, "start": start})
+            write_status(folder, self.index, {"state": DONE, "host": host, "again": again})
 
     def checkpoint(self) -> Any:
         """Return what submitit requeues when the time is up: the same, as commands go on where they were ended."""

@@ -43,6 +43,7 @@ class Submitted:
         state: ``queued``, ``running``, ``done``, ``failed``, or ``left`` where one that it needs has failed.
         row: what Slurm has last said of it.
         gone: when it was first seen to have ended without a word, 0 if it was not.
+        again: how often it has begun again, as far as it was seen.
     """
 
     job: Job
@@ -52,6 +53,7 @@ class Submitted:
     state: str = "queued"
     row: slurm.Row | None = None
     gone: float = 0.0
+    again: int = 0
 
     @classmethod
     def of(cls, job: Job, batch: Batch, index: int, *, back: int = 0) -> Submitted:
@@ -150,6 +152,7 @@ class Watch:
         for entry in left:
             before = entry.state
             entry.row = rows.get(entry.number, entry.row)
+            _tell_starts(entry)
             if not any(job is entry.job for job in self.queue.waiting):  # what it needs has failed
                 entry.state = "left"
             elif (row := rows.get(entry.number)) is not None and slurm.lives(row):
@@ -217,3 +220,11 @@ class Watch:
         elif len(self.jobs) > SHOWN and time.monotonic() - self._told >= EVERY:
             self._told = time.monotonic()
             log.info("%s", summary(lines))
+
+
+def _tell_starts(entry: Submitted) -> None:
+    """Say that a job has begun again, which may be too quick for the queue to show it waiting in between."""
+    status = entry.batch.status(entry.index)
+    if status is not None and (again := status["again"]) > entry.again:
+        entry.again = again
+        log.info("%s: job %s has begun again, on %s", entry.job.name, entry.number, status["host"])
