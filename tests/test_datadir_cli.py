@@ -10,7 +10,7 @@ from test_kaldi import make
 
 from stxfer.bin._cli import run
 from stxfer.bin.datadir import main
-from stxfer.core.errors import ConfigError, DataError
+from stxfer.core.errors import ConfigError, DataError, StxferError
 from stxfer.kaldi.datadir import read_datadir, write_datadir
 
 
@@ -63,6 +63,12 @@ def test_subset_and_combine(path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert 0 < read_datadir(out).hours <= 0.002
     rest = sorted(make().text.keys() - read_datadir(small).text.keys())
     write_datadir(path.parent / "other", make().select(rest))
+    main(["subset", str(path), "--utterances", "2", "--out", str(small), "--rest", str(path.parent / "rest")])
+    assert sorted(read_datadir(path.parent / "rest").text) == rest and len(read_datadir(small)) == 2
+    for words, message in ((["6", "--rest", str(path.parent / "rest")], "the subset takes all of it; nothing is left"),
+                           (["2", "--rest", str(small)], "is to hold the part")):
+        with pytest.raises(StxferError, match=message):
+            main(["subset", str(path), "--out", str(small), "--utterances", *words])
     (small / "text.sw.human").unlink()
     capsys.readouterr()
     main(["combine", str(small), str(path.parent / "other"), "--out", str(out)])

@@ -64,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     size.add_argument("--hours", type=float, default=argparse.SUPPRESS, help="take at most so many hours of speech")
     size.add_argument("--utterances", type=int, default=argparse.SUPPRESS, metavar="N", help="take so many utterances")
     tool.add_argument("--seed", type=seed_number, default=1, help="which part")
+    tool.add_argument("--rest", type=Path, default=argparse.SUPPRESS, metavar="DIR",
+                      help="directory for what the part leaves, say as speech without transcripts for self-training")
     _add_out(tool)
     tool.set_defaults(action=_subset)
 
@@ -118,7 +120,7 @@ def _combine(args: argparse.Namespace) -> None:
 
 def _subset(args: argparse.Namespace) -> None:
     n_utts = subset_datadir(args.dir, args.out, hours=getattr(args, "hours", None),
-                            n_utts=getattr(args, "utterances", None), seed=args.seed)
+                            n_utts=getattr(args, "utterances", None), seed=args.seed, rest=getattr(args, "rest", None))
     print(f"{args.out}: {n_utts} utterances")
 
 

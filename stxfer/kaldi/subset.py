@@ -56,29 +56,47 @@ def untranscribed_rest(data: DataDir, taken: DataDir) -> DataDir:
 
 
 def subset_datadir(source: str | os.PathLike[str], out: str | os.PathLike[str], *, hours: float | None = None,
-                   n_utts: int | None = None, seed: int = 0) -> int:
+                   n_utts: int | None = None, seed: int = 0, rest: str | os.PathLike[str] | None = None) -> int:
     """Write the part of a data directory that :func:`subset` takes, all its tables read a block at a time.
 
+    Args:
+        source: the whole.
+        out: directory of the part.
+        hours, n_utts, seed: see :func:`subset`.
+        rest: directory of what it leaves, if that is to be written, too.
+
     Returns:
-        The number of utterances.
+        The number of utterances of the part.
 
     Raises:
-        ConfigError: see :func:`subset`.
+        ConfigError: see :func:`subset`; the part leaves nothing of which ``rest`` could be made.
         DataError: a table is malformed or unsorted, or has other utterances than ``utt2spk``; there are no durations.
     """
     layout, out = list_tables(source), Path(out)
     check_out(out, [layout.path])
+    if rest is not None:
+        if Path(rest).resolve() == out.resolve():
+            raise ConfigError(f"{rest}: is to hold the part; give --rest another directory")
+        check_out(Path(rest), [layout.path])
     utts, speakers = read_speakers(layout.path / "utt2spk")
     seconds = _durations(layout.path / "utt2dur", utts) if "utt2dur" in layout.names else []
     chosen = bytearray(len(utts))
     for k in _choose(layout.path, utts, speakers, seconds, hours, n_utts, seed):
         chosen[k] = True
+    if rest is not None:
+        if all(chosen):
+            raise ConfigError(f"{layout.path}: the subset takes all of it; nothing is left for {rest}")
+        _write(layout, Path(rest), utts, speakers, bytes(not there for there in chosen))
+    _write(layout, out, utts, speakers, chosen)
+    return sum(chosen)
+
+
+def _write(layout: Tables, out: Path, utts: Sequence[bytes], speakers: Sequence[bytes], chosen: Sequence[int]) -> None:
     with atomic_dir(out) as directory:
         for name in layout.utterance:
             write_blocks(directory / name, relocated(_take(layout.path / name, utts, chosen), layout.path / name, out))
         write_blocks(directory / "spk2utt", [spk2utt(compress(utts, chosen), compress(speakers, chosen))])
         _write_others(layout, directory, set(compress(utts, chosen)), set(compress(speakers, chosen)))
-    return sum(chosen)
 
 
 def _blocks_of(path: Path, utts: Sequence[bytes]) -> Iterator[Block]:

@@ -9,8 +9,10 @@ need "--mafand-en-sw (or MAFAND_EN_SW)" "$mafand_en_sw"
 [[ -z $source_corpus ]] || need --source-corpus "$source_corpus"
 
 stxfer prepare_common_voice --corpus "$voa_sw" --prefix tgt --out "$data"
-for hours in $parts; do # a part within the next
-    "$STXFER_PYTHON" -m stxfer.bin.datadir subset --hours "$hours" --out "$data"/tgt_train_"${hours/./_}"h "$data"/tgt_train
+for hours in $parts; do # a part within the next; and what it leaves, as if it had no transcripts
+    part=${hours/./_}h
+    "$STXFER_PYTHON" -m stxfer.bin.datadir subset --hours "$hours" --out "$data"/tgt_train_"$part" \
+        --rest "$data"/tgt_train_rest_"$part" "$data"/tgt_train
 done
 prefix=src
 if [[ -n $source_corpus ]]; then
