@@ -443,6 +443,30 @@ def test_slurm_away_is_waited_for(work: Path, monkeypatch: pytest.MonkeyPatch,
     assert any("Unable to contact" in message for message in caplog.messages)
 
 
+@pytest.mark.parametrize(("said", "expected"), [
+    ("", "n1 does not see the work directory"),
+    ("srun: error: n1: task 0: Exited with exit code 1\n", "n1 does not see the work directory"),
+    ("srun: error: n1: task 0: User defined signal 2\nsrun: launch/slurm: _step_signal: Terminating StepId=7.0\n",
+     "could not begin: srun: error: n1: task 0: User defined signal 2; see .slurm/"),
+    ("/usr/bin/python: error while loading\nsrun: error: n1: task 0: Exited with exit code 1\n",
+     "could not begin: /usr/bin/python: error while loading; see .slurm/")])
+def test_why_a_job_did_not_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, expected: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    only = job("x", "pass")
+    batch = Batch.of([only])
+    batch.job = "7"
+    batch.write()
+    (batch.folder / "7_0_log.err").write_text(said)
+    row = watch.slurm.Row("7", batch.name, "FAILED", "None", "0:01", "n1")
+    monkeypatch.setattr(watch.slurm, "queue", lambda: iter([row]))
+    queue = Queue([only], lambda *_: True)
+    follower = watch.Watch(queue)
+    follower.add(watch.Submitted.of(only, batch, 0))
+    follower.follow()
+    with pytest.raises(StxferError, match=re.escape(expected)):
+        queue.check()
+
+
 def test_without_a_work_directory(work: Path) -> None:
     Path(".stxfer").unlink()
     with pytest.raises(ConfigError, match="no .stxfer here"):

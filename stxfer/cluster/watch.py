@@ -6,6 +6,7 @@ Whether a job is done is what it says itself in a file; Slurm is asked, once for
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -207,8 +208,10 @@ class Watch:
             return f"{name}: job {number} on {node} {WHY.get(state, f'ended as {state}')}; " \
                    f"its log is {entry.job.path}, Slurm's {said}"
         lines = said.read_text(encoding="utf-8", errors="replace").split("\n") if said.exists() else []
-        if lines := [line.strip() for line in lines if line.strip() and not line.startswith(OWN)]:
-            return f"{name}: job {number} on {node} could not begin: {lines[-1].removeprefix('error: ')}; see {said}"
+        told = [line.strip() for line in lines if line.strip() and not line.startswith(OWN)] or \
+            [line for line in lines if re.search(r"task .*signal", line)]
+        if told:
+            return f"{name}: job {number} on {node} could not begin: {told[-1].removeprefix('error: ')}; see {said}"
         return f"{name}: job {number} on {node} ended before it could write anything: {node} does not see the work " \
                f"directory {Path.cwd()}, which must be on a file system that all machines of the cluster share"
 
