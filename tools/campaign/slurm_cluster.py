@@ -152,11 +152,19 @@ class Cluster:
                          for path in sorted((self.root / "log").iterdir()))
 
     def kill(self, name: str, *, jobs: bool = False) -> None:
-        """Kill a machine's slurmd, with ``jobs`` everything that it has started, as if the machine were gone."""
+        """Kill a machine's slurmd, with ``jobs`` everything that it has started, as if the machine were gone.
+
+        All of it is stopped first: what outlives its neighbour by a moment would tell Slurm that a job has failed.
+        """
+        held = [self.processes[name].pid]
         if jobs:
-            for pid in self._steps(name):
-                _kill(pid)
-        self.processes[name].kill()
+            _send(held[0], signal.SIGSTOP)
+            while new := set(self._steps(name)).difference(held):
+                for pid in sorted(new):
+                    _send(pid, signal.SIGSTOP)
+                held += new
+        for pid in held:
+            _send(pid, signal.SIGKILL)
         self.processes[name].wait()
 
     def tell_down(self, name: str) -> None:
@@ -196,7 +204,7 @@ class Cluster:
                 process.kill()
                 process.wait()
         for pid in {pid for name in self.names for pid in self._steps(name)}:
-            _kill(pid)
+            _send(pid, signal.SIGKILL)
         if self._before is None:
             os.environ.pop("SLURM_CONF", None)
         else:
@@ -204,9 +212,9 @@ class Cluster:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def _kill(pid: int) -> None:
+def _send(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
 
 
 def wait_for(what: Callable[[], object], why: str, more: Callable[[], str] = str, *, seconds: float = 60) -> None:
