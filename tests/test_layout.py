@@ -59,6 +59,12 @@ def test_the_text_a_system_learns(part: System | Mix, name: str, expected: str) 
     assert layout.text_file(part, DUMP, name) == DUMP / expected
 
 
+def test_what_lies_beside_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert layout.beside(DUMP, layout.DATA) == Path("data") and layout.beside(Path("a/dump"), EXP) == Path("a/exp")
+    assert layout.beside(Path("."), layout.DATA) == tmp_path.parent / "data"
+
+
 def test_exported_parameters_are_found(tmp_path: Path) -> None:
     assert layout.parameters(tmp_path) == tmp_path / "model.pth"
     (tmp_path / "model.safetensors").touch()

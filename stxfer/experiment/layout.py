@@ -138,7 +138,7 @@ def mt_dir(exp: Path, label: str = "") -> Path:
 
 def beside(directory: Path, folder: Path) -> Path:
     """Return :data:`DATA`, :data:`DUMP` or :data:`EXP` beside another of them, which may be the current directory."""
-    return directory.parent / folder.name
+    return (directory if directory.name else directory.absolute()).parent / folder.name
 
 
 def mt_score_dir(exp: Path, label: str) -> Path:
