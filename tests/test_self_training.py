@@ -17,7 +17,9 @@ from stxfer.decoding.confidence import confident
 from stxfer.experiment.config import Experiment
 from stxfer.kaldi.table import read_table, write_table
 from stxfer.prepare.vocab import make_vocabs
-from stxfer.training.launch import system_stage, with_sources
+from stxfer.report.exposure import training_texts
+from stxfer.report.html.graph import Edge, sentences, transfer_graph
+from stxfer.training.launch import system_stage, training_jobs, with_sources
 
 ROOT = Path(__file__).resolve().parents[1]
 REST = "tgt_untranscribed_train"
@@ -80,6 +82,41 @@ def test_the_system_that_is_learnt_from_is_trained_first(world: Path) -> None:
     experiment = experiment_of(world, systems={"self": other, "scratch": CHANGES["systems"]["scratch"]})
     assert [system.name for system in experiment.order()] == ["scratch", "self"]
     assert [system.name for system in with_sources(experiment, ["self"])] == ["scratch", "self"]
+    graph = transfer_graph(experiment, ["self"], {}, {})
+    assert graph.edges == (Edge("system scratch", "system self", "heard"),)
+    assert [node.key for node in graph.nodes] == ["system scratch", "system self"]
+    assert sentences(graph) == ["self learns what was written by scratch"]
+
+
+def test_a_set_is_decoded_once_however_many_learn_it(world: Path) -> None:
+    own = {"task": "asr", "data": "tgt_train", "text": "sw"}
+    experiment = experiment_of(world, systems={
+        "scratch": own, "self": {**own, "mix": [PART, {**PART, "best": 0.1}]}, "self_2": {**own, "mix": [PART]}})
+    make_vocabs(experiment, Path("dump"))
+    jobs = training_jobs(experiment, Path("toy.yaml"), ("target",), Path("dump"), Path("exp"))
+    decoding = f"decode scratch+wide seed 1 {REST}"
+    assert [job.name for job in jobs] == ["scratch seed 1", decoding, "self seed 1", "self_2 seed 1"]
+    assert all(Path(f"exp/scratch/seed1/decode/{REST}+wide") in job.needs for job in jobs[2:])
+
+
+def test_a_system_of_another_stage_has_to_be_trained_before_one_learns_from_it(world: Path) -> None:
+    experiment = experiment_of(world, systems={**CHANGES["systems"], "st": {
+        "task": "st", "data": "src_train", "text": "sw.human", "mix": [PART]}})
+    with pytest.raises(ConfigError, match="st learns from scratch seed 1, which is not trained: run stage "
+                                          "'target_asr' first"):
+        training_jobs(experiment, Path("toy.yaml"), ("st",), Path("dump"), Path("exp"))
+
+
+def test_transcripts_in_place_of_which_hypotheses_are_learnt_count_for_nothing(world: Path) -> None:
+    more = world / "dump/fbank/tgt_more_train"
+    shutil.copytree(world / "dump/fbank/tgt_dev", more)
+    write_table(more / "text", dict.fromkeys(read_table(more / "text"), "неслыханное"))
+    own = {"task": "asr", "data": "tgt_train", "text": "sw"}
+    experiment = experiment_of(world, systems={
+        "scratch": own, "self": {**own, "mix": [{**PART, "data": "tgt_more_train"}]}})
+    make_vocabs(experiment, Path("dump"))  # which has no piece for their characters
+    found = training_texts(experiment, [experiment.decoded["self"]], Path("dump"), Path("exp"))
+    assert found == {"heard": [Path("dump/fbank/tgt_train/text")], "st": [], "lm": []}
 
 
 def decoded(folder: Path, rows: dict[str, tuple[str, str, str]], loops: dict[str, str]) -> Path:

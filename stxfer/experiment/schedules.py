@@ -9,7 +9,7 @@ from stxfer.core.errors import ConfigError
 from stxfer.core.mistakes import located
 from stxfer.experiment.declared import Vocab
 from stxfer.experiment.espnet import one_training
-from stxfer.experiment.systems import KINDS, Mix, System, language_tag
+from stxfer.experiment.systems import KINDS, System, language_tag
 from stxfer.experiment.training import Phase
 
 
@@ -60,8 +60,7 @@ def check_phases(system: System, train: Mapping[str, tuple[Phase, ...]], vocab: 
         raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has phases that differ in steps or "
                           "batches, ESPnet trains in one; give it a schedule of its own")
     tags = {language_tag(language) for language in vocab[system.vocab].tags}
-    parts: tuple[System | Mix, ...] = (system, *system.mix)
-    wanted = {language_tag(part.text) for part in parts} if system.tags else set()
+    wanted = {language_tag(part.text) for part in system.mixture} if system.tags else set()
     if missing := sorted(wanted - tags):
         raise ConfigError(f"{path}: systems.{system.name}.tags: vocabulary {system.vocab!r} has no piece {missing[0]}; "
                           f"set vocab.{system.vocab}.tags")

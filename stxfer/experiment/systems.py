@@ -160,6 +160,11 @@ class System(Options):
         return self.init.source or None if self.init else None
 
     @property
+    def mixture(self) -> tuple[Mix, ...]:
+        """Its own training data, and what it is trained on beside."""
+        return (Mix(self.data, self.text), *self.mix)
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """The systems that have to be trained before: its parent, and those whose hypotheses it learns."""
         return tuple(dict.fromkeys([*filter(None, [self.parent]), *(part.teacher for part in self.mix if part.by)]))
@@ -251,8 +256,7 @@ def check_systems(systems: Mapping[str, System], languages: tuple[str, str], lab
 
 def _check_texts(system: System, languages: tuple[str, str], labels: Collection[str], where: str) -> None:
     source, target = languages
-    parts: tuple[System | Mix, ...] = (system, *system.mix)
-    for number, part in enumerate(parts):
+    for number, part in enumerate(system.mixture):
         key = f"systems.{system.name}" + (f".mix[{number - 1}]" if number else "")
         spoken = source if part.data.startswith("src_") else target
         if part.label is None and part.text != spoken and (number or system.task != "st"):
@@ -267,6 +271,6 @@ def _check_texts(system: System, languages: tuple[str, str], labels: Collection[
     if system.task == "st" and not system.label:
         raise ConfigError(f"{key}.text: {system.text!r} must name a translation, '{target}.human' or "
                           f"'{target}.<label>'")
-    if len({language_tag(part.text) for part in parts}) > 1 and not system.tags:
+    if len({language_tag(part.text) for part in system.mixture}) > 1 and not system.tags:
         raise ConfigError(f"{key}.mix: texts in several languages need 'tags: true', and a vocabulary with tags, or "
                           "the decoder cannot know which to write")

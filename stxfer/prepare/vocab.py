@@ -13,7 +13,7 @@ from stxfer.core.stage import Stage
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import TEXT, features_dir, text_file, text_path, vocab_dir
 from stxfer.experiment.lineage import Lineage
-from stxfer.experiment.systems import Mix, System, language_tag
+from stxfer.experiment.systems import language_tag
 from stxfer.prepare.texts import named_sentences
 from stxfer.text.vocab import MODEL, TOKENS, describe, train_vocab, unknown_characters
 
@@ -58,8 +58,7 @@ def _learnt(experiment: Experiment, name: str, dump: Path, paths: Collection[Pat
     """Return the texts beside ``paths`` that systems of a vocabulary learn, each with these systems' names."""
     found: dict[Path, list[str]] = {}
     for system in experiment.systems.values():
-        parts: tuple[System | Mix, ...] = (system, *system.mix)
-        for path in (text_file(part, dump) for part in parts):
+        for path in (text_file(part, dump) for part in system.mixture if not part.by):
             if system.vocab == name and path not in paths and is_expected(path):
                 found.setdefault(path, []).append(system.name)
     return found

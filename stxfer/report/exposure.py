@@ -14,7 +14,7 @@ from stxfer.audio.perturb import COPY
 from stxfer.core.fresh import check_there
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import LM_TEXT, lm_dir, text_file
-from stxfer.experiment.systems import Mix, System
+from stxfer.experiment.systems import System
 from stxfer.experiment.variants import DecodedSystem
 from stxfer.kaldi.table import iter_table
 
@@ -34,7 +34,8 @@ def training_texts(experiment: Experiment, ways: Iterable[DecodedSystem], dump: 
     Returns:
         By where words are met: ``heard``, the transcripts of target training; ``st``, what the systems that these start
         from, directly or through others, have written for speech of another language, and what is mixed into target
-        training so; ``lm``. A share of a set, and labels that were filtered out, are not told apart from all of it.
+        training so; ``lm``. A share of a set, and labels that were filtered out, are not told apart from all of it; of
+        speech whose hypotheses are learnt the transcripts count for nothing.
 
     Raises:
         StaleError: a text is not there any more, but what its stage has made beside it is.
@@ -43,9 +44,8 @@ def training_texts(experiment: Experiment, ways: Iterable[DecodedSystem], dump: 
     for way in ways:
         system: System | None = way.system
         while system is not None:
-            parts: tuple[System | Mix, ...] = (system, *system.mix)
-            for part in parts:
-                if part.text.partition(".")[0] == experiment.target_lang:
+            for part in system.mixture:
+                if not part.by and part.text.partition(".")[0] == experiment.target_lang:
                     path = text_file(part, dump)
                     found[READ_ST if part.label else HEARD][path.parent, path.name] = None
             system = experiment.systems[system.parent] if system.parent else None

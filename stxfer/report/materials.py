@@ -12,7 +12,7 @@ from stxfer.core.errors import DataError
 from stxfer.core.marker import is_expected
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import DURATIONS, TEXT, features_dir, text_file
-from stxfer.experiment.systems import Mix, System
+from stxfer.experiment.systems import System
 from stxfer.experiment.variants import DecodedSystem
 from stxfer.kaldi.table import read_table
 from stxfer.report.exposure import training_texts
@@ -60,8 +60,7 @@ def label_files(systems: Iterable[System], dump: Path) -> dict[tuple[str, str], 
     """Return labels and transcripts of every label source and set that systems learn from, where there are both."""
     found: dict[tuple[str, str], tuple[Path, Path]] = {}
     for system in systems:
-        parts: tuple[System | Mix, ...] = (system, *system.mix)
-        for part in parts:
+        for part in system.mixture:
             paths = text_file(part, dump), features_dir(dump, part.data) / TEXT
             if part.label and all(map(is_expected, paths)):
                 found[part.label, part.data] = paths

@@ -77,14 +77,14 @@ def fit_system(experiment: Experiment, system: System, seed: int, dump: Path, ex
     directory = stage.out / "data"
     if system.mix or system.tags:
         with atomic_dir(directory) as made:
-            own, *parts = [(part.share, _corpus(part, dump), _tag(system, part))
-                           for part in (Mix(system.data, system.text), *system.mix)]
-            for number, part in enumerate(system.mix):
+            parts = []
+            for number, part in enumerate(system.mixture):
+                corpus = _corpus(part, dump)
                 if part.by:
                     decoded = hypotheses_dir(experiment, part, seed, exp)
-                    share, corpus, tag = parts[number]
-                    parts[number] = (share, _heard(corpus, decoded, part.best, made / f"hypotheses{number}"), tag)
-            train = write_mixture([own, *parts], made / "train", directory / "train", seed)
+                    corpus = _heard(corpus, decoded, part.best, made / f"hypotheses{number}")
+                parts.append((part.share, corpus, _tag(system, part)))
+            train = write_mixture(parts, made / "train", directory / "train", seed)
             dev = write_mixture([(1.0, _corpus(system, dump, system.dev_set), system.tag)], made / "dev",
                                 directory / "dev", seed)
     else:

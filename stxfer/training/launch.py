@@ -60,11 +60,10 @@ def system_stage(experiment: Experiment, system: System, seed: int, dump: Path, 
     # Digests of the features themselves: feats.scp is the same for other features of the same lengths.
     inputs = [features_dir(dump, system.dev_set) / CHECKSUMS, text_file(system, dump, system.dev_set),
               vocab_dir(dump, system.vocab)]
-    parts = [Mix(system.data, system.text), *system.mix]
-    for part in parts:
+    for part in system.mixture:
         inputs += [features_dir(dump, part.data) / CHECKSUMS,
                    hypotheses_dir(experiment, part, seed, exp) if part.by else text_file(part, dump)]
-    heard = sorted({system.dev_set, *(part.data for part in parts)})
+    heard = sorted({system.dev_set, *(part.data for part in system.mixture)})
     reads = [path for data in heard for table in (FEATS, FRAMES, DURATIONS)
              if is_recorded(path := features_dir(dump, data) / table)]
     phases = experiment.train[system.phases]
@@ -116,29 +115,29 @@ def train_systems(experiment: Experiment, config: Path, kind: str, dump: Path, e
 def training_jobs(experiment: Experiment, config: Path, kinds: Sequence[str], dump: Path, exp: Path, *,
                   systems: Sequence[str] = (), seeds: Sequence[int] = (), processes: int = 1, nodes: int = 1,
                   force: bool = False, allow_stale: bool = False) -> list[Job]:
-    """Return the jobs that train the systems of some kinds, each after the one that it starts from.
+    """Return the jobs that train the systems of some kinds, each after those that it starts from and learns from.
 
     See :func:`train_systems` for the arguments.
 
     Raises:
-        ConfigError: a system starts from one of another kind that is not trained.
+        ConfigError: a system starts or learns from one of another kind that is not trained.
     """
     wanted = [system for system in with_sources(experiment, systems) if system.kind in kinds]
     threads = max((threads_of(experiment, system) for system in wanted), default=1)
     jobs: list[Job] = []
     for seed in seeds or experiment.seeds:
         for system in wanted:
-            if system.parent is not None:
-                source = experiment.systems[system.parent]
+            for source in map(experiment.systems.__getitem__, system.needs):
                 if source.kind not in kinds and not (system_dir(exp, source.name, seed) / MARKER).exists():
-                    raise ConfigError(f"{system.name} starts from {source.name} seed {seed}, which is not trained: "
-                                      f"run stage '{source.step}' first")
+                    raise ConfigError(f"{system.name} {'starts' if source.name == system.parent else 'learns'} from "
+                                      f"{source.name} seed {seed}, which is not trained: run stage '{source.step}' "
+                                      "first")
             together, machines = (1, 1) if system.alone else (processes, nodes)
             command = command_line("train_system", {
                 "config": config, "dump": dump, "exp": exp, "system": system.name, "seed": seed, "force": force,
                 "allow_stale": allow_stale}, processes=together, nodes=machines)
-            to_decode = [DecodeJob(experiment, experiment.decoded[part.by], seed, dump, exp, part.data)
-                         for part in system.mix if part.by]
+            to_decode = [DecodeJob(experiment, experiment.decoded[by], seed, dump, exp, name)
+                         for by, name in dict.fromkeys((part.by, part.data) for part in system.mix if part.by)]
             for heard in to_decode:
                 check_lm_trained(heard)
             labelling = [replace(decoding_job(config, heard, (heard.model,)), expensive=True) for heard in to_decode]

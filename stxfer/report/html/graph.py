@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stxfer.experiment.config import Experiment
-from stxfer.experiment.systems import Mix, System
+from stxfer.experiment.systems import System
 
 WIDTH, LINE, PAD = 224, 17, 8  # of a box and its lines, in pixels
 BETWEEN_COLUMNS, BETWEEN_ROWS, MARGIN = 70, 18, 6
@@ -32,7 +32,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """An arrow; ``kind`` is ``init`` (parameters) or ``label`` (translations to learn from)."""
+    """An arrow; ``kind`` is ``init`` (parameters), ``label`` (translations to learn from) or ``heard`` (hypotheses)."""
 
     start: str
     end: str
@@ -69,7 +69,7 @@ class Picture:
 
 def transfer_graph(experiment: Experiment, names: Collection[str], scores: Mapping[str, Sequence[str]],
                    label_scores: Mapping[str, str]) -> Graph:
-    """Return systems, what they start from, and the label sources that they learn from.
+    """Return systems, what they start from, and the label sources and other systems that they learn from.
 
     Args:
         experiment: what is declared.
@@ -77,15 +77,16 @@ def transfer_graph(experiment: Experiment, names: Collection[str], scores: Mappi
         scores: lines that a system's box ends with, e.g. ``WER 46.2``.
         label_scores: a line of a label source's box, e.g. the translator's ``BLEU 35.1``.
     """
-    shown = _with_parents(experiment, names)
+    shown = _with_needed(experiment, names)
     edges = [Edge(_system(parent), _system(system.name), "init") for system in shown
              if (parent := system.parent) is not None]
     labels: dict[str, None] = {}
     for system in shown:
-        parts: tuple[System | Mix, ...] = (system, *system.mix)
-        for label in dict.fromkeys(part.label for part in parts if part.label):
+        for label in dict.fromkeys(part.label for part in system.mixture if part.label):
             labels[label] = None
             edges.append(Edge(_label(label), _system(system.name), "label"))
+        edges += [Edge(_system(teacher), _system(system.name), "heard")
+                  for teacher in dict.fromkeys(part.teacher for part in system.mix if part.by)]
     nodes = [Node(_label(label), "label", (label, "labels: " + _translator(experiment, label),
                                            *([label_scores[label]] if label in label_scores else [])))
              for label in labels]
@@ -102,11 +103,11 @@ def _label(name: str) -> str:
     return f"label {name}"
 
 
-def _with_parents(experiment: Experiment, names: Collection[str]) -> list[System]:
+def _with_needed(experiment: Experiment, names: Collection[str]) -> list[System]:
     wanted = set(names)
     for system in reversed(experiment.order()):
-        if system.name in wanted and system.parent:
-            wanted.add(system.parent)
+        if system.name in wanted:
+            wanted.update(system.needs)
     declared = {system.name: system for system in experiment.order()}
     others = (way.system for way in experiment.decoded.values() if way.system.name not in declared)
     return [system for system in (*declared.values(), *{one.name: one for one in others}.values())
@@ -188,7 +189,7 @@ def _curve(x: float, y: float, to_x: float, to_y: float) -> str:
 
 def sentences(graph: Graph) -> list[str]:
     """Say each arrow, for whoever hears the page."""
-    said = {"init": "starts from", "label": "learns from the labels of"}
+    said = {"init": "starts from", "label": "learns from the labels of", "heard": "learns what was written by"}
     return [f"{edge.end.partition(' ')[2]} {said[edge.kind]} {edge.start.partition(' ')[2]}" for edge in graph.edges]
 
 
