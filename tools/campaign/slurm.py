@@ -35,7 +35,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from slurm_cluster import Cluster, missing, wait_for
@@ -115,8 +115,9 @@ class Campaign:
         """Return the numbers of the jobs that have begun: earlier, Python does not yet know the signal."""
         numbers = set()
         for status in (self.work / name / ".slurm").glob("*/[0-9]*.json"):
-            batch = json.loads((status.parent / "batch.json").read_text())
-            numbers.add(batch["job"] + (f"_{status.stem}" if len(batch["members"]) > 1 else ""))
+            with suppress(FileNotFoundError):  # it has ended meanwhile
+                batch = json.loads((status.parent / "batch.json").read_text())
+                numbers.add(batch["job"] + (f"_{status.stem}" if len(batch["members"]) > 1 else ""))
         return numbers
 
     def compare(self, name: str) -> list[str]:
