@@ -81,6 +81,24 @@ def test_amounts_of_sets_that_are_not_made(tmp_path: Path) -> None:
     assert amounts_of(load_experiment(hours), sets, DUMP, [tmp_path])["tgt_train"].seconds == 36
 
 
+def test_a_corpus_in_several_options_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips/a.mp3").write_bytes(b"\0" * 60_000)
+    experiment = load_experiment(EGS / "mboshi_fr/asr1/conf/cpu.yaml")
+    corpora = [tmp_path / name for name in ("train.tsv", "test.tsv", "clips")]
+    found = amounts_of(experiment, ["tgt_train"], DUMP, corpora)
+    assert found["tgt_train"].seconds == pytest.approx(10)
+
+
+def test_of_raw_and_prepared_data_the_prepared_counts(tmp_path: Path) -> None:
+    for folder, seconds in (("data", 3.0), ("dump/data", 2.0)):
+        (tmp_path / folder / "tgt_train").mkdir(parents=True)
+        (tmp_path / folder / "tgt_train/utt2dur").write_text(f"a {seconds}\n")
+        (tmp_path / folder / "tgt_train/text").write_text("a kunan\n")
+    experiment = load_experiment(EGS / "mboshi_fr/asr1/conf/cpu.yaml")
+    assert amounts_of(experiment, ["tgt_train"], tmp_path / "dump", [])["tgt_train"].seconds == 2
+
+
 def test_a_step_is_timed_on_this_machine() -> None:
     experiment = load_experiment(EGS / "mini_sw/asr1/conf/tiny.yaml")
     phases = experiment.train["st"]

@@ -314,3 +314,9 @@ def test_st_without_reference_is_not_decoded(world, tmp_path, capsys, caplog):
 def test_command_refuses_what_is_not_there(world, more, message):
     with pytest.raises(ConfigError, match=message):
         decode_cli.main(command(world, *more))
+
+
+def test_a_set_is_named_for_one_job_alone(world, capsys):
+    with pytest.raises(SystemExit):
+        decode_cli.main(command(world, "--set", "src_dev"))
+    assert "--set belongs to --job" in capsys.readouterr().err

@@ -101,6 +101,17 @@ def test_a_table_and_a_bitext(egs: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert set(read_datadir(recipe / "data/tgt_train").utt2spk.values()) == {"s0", "s1", "s2"}
 
 
+def test_text_given_by_what_two_files_share(egs: Path, tmp_path: Path) -> None:
+    for side, language in enumerate(("es", "qu")):
+        (tmp_path / f"corpus.{language}").write_text("".join(f"{pair[side]}\n" for pair in PAIRS))
+    recipe = make(egs, "--speech", speech(tmp_path / "speech"), "--bitext", tmp_path / "corpus")
+    nothing = "--stop-stage", "data", "--python", "/bin/true"  # which is what each command then is
+    result = run(recipe, *nothing)
+    assert result.returncode == 0, result.stderr[-2000:]
+    result = run(recipe, *nothing, "--bitext", str(tmp_path / "no"))
+    assert result.returncode == 1 and f"{tmp_path}/no: no such file or directory" in result.stderr
+
+
 def relaxed(recipe: Path, tmp_path: Path) -> Path:
     """The recipe's experiment, that takes what there is of so little."""
     config = tmp_path / "relaxed.yaml"
@@ -183,12 +194,18 @@ def test_source_speech_and_a_translator(egs: Path, tmp_path: Path) -> None:
      r"no audio of its first rows, such as '0_1.0.wav', is in .*empty; say where it is with --audio-dir DIR"),
     (lambda r: ["--speech", r / "numbers.csv", "--bitext", r / "bitext"],
      r"numbers.csv:1: no column seems to hold the audio; there are: a b. Say which with --columns 'audio=NAME'"),
+    (lambda r: ["--speech", r / "metadata.tsv", "--bitext", r / "held_out"],
+     "held_out: has no sentence pairs for training, the part train"),
+    (lambda r: ["--speech", spontaneous_speech(r, "qu", [("a", "Kunan", "dev")]), "--bitext", r / "bitext"],
+     "train has no utterances"),
     (lambda r: ["--speech", r / "metadata.tsv", "--bitext", r / "bitext", "--covost", r / "empty"],
      "--covost: needs its Common Voice as --source-speech"),
 ])
 def test_bad_input_is_one_line(egs: Path, tmp_path: Path, change: object, message: str) -> None:
     speech(tmp_path), bitext(tmp_path), (tmp_path / "empty").mkdir()
     (tmp_path / "numbers.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "held_out").mkdir()
+    (tmp_path / "held_out/dev.es").write_text("hoy\n"), (tmp_path / "held_out/dev.qu").write_text("kunan\n")
     assert callable(change)
     with pytest.raises((ConfigError, DataError), match=message) as raised:
         make(egs, *change(tmp_path))

@@ -108,6 +108,12 @@ def test_what_is_submitted(finished: Experiment, capsys: pytest.CaptureFixture[s
     assert "submitted to Slurm: target_asr; train_cmd '', cuda_cmd '--gpu 1', decode_cmd ''" in capsys.readouterr().out
 
 
+def test_text_may_be_given_by_what_two_files_share(finished: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("pairs.en").touch()
+    command.main(["--config", "toy.yaml", "--corpus", "bitext=pairs", "--corpus", "speech=pair"])
+    assert "  --bitext pairs (found)\n  --speech pair (MISSING)\n" in capsys.readouterr().out
+
+
 def test_data_of_other_corpora(finished: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
     Path("data/options").write_text("--corpus /old\n")
     command.main(["--config", "toy.yaml", "--given", "--corpus /new", "--corpus", "corpus=/new"])

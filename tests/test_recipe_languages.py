@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
-from recipes import EGS, language_table
+from recipes import EGS, ENV, language_table
 
+from stxfer.core.records import mistake
 from stxfer.corpora.covost2 import FROM_ENGLISH, check_pair
 from stxfer.corpora.fleurs import language_of
+from stxfer.experiment.types import Language
 from stxfer.text.normalise import normalise
 from stxfer.text.profiles import profile
 
@@ -82,3 +85,12 @@ def test_the_names_of_pages_are_those_of_the_table() -> None:
     for code in FAMILY:
         page = Path(EGS / f"commonvoice_{code}/asr1/README.md").read_text(encoding="utf-8")
         assert page.startswith(f"# commonvoice_{code}: English to {TABLE[code]['name']}\n")
+
+
+@pytest.mark.parametrize(("code", "message"), [("sr-Latn", "no such preset"), ("qu_PE", "no such preset"),
+                                               ('s"w', "have to be codes of languages"), ("", "have to be codes")])
+def test_codes_that_a_recipe_takes_are_those_of_experiment_files(code: str, message: str) -> None:
+    result = subprocess.run([EGS / "manifest/asr1/run.sh", "--preset", "none", "--target", code], env=ENV,
+                            capture_output=True, text=True)
+    assert result.returncode == 2 and message in result.stderr
+    assert bool(mistake(code, Language, "code")) == (message != "no such preset")

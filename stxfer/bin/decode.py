@@ -28,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_selection_options(parser)
     add_stage_options(parser)
     args = parser.parse_args(argv)
+    if args.set and not args.job:
+        parser.error("--set belongs to --job")
     experiment = load_experiment(args.config)
     if args.job:
         logging.getLogger().setLevel(logging.WARNING)  # espnet speaks of every utterance

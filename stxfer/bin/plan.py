@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     needs = "not given; stage 'data' says if it needs it" if any(
         item.stage == "data" and item.state != DONE for item in items) else "not given"
     for option, path in args.corpus:
-        there = "found" if path and Path(path).exists() else "MISSING" if path else needs
+        there = needs if not path else "found" if _is_there(Path(path)) else "MISSING"
         print(f"  --{option.replace('_', '-')} {path}{' ' if path else ''}({there})")
     before = beside(args.dump, DATA) / GIVEN
     if before.exists() and (had := before.read_text(encoding="utf-8", errors="replace").strip()) != args.given.strip():
@@ -86,6 +87,11 @@ def _print_costs(experiment: Experiment, items: Sequence[Item], dump: Path, corp
     seconds, disk = (sum(getattr(cost, key) for cost in found.values()) for key in ("seconds", "disk"))
     print(f"   together    {duration(seconds):>7}, {disk / 1e6:,.0f} MB; at most "
           f"{max((cost.memory for cost in found.values()), default=0) / 1e9:.1f} GB of memory")
+
+
+def _is_there(corpus: Path) -> bool:
+    """Whether a file or folder is there, or files whose names begin so: aligned text is given by what they share."""
+    return corpus.exists() or any(corpus.parent.glob(f"{glob.escape(corpus.name)}.*"))
 
 
 def _corpus(text: str) -> tuple[str, str]:

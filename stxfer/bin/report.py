@@ -15,7 +15,7 @@ from stxfer.report.report import UTTERANCES, make_report, recorded_command
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the report and print its tables."""
-    parser = make_parser("stxfer.bin.report", 
+    parser = make_parser("stxfer.bin.report",
                          "Compare the scored systems: RESULTS.md, report.html, results.json, report.png.")
     parser.add_argument("--config", required=True, help="experiment file (YAML)")
     parser.add_argument("--dump", type=Path, default=DUMP,

@@ -60,6 +60,7 @@ def run_jobs(jobs: Sequence[Job], nj: int, *, force: bool = False, allow_stale: 
 def _submit_all(queue: Queue, settings: Settings, watch: Watch) -> None:
     """Find the jobs that are in Slurm's queue, and submit the others in the order of their needs."""
     known = living()
+    left: set[Path] = set()  # directories of jobs that are not submitted
     for group in together(queue.waiting):
         new = []
         for job in group:
@@ -72,15 +73,16 @@ def _submit_all(queue: Queue, settings: Settings, watch: Watch) -> None:
                                   f"wait for it, or take it out: scancel {batch.number(index)}")
             watch.add(Submitted.of(job, batch, index, back=1 << 16))
             log.info("%s: is in the queue as job %s", job.name, batch.number(index))
-        if new:
-            _submit(new, settings, watch)
+        if new and (left.intersection(new[0].needs) or not _submit(new, settings, watch)):
+            left.update(job.stage.out for job in new)
 
 
-def _submit(jobs: Sequence[Job], settings: Settings, watch: Watch) -> None:
+def _submit(jobs: Sequence[Job], settings: Settings, watch: Watch) -> bool:
+    """Submit jobs with the same needs, unless one of these has failed already; return whether they are submitted."""
     makers = [maker for path in jobs[0].needs if (maker := watch.makers.get(path)) is not None]
     said = {maker.number: status["state"] if (status := maker.batch.status(maker.index)) else "" for maker in makers}
     if FAILED in said.values():
-        return  # the queue leaves these jobs out when that one's end is seen
+        return False  # the queue leaves these jobs out when that one's end is seen
     after = sorted(number for number, state in said.items() if state != DONE)  # Slurm may have forgotten those
     batch = Batch.of(jobs)
     slurm.submit(batch, jobs, settings, after)
@@ -91,6 +93,7 @@ def _submit(jobs: Sequence[Job], settings: Settings, watch: Watch) -> None:
         log.info("%s: job %s%s", jobs[0].name, batch.job, then)
     else:
         log.info("%s ... %s: %d jobs, array %s%s", jobs[0].name, jobs[-1].name, len(jobs), batch.job, then)
+    return True
 
 
 def together(jobs: Sequence[Job]) -> list[list[Job]]:

@@ -6,6 +6,8 @@ those options are to ``sbatch`` at a site, in the format of Kaldi's ``slurm.pl``
 
     command sbatch --account=speech
     default time=24:00:00
+    default gpu=0
+    option time=* --time=$0
     option mem=* --mem=$0
     option gpu=0 --partition=cpu
     option gpu=* --partition=gpu --gres=gpu:$0

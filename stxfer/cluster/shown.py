@@ -9,8 +9,6 @@ from stxfer.cluster import slurm
 from stxfer.cluster.records import DONE, FAILED, RUNNING, read_batches
 from stxfer.cluster.table import TAIL, Line, Tail
 
-STATES = {DONE: "done", FAILED: "failed", RUNNING: "running"}
-
 
 def jobs_in_queue(show: Callable[[], Callable[[str], str | None]]) -> list[Line]:
     """Return the table of the jobs that were submitted and are not tidied away.
@@ -28,11 +26,13 @@ def jobs_in_queue(show: Callable[[], Callable[[str], str | None]]) -> list[Line]
         for index, member in enumerate(batch.members):
             number, status = batch.number(index), batch.status(index)
             row = rows.get(number)
-            state = ("running" if row.state in slurm.RUNS else "queued") if row else \
-                STATES.get(status["state"], "failed") if status else "failed"
+            if row is not None:
+                state = RUNNING if row.state in slurm.RUNS else "queued"
+            else:
+                state = DONE if status is not None and status["state"] == DONE else FAILED
             tail = Tail.of(Path(member["log"]), show(), back=TAIL)
-            told = tail.new()[-1:] if state == "running" else []
-            said = status.get("message", "") if status and state == "failed" else ""
-            lines.append(Line(member["name"], "failed" if state == "running" and row is None else state, number,
-                              row.nodes if row else "", row.time if row else "", said or "".join(told), member["log"]))
+            told = tail.new()[-1:] if state == RUNNING else []
+            said = status.get("message", "") if status and state == FAILED else ""
+            lines.append(Line(member["name"], state, number, row.nodes if row else "", row.time if row else "",
+                              said or "".join(told), member["log"]))
     return lines

@@ -48,6 +48,7 @@ FRONTEND = "frontend"  # of an exported model: the pretrained encoder that it be
 TUNED = "whisper"  # of a fine-tuned Whisper: its directory, in transformers' layout
 STOCK, STOCK_MODEL = "espnet", "valid.acc.ave.pth"  # of stock ESPnet: its experiment directory, parameters in there
 SCORE, UTTERANCES = "score.json", "utts.jsonl"
+BEGUN = "begun"  # of a training that has not ended: what it was begun with
 TRAIN_LOG, DECODE_LOG = "train.log", "decode.log"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,14 +49,15 @@ def amounts_of(experiment: Experiment, sets: Sequence[str], dump: Path, corpora:
         corpora: those that stage ``data`` reads; what their audio files weigh tells how much the sets are, together.
     """
     raw = layout.beside(dump, layout.DATA)
-    found = {name: amount for name in sets for folder in (layout.prepared_dir(dump, name), raw / name)
+    places = {name: (raw / name, layout.prepared_dir(dump, name)) for name in sets}  # of both the prepared one counts
+    found = {name: amount for name, folders in places.items() for folder in folders
              if (amount := _counted(folder)) is not None}
     for name in sets:
         if name not in found and (spoken := _spoken(experiment, name)) is not None:
             found[name] = spoken
     missing = [name for name in sets if name not in found]
     if missing:
-        share = sum(map(_weighed, corpora)) / len(missing)
+        share = _weighed(corpora) / len(missing)
         weights = {name: 8.0 if name.endswith("train") else 1.0 for name in missing}
         for name in missing:
             seconds = share * len(missing) * weights[name] / sum(weights.values())
@@ -92,13 +93,11 @@ def _spoken(experiment: Experiment, name: str) -> Amount | None:
     return None
 
 
-def _weighed(corpus: Path) -> float:
-    """Return about how many seconds the audio files in a folder, and in the folders in it, last."""
-    folder = corpus if corpus.is_dir() else corpus.parent
-    if not folder.is_dir():
-        return 0.0
-    inside = [folder, *(path for path in folder.iterdir() if path.is_dir())]
-    files = itertools.islice((path for place in inside for path in place.iterdir()), 200_000)
+def _weighed(corpora: Iterable[Path]) -> float:
+    """Return about how many seconds the audio files in folders, and in the folders in these, last; each counts once."""
+    folders = {(corpus if corpus.is_dir() else corpus.parent).resolve() for corpus in corpora}
+    places = {place for folder in folders if folder.is_dir() for place in (folder, *folder.iterdir()) if place.is_dir()}
+    files = itertools.islice((path for place in sorted(places) for path in place.iterdir()), 200_000)
     return sum(8 * path.stat().st_size / _RATES[path.suffix.lower()] for path in files if path.suffix.lower() in _RATES)
 
 

@@ -82,7 +82,9 @@ def corpora_of(found: Found) -> list[tuple[str, str, str, str]]:
 def _commands(found: Found, corpora: list[tuple[str, str, str, str]]) -> list[str]:
     asked = found.asked
     source, target = asked.languages
-    lines = [f'need "--{option.replace("_", "-")} (or {variable})" "${option}"' for option, variable, _, _ in corpora]
+    check = {"bitext": f"need_text {source}"}
+    lines = [f'{check.get(option, "need")} "--{option.replace("_", "-")} (or {variable})" "${option}"'
+             for option, variable, _, _ in corpora]
     large = _hours(found)
     speech = found.target.commands("speech", "tgt")
     if found.source is not None:

@@ -146,6 +146,8 @@ def _bitext(found: Found) -> dict[str, list[Pair]]:
         sources = find_sources(asked.bitext, asked.languages)
         for source in sources:
             pairs[source.part] = list(itertools.islice(source.read(None), PAIRS))
+        if not pairs.get("train"):
+            raise DataError(f"{asked.bitext}: has no sentence pairs for training, the part train")
         suffixes = [asked.bitext / f"{part}.{code}" for part in PARTS for code in asked.languages]
         found.whole_bitext = all(path.is_file() for path in suffixes)
         what = f"{asked.bitext}: aligned text"
@@ -208,9 +210,9 @@ def _speak(found: Found, pairs: Mapping[str, list[Pair]]) -> list[Finding]:
         train_sentences=min(5000, train if keep else train // 4), dev_sentences=sizes["dev"],
         test_sentences=sizes["test"], min_words=at_least, max_words=words, max_chars=8 * words, keep=keep)
     parts = dict(pairs)
-    if len(parts) < len(PARTS):  # prepare_bitext takes them from train
-        some = parts["train"]
-        parts = {"dev": some[:held], "test": some[held:2 * held], "train": some[2 * held:]}
+    for part in PARTS:
+        if part not in parts:  # prepare_bitext takes it from train
+            parts[part], parts["train"] = parts["train"][:held], parts["train"][held:]
     split = split_bitext(parts, found.asked.languages, options)
     told = []
     for part in PARTS:

@@ -14,14 +14,13 @@ from stxfer.experiment import layout
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.lineage import Lineage
 from stxfer.experiment.translators import Trained
+from stxfer.mt.labels import SETS as LABELLED
 from stxfer.score.reference import has_reference
 
 STAGES = ("data", "prepare", "features", "mt", "labels", "vocab", "lm", "source_asr", "st", "target_asr", "decode",
           "score", "report")
 EXPENSIVE = ("mt", "lm", "source_asr", "st", "target_asr")  # finished work is refused, not done again
 DONE, TO_DO, RESUME, AGAIN, PERHAPS, REFUSED = "done", "to do", "go on", "again", "again?", "refused"
-LABELLED = ("src_train", "src_dev")  # the sets whose transcripts are translated
-_BEGUN = "begun"  # in the directory of a training that was stopped
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def sets_of(experiment: Experiment, systems: Sequence[str] = ()) -> list[str]:
 def _state(stage: str, path: Path, lineage: Callable[..., list[str]], remade: dict[Path, str], *, force: bool,
            allow_stale: bool) -> tuple[str, str]:
     if not (path / MARKER).exists():
-        return (RESUME if (path / _BEGUN).exists() else TO_DO), ""
+        return (RESUME if (path / layout.BEGUN).exists() else TO_DO), ""
     if force:
         return AGAIN, "--force"
     try:

@@ -192,7 +192,7 @@ def _spontaneous(path: Path, table: Path) -> Speech:
     folder = table.parent / SpontaneousSpeech.audio
     sets = {part: [Utterance(str(folder / row["audio_file"]), row["transcription"], row["client_id"])
                    for row in rows if row[SPLIT] == part and row["transcription"].strip()] for part in PARTS}
-    sets = {part: some for part, some in sets.items() if some}
+    sets = {part: some for part, some in sets.items() if some or part == "train"}
 
     def commands(variable: str, prefix: str) -> list[str]:
         words = [f'stxfer prepare_common_voice --corpus "${variable}" --prefix {prefix}']

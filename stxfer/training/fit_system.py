@@ -18,6 +18,7 @@ from stxfer.core.threads import computed_on
 from stxfer.decoding.confidence import confident
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import (
+    BEGUN,
     CONFIG,
     DURATIONS,
     FEATS,
@@ -140,7 +141,7 @@ def run_training(stage: Stage, train: Callable[[], Any], results: Sequence[str])
         StxferError: another process trains in the same directory, or the training fails.
     """
     out = Path(stage.out)
-    begun = Stage(stage.name, out / "begun", stage.inputs, stage.options)
+    begun = Stage(stage.name, out / BEGUN, stage.inputs, stage.options)
     with locked(out):
         changes = begun.changes()
         if changes != [] or stage.marker.exists():

@@ -177,7 +177,8 @@ run_data() {
     "${data_script:-$recipe/local/data.sh}" "${arguments[@]}" || return
     mkdir -p data
     said=$(given "${data_options[@]}")
-    [[ -e data/options && $(<data/options) == "$said" ]] || echo "$said" >data/options
+    [[ -e data/options && $(<data/options) == "$said" ]] ||
+        { echo "$said" >data/options.new && mv data/options.new data/options; }
 }
 
 command_again() { # what makes the report again: of the corpora those that stage 'data' had, whatever this run is given

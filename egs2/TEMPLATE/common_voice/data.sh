@@ -18,7 +18,7 @@ human=false trained=false
 need "--common-voice-en (or COMMON_VOICE_EN)" "$common_voice_en"
 ! $human || need "--covost (or COVOST)" "$covost"
 need "--${own//_/-} (or $variable)" "${!own}"
-! $trained || [[ -n $bitext && -e $bitext.en ]] || need "--bitext (or BITEXT_EN_${target^^})" "$bitext"
+! $trained || need_text en "--bitext (or BITEXT_EN_${target^^})" "$bitext"
 [[ $labels != nllb && $labels != opus_mt ]] || need --translator "$translator"
 
 whole=(--out "$data"/whole --max-drop "$max_drop" --nj "$nj")

@@ -5,7 +5,8 @@
 preset=cpu
 
 options_given() {
-    [[ $target =~ ^[a-z]{2,8}(-[a-z0-9]+)*$ && $source =~ ^[a-z]{2,8}(-[a-z0-9]+)*$ ]] ||
+    local code='^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$' # what experiment files take
+    [[ $target =~ $code && $source =~ $code ]] ||
         die -2 "--target '$target' and --source '$source' have to be codes of languages such as sw"
     [[ $workdir != "$recipe" ]] || workdir=$recipe/languages/$target # each language has its own
 }
