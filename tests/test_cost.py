@@ -90,6 +90,17 @@ def test_a_corpus_in_several_options_counts_once(tmp_path: Path) -> None:
     assert found["tgt_train"].seconds == pytest.approx(10)
 
 
+def test_audio_is_weighed_once_however_deep_it_lies(tmp_path: Path) -> None:
+    """A minute of WAV three folders deep, as in FLEURS, one beside a table's clips, and one that no table reaches."""
+    for place in ("corpus/sw_ke/audio/train", "tables/clips", "tables/clips/old"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "a.WAV").write_bytes(bytes(60 * 32_000))
+    (tmp_path / "tables/clips.tsv").touch()
+    experiment = load_experiment(EGS / "mboshi_fr/asr1/conf/cpu.yaml")
+    corpora = [tmp_path / name for name in ("corpus", "corpus/sw_ke", "tables/clips.tsv")]
+    assert amounts_of(experiment, ["tgt_train"], DUMP, corpora)["tgt_train"].seconds == pytest.approx(120)
+
+
 def test_of_raw_and_prepared_data_the_prepared_counts(tmp_path: Path) -> None:
     for folder, seconds in (("data", 3.0), ("dump/data", 2.0)):
         (tmp_path / folder / "tgt_train").mkdir(parents=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,11 +95,20 @@ def _spoken(experiment: Experiment, name: str) -> Amount | None:
 
 
 def _weighed(corpora: Iterable[Path]) -> float:
-    """Return about how many seconds the audio files in folders, and in the folders in these, last; each counts once."""
-    folders = {(corpus if corpus.is_dir() else corpus.parent).resolve() for corpus in corpora}
-    places = {place for folder in folders if folder.is_dir() for place in (folder, *folder.iterdir()) if place.is_dir()}
-    files = itertools.islice((path for place in sorted(places) for path in place.iterdir()), 200_000)
-    return sum(8 * path.stat().st_size / _RATES[path.suffix.lower()] for path in files if path.suffix.lower() in _RATES)
+    """Return about how many seconds the audio files of corpora last; each counts once, and no more than 200,000.
+
+    They lie in a corpus's folder, or up to three levels below; of a table, beside it or in a folder there.
+    """
+    weighed: dict[str, float] = {}
+    for corpus in corpora:
+        level = [str((corpus if corpus.is_dir() else corpus.parent).resolve())]
+        for _ in range(4 if corpus.is_dir() else 2):
+            entries = [entry for folder in level if Path(folder).is_dir() for entry in os.scandir(folder)]
+            level = [entry.path for entry in entries if entry.is_dir()]
+            audio = ((entry, rate) for entry in entries if (rate := _RATES.get(Path(entry.name).suffix.lower())))
+            weighed.update((entry.path, 8 * entry.stat().st_size / rate)
+                           for entry, rate in itertools.islice(audio, max(0, 200_000 - len(weighed))))
+    return sum(weighed.values())
 
 
 @dataclass(frozen=True)
