@@ -119,6 +119,8 @@ def test_it_is_decoded_scored_and_compared(quick: Path, capsys: pytest.CaptureFi
     assert {(cell["system"], cell["baseline"]) for cell in results["comparisons"]} == {("scratch", "stock")}
     text = Path("exp/report/RESULTS.md").read_text(encoding="utf-8")
     assert "| stock | nothing, stock ESPnet (transformer) | " in text
+    page = Path("exp/report/report.html").read_text(encoding="utf-8")
+    assert "<title>stock; stock ESPnet (transformer); asr: tgt_train; WER " in page
     with pytest.raises(ConfigError, match="stock: nothing to tune"):
         tune_system(Job(experiment, experiment.decoded["stock"], 1, Path("dump"), Path("exp")), Path("tuned"))
     shutil.rmtree("exp")
@@ -209,11 +211,11 @@ def test_it_is_decoded_without_the_language_model(tmp_path: Path) -> None:
     ({}, {"task": "st", "data": "src_train", "text": "sw.human"}, "stock.task: stock ESPnet is trained for task asr"),
     ({}, {"init": {"from": "scratch"}}, "systems.stock.init: stock ESPnet starts from nothing"),
     ({}, {"tags": True}, "systems.stock.tags: stock ESPnet starts from nothing"),
-    ({}, {"train": "st"}, "systems.stock.train: 'st' has phases that differ in steps or batches, ESPnet trains in one"),
+    ({}, {"train": "st"}, "systems.stock.train: 'st' has phases that differ in steps and average, ESPnet trains"),
 ])
 def test_a_wrong_declaration_is_one_line(tmp_path: Path, model: dict[str, Any], system: dict[str, Any],
                                          message: str) -> None:
-    train = {**toy.CONFIG["train"], "st": [{"ctc_weight": 0.0}, {"ctc_weight": 0.0, "steps": 5}]}
+    train = {**toy.CONFIG["train"], "st": [{"ctc_weight": 0.0}, {"ctc_weight": 0.0, "steps": 5, "average": 1}]}
     merged = {key: value for key, value in {**MODEL, **model}.items() if value is not None}
     with pytest.raises(ConfigError, match=message) as raised:
         toy.make_experiment(tmp_path, espnet={"transformer": merged}, train=train,

@@ -92,6 +92,6 @@ def stock_schedule(phases: Sequence[Phase]) -> dict[str, Any]:
     return {**found, "epochs": sum(phase.epochs for phase in phases)}
 
 
-def one_training(phases: Sequence[Phase]) -> bool:
-    """Whether the phases differ in nothing that :func:`stock_schedule` takes, but for epochs."""
-    return len({tuple(getattr(phase, name) for name in SCHEDULE if name != "epochs") for phase in phases}) == 1
+def differing(phases: Sequence[Phase]) -> list[str]:
+    """Return the keys that :func:`stock_schedule` takes of the first phase and of which another has another value."""
+    return [name for name in SCHEDULE if name != "epochs" and len({getattr(phase, name) for phase in phases}) > 1]

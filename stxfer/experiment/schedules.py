@@ -8,7 +8,7 @@ from typing import Any
 from stxfer.core.errors import ConfigError
 from stxfer.core.mistakes import located
 from stxfer.experiment.declared import Vocab
-from stxfer.experiment.espnet import one_training
+from stxfer.experiment.espnet import differing
 from stxfer.experiment.systems import KINDS, System, language_tag
 from stxfer.experiment.training import Phase
 
@@ -56,9 +56,9 @@ def check_phases(system: System, train: Mapping[str, tuple[Phase, ...]], vocab: 
     if system.task == "text" and any(phase.criterion == "wer" for phase in train[system.phases]):
         raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has criterion wer, but task text "
                           "has no speech to decode; give it a schedule with criterion accuracy")
-    if system.espnet and not one_training(train[system.phases]):
-        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has phases that differ in steps or "
-                          "batches, ESPnet trains in one; give it a schedule of its own")
+    if system.espnet and (keys := differing(train[system.phases])):
+        raise ConfigError(f"{path}: systems.{system.name}.train: {system.phases!r} has phases that differ in "
+                          f"{' and '.join(keys)}, ESPnet trains in one; give it a schedule of its own")
     tags = {language_tag(language) for language in vocab[system.vocab].tags}
     wanted = {language_tag(part.text) for part in system.mixture} if system.tags else set()
     if missing := sorted(wanted - tags):

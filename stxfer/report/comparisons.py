@@ -95,10 +95,10 @@ def compare_systems(pairs: Iterable[tuple[str, str]], runs: Runs, draws: Drawn) 
     ``baseline_value``: the scores. ``p``: of the difference, over the same as the interval; ``p_holm``: corrected for
     the ``n_tests`` that are made at once, of the metrics that the systems are judged by, or of the others.
     ``randomisation``: p of approximate randomisation of utterances; ``mapsswe``: of word errors, ``p``, ``z`` and
-    ``segments`` of the matched pairs test, of the seeds that both have those of the largest p. ``verdict``: see
-    :meth:`stxfer.score.significance.Judged.verdict`. ``needed``: how many of ``needed_of`` would show a difference of
-    this size in four of five test sets, None: that cannot be told, or ``needed_of`` is ``seeds``, of which there have
-    to be more first.
+    ``segments`` of the matched pairs test, of the seeds that both have (none: of each the first) those of the largest
+    p. ``verdict``: see :meth:`stxfer.score.significance.Judged.verdict`. ``needed``: how many of ``needed_of`` would
+    show a difference of this size in four of five test sets, None: that cannot be told, or ``needed_of`` is ``seeds``,
+    of which there have to be more first.
 
     Raises:
         DataError: a pair has no score in common.

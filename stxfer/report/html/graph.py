@@ -124,6 +124,8 @@ def _facts(system: System) -> Iterable[str]:
         yield parts if system.init.source else f"{parts} of {system.init.model}"
     if system.whisper is not None:
         yield "fine-tuned Whisper"
+    if system.espnet:
+        yield f"stock ESPnet ({system.espnet})"
     yield f"{system.task}: {system.data}" + "".join(f" + {mix.data}" for mix in system.mix)
 
 
