@@ -54,7 +54,8 @@ CASES = ("local", "slurm", "signal", "node", "daemon", "driver", "nodes", "grid"
 CONF = "default time=60\noption time=* --time=$0\n"
 ENV = {"STXFER_PYTHON": sys.executable}
 SMALL = """include: [{tiny}]
-systems: {{direct: null, st_mt: null, xfer_mt: null, source_asr: null}}
+systems:
+  {{direct: null, st_mt: null, xfer_mt: null, source_asr: null, scratch: {{task: asr, data: tgt_train, text: sw}}}}
 compare: []
 model:
   encoder: s2t_transformer
