@@ -17,12 +17,15 @@ from typing import Any
 import pytest
 import torch
 import toy
+from slurm_cluster import Cluster, missing
 
 from stxfer.bin import train as train_cli
+from stxfer.cluster.settings import BACKEND
 from stxfer.core.errors import ConfigError, DataError, StaleError
 from stxfer.core.fileio import read_json
 from stxfer.core.jobs import Job
 from stxfer.core.marker import MARKER
+from stxfer.core.workdir import ROOT as MARK
 from stxfer.experiment.config import Experiment
 from stxfer.experiment.layout import system_dir, text_file
 from stxfer.kaldi.table import read_table, write_table
@@ -357,8 +360,9 @@ def test_train_system_is_a_command_of_its_own(world: Path) -> None:
     assert not Path("exp").exists()
 
 
-def test_two_processes_train_what_one_trains(world: Path) -> None:
-    """Through torchrun and gloo, two phases, the second on outputs of the encoder.
+@pytest.mark.parametrize("together", ["--processes", "--nodes"])
+def test_two_processes_train_what_one_trains(world: Path, monkeypatch: pytest.MonkeyPatch, together: str) -> None:
+    """Through torchrun and gloo, on one machine or on two of a cluster; two phases, the second on encoder outputs.
 
     Without dropout, which draws other numbers in each process, and without batch normalisation, whose statistics
     would be those of each process's part of a batch.
@@ -369,16 +373,31 @@ def test_two_processes_train_what_one_trains(world: Path) -> None:
     _, config = toy.make_experiment(world, train={**LONG, "default": phase, "source": [{}, once]},
                                      model={**toy.CONFIG["model"], "encoder": "s2t_transformer",
                                             "encoder_conf": encoder})
-    for exp, processes in (("one", "1"), ("two", "2")):
-        done = subprocess.run(
-            [sys.executable, "-m", "stxfer.bin.train", "--config", str(config), "--kind", "source", "--exp", exp,
-             "--nj", "2", "--processes", processes], capture_output=True, text=True)
+
+    def run(exp: str, *more: str) -> str:
+        done = subprocess.run([sys.executable, "-m", "stxfer.bin.train", "--config", str(config), "--kind", "source",
+                               "--exp", exp, "--nj", "2", *more], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    run("one")
+    if together == "--processes":
+        run("two", together, "2")
+    else:
+        pytest.importorskip("submitit")
+        if why := missing():
+            pytest.skip(why)
+        Path(MARK).touch()
+        Path("slurm.conf").write_text("default time=10\noption time=* --time=$0\n")
+        for name, value in ((BACKEND, "slurm"), ("cuda_cmd", ""), ("slurm_conf", str(world / "slurm.conf"))):
+            monkeypatch.setenv(name, value)
+        with Cluster(2):
+            assert re.search(r"runs as job \d+ on n\[1-2\]", run("two", together, "2"))
     one, two = (read_json(f"{exp}/source_asr/seed1/model.json")["epochs"] for exp in ("one", "two"))
     assert [(row["phase"], row["epoch"]) for row in two] == [("phase1", 1), ("phase1", 2), ("phase2", 1)]
-    for alone, together in zip(one, two, strict=True):
-        assert together["train_loss"] == pytest.approx(alone["train_loss"], rel=1e-4)
-        assert together["valid_loss"] == pytest.approx(alone["valid_loss"], rel=1e-4)
+    for alone, both in zip(one, two, strict=True):
+        assert both["train_loss"] == pytest.approx(alone["train_loss"], rel=1e-4)
+        assert both["valid_loss"] == pytest.approx(alone["valid_loss"], rel=1e-4)
     ours, theirs = (load_state(Path(exp, "source_asr/seed1/model.pth")) for exp in ("one", "two"))
     for name in ours:
         if not name.endswith("linear_k.bias"):  # softmax does not see it: Adam scales up what rounding leaves
