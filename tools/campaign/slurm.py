@@ -60,7 +60,7 @@ compare: []
 model:
   encoder: s2t_transformer
   encoder_conf: {{macaron_style: null, use_cnn_module: null, cnn_module_kernel: null}}
-train: {{default: {{dropout: 0.0, steps: 4}}}}
+train: {{default: {{dropout: 0.0, specaug: false, steps: 4}}}}
 """
 
 
