@@ -120,6 +120,34 @@ def relaxed(recipe: Path, tmp_path: Path) -> Path:
     return config
 
 
+def test_rows_of_no_set_and_known_speakers_are_told(egs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+                                                    ) -> None:
+    table = speech(tmp_path)
+    table.write_text(table.read_text().replace("\tval\t", "\tforen\t"))
+    make(egs, "--speech", table, "--bitext", bitext(tmp_path))
+    said = capsys.readouterr().out
+    assert "LOOK column split: rows of other values are not used: 'foren' 6" in said
+    assert "test: 6 of 6 utterances are of speakers of train" in said
+
+
+def test_a_folder_that_is_no_checkouts(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no TEMPLATE, by which recipes run: give egs2 of a checkout"):
+        make(tmp_path / "elsewhere", "--speech", speech(tmp_path), "--bitext", bitext(tmp_path))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_more_may_be_missing_if_that_is_said(egs: Path, tmp_path: Path) -> None:
+    """Two of 18 clips: more than the usual share. Stage 1 names an option that there is."""
+    table = speech(tmp_path)
+    recipe = make(egs, "--speech", table, "--bitext", bitext(tmp_path))
+    for name in ("0_1.0.wav", "5_1.0.wav"):
+        (tmp_path / "wavs" / name).unlink()
+    done = run(recipe, "--stop-stage", "data")
+    assert done.returncode and "raise --max-drop" in done.stderr
+    run(recipe, "--stop-stage", "data", "--max-drop", "0.2")
+    assert (recipe / "data/tgt_train/text").read_text().count("\n") == 16
+
+
 def test_it_is_not_written_over_another(egs: Path, tmp_path: Path) -> None:
     (egs / "new").mkdir()
     with pytest.raises(ConfigError, match="new: is there already; give another name, or remove it"):
@@ -196,6 +224,8 @@ def test_source_speech_and_a_translator(egs: Path, tmp_path: Path) -> None:
      r"numbers.csv:1: no column seems to hold the audio; there are: a b. Say which with --columns 'audio=NAME'"),
     (lambda r: ["--speech", r / "metadata.tsv", "--bitext", r / "held_out"],
      "held_out: has no sentence pairs for training, the part train"),
+    (lambda r: ["--speech", r / "metadata.tsv", "--bitext", r / "bitext/train.es"],
+     "train.es: its name does not say what format it has. Aligned files are given as their folder"),
     (lambda r: ["--speech", spontaneous_speech(r, "qu", [("a", "Kunan", "dev")]), "--bitext", r / "bitext"],
      "train has no utterances"),
     (lambda r: ["--speech", r / "metadata.tsv", "--bitext", r / "bitext", "--covost", r / "empty"],

@@ -38,13 +38,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--source-columns", type=names, default="", metavar="'OURS=THEIRS ...'",
                         help="the same of --source-speech")
     parser.add_argument("--audio-dir", type=_path, metavar="DIR",
-                        help="folder that the audio paths of --speech are relative to; None: it is looked for")
-    parser.add_argument("--egs", type=Path, default=EGS, metavar="DIR", help="folder of the recipes")
+                        help="folder that the audio paths of --speech are relative to; None: the table's, or one in it")
+    parser.add_argument("--egs", type=Path, default=EGS, metavar="DIR",
+                        help="folder of the recipes: egs2 of a checkout")
     args = parser.parse_args(argv)
     if args.covost and not args.source_speech:
         raise ConfigError("--covost: needs its Common Voice as --source-speech")
     if args.egs == EGS and not EGS.is_dir():
         raise ConfigError("recipes lie in a checkout, which this installed package is not: give --egs DIR")
+    if not (args.egs / "TEMPLATE/asr1/recipe.sh").is_file():
+        raise ConfigError(f"--egs {args.egs}: holds no TEMPLATE, by which recipes run: give egs2 of a checkout")
     if (args.egs / args.name).exists():
         raise ConfigError(f"{args.egs / args.name}: is there already; give another name, or remove it")
     asked = Asked(args.name, (args.source, args.target), args.speech, args.source_speech, args.bitext, args.covost,
@@ -64,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     made = write(found, files, args.egs)
     looks = sum(finding.look for _, findings in found.told for finding in findings)
     print(f"\n{made}: written" + (f"; lines marked LOOK: {looks}" if looks else "") + ". Next:\n"
+          f"  {made}/run.sh --dry-run true           # the plan, and how long it takes\n"
           f"  {made}/run.sh --stop-stage prepare     # data and texts, checked\n"
           f"  {made}/run.sh                          # all of it\n"
           f"Its README.md has places for where the corpora come from and their licences.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,12 +34,14 @@ class Columns:
         split: the column that says which set a row is of; empty: none does.
         values: what that column calls each set.
         unused: the other columns.
+        left: how many rows that column says to be of no set, by what it calls them.
     """
 
     named: Mapping[str, str]
     split: str
     values: Mapping[str, str]
     unused: tuple[str, ...]
+    left: Mapping[str, int]
 
     def option(self) -> str:
         """Return the value of ``--columns``; empty where the table has our names."""
@@ -83,7 +86,8 @@ def guess_columns(table: Path, given: Mapping[str, str], other: str) -> Columns:
             split, values = column, found
             free.remove(column)
             break
-    return Columns(named, split, values, tuple(name for name in free if meaning(name) is None))
+    left = Counter(row[split] for row in rows if row[split] not in values.values()) if split else {}
+    return Columns(named, split, values, tuple(name for name in free if meaning(name) is None), left)
 
 
 def table_rows(table: Path, columns: Columns, part: str = "") -> list[Row]:

@@ -29,6 +29,7 @@ OPTIONS = """# shellcheck shell=bash
 # What run.sh and local/data.sh of {name} both declare.
 # shellcheck disable=SC2034  # the driver reads it
 preset=base
+option max_drop 0.05 'share of a set that stage data may leave out before it is an error'
 {options}
 """
 PATHS = """# shellcheck shell=bash disable=SC2034
@@ -158,7 +159,7 @@ def _experiment(found: Found) -> str:
         values["systems"] = none
         values["compare"] = [["direct", "scratch"], *([f"xfer_{kind}", "direct"] for kind in kinds),
                              *([f"xfer_{kind}", "scratch"] for kind in kinds)]
-    head = (f"# {_title(found)}.\n# Keys that are not here: conf/base.yaml; their meaning: docs/experiment-files.md.\n"
+    head = (f"# {_title(found)}.\n# Other keys are in the files included; their meaning: docs/experiment-files.md.\n"
             f"include: [../../../../conf/base.yaml, ../../../../conf/models/{model}.yaml]\n")
     return head + "".join(_key(key, value) for key, value in values.items())
 

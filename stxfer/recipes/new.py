@@ -116,7 +116,8 @@ def look(asked: Asked) -> Found:
         if speech is not None:
             some, told = amounts(speech)
             found.amounts |= {f"{prefix}_{part}": amount for part, amount in some.items()}
-            found.told.append((f"{speech.path}: {speech.kind}", [*_columns(speech), *map(Finding, speech.told), *told]))
+            found.told.append((f"{speech.path}: {speech.kind}",
+                               [*_columns(speech), *map(Finding, speech.told), *told, *_known(speech)]))
     pairs = _bitext(found)
     _texts(found, pairs)
     if source is None:
@@ -133,9 +134,20 @@ def _columns(speech: Speech) -> list[Finding]:
     if columns.split:
         told.append(Finding(f"column {columns.split} parts the sets: " + " ".join(
             f"{part}={value}" for part, value in columns.values.items())))
+    if columns.left:
+        told.append(Finding(f"column {columns.split}: rows of other values are not used: " + ", ".join(
+            f"{value!r} {count}" for value, count in sorted(columns.left.items())[:5]), look=True))
     if "speaker" not in columns.named:
         told.append(Finding("no column seems to hold the speaker: each utterance is one of its own", look=True))
     return told
+
+
+def _known(speech: Speech) -> list[Finding]:
+    """Say how much of the test set is of speakers that are in training, too."""
+    trained = {utterance.speaker for utterance in speech.sets["train"]} - {""}
+    test = speech.sets.get("test", [])
+    known = sum(utterance.speaker in trained for utterance in test)
+    return [Finding(f"test: {known} of {len(test)} utterances are of speakers of train")] if known else []
 
 
 def _bitext(found: Found) -> dict[str, list[Pair]]:

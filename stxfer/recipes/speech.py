@@ -25,6 +25,7 @@ from stxfer.kaldi.segments import Segment
 from stxfer.recipes.columns import SETS, Columns, guess_columns, table_rows
 
 APART_SPEAKERS = 20  # speakers from which on a set can be taken from another one by speakers
+LIMITS = '--max-drop "$max_drop" --nj "$nj"'  # options of every command of stage 1, by options of the recipe
 #: Lines of ``local/data.sh``, given the shell variable that holds the corpus's path and ``src`` or ``tgt``.
 Commands = Callable[[str, str], list[str]]
 
@@ -145,7 +146,7 @@ def _of_tables(path: Path, tables: Mapping[str, Path], other: str, given: Mappin
             options.append(f"--audio-dir {shlex.quote(str(audio))}" if inside.startswith("..") else
                            f"--audio-dir {root}/{shlex.quote(inside)}")
         options += ["--allow-outside"] if outside else []
-        options += ['--nj "$nj"', '--out "$data")']
+        options += [LIMITS, '--out "$data")']
         lines = folded([f"table=({options[0]}", *options[1:]])
         for part, table in tables.items():
             words = [f"stxfer prepare_manifest --manifest {whole if path.is_file() else f'{whole}/{table.name}'}",
@@ -179,7 +180,7 @@ def _audio_folder(table: Path, names: list[str], given: Path | None) -> Path:
 def _common_voice(path: Path, tables: Mapping[str, Path]) -> Speech:
     def commands(variable: str, prefix: str) -> list[str]:
         words = [f'stxfer prepare_common_voice --corpus "${variable}" --prefix {prefix}']
-        return folded([*words, *([] if "test" in tables else ["--test-from dev"]), '--nj "$nj" --out "$data"'])
+        return folded([*words, *([] if "test" in tables else ["--test-from dev"]), f'{LIMITS} --out "$data"'])
 
     sets = {part: [Utterance(str(path / "clips" / row.values["path"]), row.values["sentence"], row.values["client_id"])
                    for row in read_rows(table, COMMON_VOICE)] for part, table in tables.items()}
@@ -196,7 +197,7 @@ def _spontaneous(path: Path, table: Path) -> Speech:
 
     def commands(variable: str, prefix: str) -> list[str]:
         words = [f'stxfer prepare_common_voice --corpus "${variable}" --prefix {prefix}']
-        return folded([*words, *([] if "test" in sets else ["--test-from dev"]), '--nj "$nj" --out "$data"'])
+        return folded([*words, *([] if "test" in sets else ["--test-from dev"]), f'{LIMITS} --out "$data"'])
     return Speech("Common Voice's spontaneous speech", path, sets, commands)
 
 
@@ -207,13 +208,13 @@ def _covost2(path: Path, covost: Path, languages: tuple[str, str]) -> Speech:
 
     def commands(variable: str, prefix: str) -> list[str]:
         return folded([f'stxfer prepare_covost2 --corpus "${variable}" --covost "$covost" --pair {pair}',
-                        f'--prefix {prefix} --nj "$nj" --out "$data"'])
+                        f'--prefix {prefix}', f'{LIMITS} --out "$data"'])
     return Speech("CoVoST 2", path, sets, commands)
 
 
 def _fleurs(path: Path, tables: Mapping[str, Path]) -> Speech:
     def commands(variable: str, prefix: str) -> list[str]:
-        return [f'stxfer prepare_fleurs --corpus "${variable}" --prefix {prefix} --nj "$nj" --out "$data"']
+        return folded([f'stxfer prepare_fleurs --corpus "${variable}" --prefix {prefix}', f'{LIMITS} --out "$data"'])
 
     sets = {part: [Utterance(str(path / "audio" / part / row.values["file"]), row.values["raw"])
                    for row in read_rows(table, ("file", "raw"), header=FLEURS)] for part, table in tables.items()}
@@ -232,7 +233,7 @@ def _must_c(path: Path, languages: tuple[str, str]) -> Speech:
 
     def commands(variable: str, prefix: str) -> list[str]:
         return folded([f'stxfer prepare_must_c --corpus "${variable}" --pair {pair} --prefix {prefix}',
-                        '--nj "$nj" --out "$data"'])
+                        f'{LIMITS} --out "$data"'])
     return Speech("MuST-C", path, sets, commands)
 
 
@@ -268,7 +269,7 @@ def _kaldi(path: Path, folders: Mapping[str, Path], other: str) -> Speech:
     def commands(variable: str, prefix: str) -> list[str]:
         return [line for part, folder in folders.items() for line in folded([
             f'stxfer prepare_kaldi_dir --dir "${variable}"/{shlex.quote(folder.name)} --set {prefix}_{part}',
-            f'--root "${variable}"{"/.." * len(path.relative_to(root).parts)}', '--nj "$nj" --out "$data"'])]
+            f'--root "${variable}"{"/.." * len(path.relative_to(root).parts)}', f'{LIMITS} --out "$data"'])]
     return Speech("Kaldi data directories", path, sets, commands)
 
 

@@ -60,7 +60,9 @@ def find_sources(corpus: str | os.PathLike[str], languages: Sequence[str], form:
                                                  if path.name.endswith(suffixes)), "")
         if kind in SUFFIXES:
             return [Source("train", (path,), _reader(kind, path, languages))]
-        raise DataError(f"{path}: its name does not say what format it has; give --format tsv, moses or tmx")
+        raise DataError(f"{path}: its name does not say what format it has. Aligned files are given as their "
+                        "folder, or as the beginning of both names; others are called .tsv, .tmx or .zip, or have "
+                        "--format tsv, tmx or moses of prepare_bitext")
     source = _source("train", path, languages, form)
     if source is None:
         raise DataError(f"{path}: no such folder or file, nor {' and '.join(_names(path, languages, 'text'))}; "
