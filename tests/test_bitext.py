@@ -150,7 +150,7 @@ def test_bad_tables_and_names(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a.tsv:6: no tab; a line is a source sentence, a tab, its translation"):
         read_all(path)
     other = path.rename(tmp_path / "a.data")
-    with pytest.raises(DataError, match="a.data: its name does not say what format it has; give --format"):
+    with pytest.raises(DataError, match="a.data: its name does not say what format it has\\. .*--format"):
         read_all(other)
     with pytest.raises(DataError, match="nowhere: no such folder or file, nor nowhere.{en,sw}; give --corpus"):
         read_all(tmp_path / "nowhere")
