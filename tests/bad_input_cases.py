@@ -57,8 +57,9 @@ def dropped(corpus: str, spoil: Spoil, command: str, what: str, total: int, utt:
     name = re.sub(r"^(set |in/)", "", what)
     kind = reason.rpartition("\t")[2].partition(":")[0]
     tabless = reason.replace("\t", ": ")
-    message = (f"{what}: 1 of {total} utterances cannot be used, more than --max-drop 0.05 allows ({kind} 1); e.g. "
-               f"{utt}: {tabless}; all are listed in out/{name}.dropped.tsv. {hint}Mend the data or raise --max-drop")
+    option = "prepare.max_drop" if what.startswith("in/") else "--max-drop"
+    message = (f"{what}: 1 of {total} utterances cannot be used, more than {option} 0.05 allows ({kind} 1); e.g. "
+               f"{utt}: {tabless}; all are listed in out/{name}.dropped.tsv. {hint}Mend the data or raise {option}")
     return Case(corpus, spoil, command, message, {f"{name}.dropped.tsv": f"{utt}\t{reason}\n", **(left or {})})
 
 

@@ -139,9 +139,9 @@ def test_drops_and_lists(raw: Path, broken: dict[str, tuple[str, str]]) -> None:
 
 
 def test_more_than_max_drop_is_an_error(raw: Path, broken: dict[str, tuple[str, str]]) -> None:
-    with pytest.raises(DataError, match=r"src_train: 10 of 11 utterances cannot be used, more than --max-drop 0.9 "
-                       r"allows \(missing 2, no_words 2, empty 1, .*\); e.g. a-0: prepare: missing: .*a-0.wav: no such "
-                       r"audio file; all are listed in .*dump/src_train.dropped.tsv. Mend the data or raise"):
+    with pytest.raises(DataError, match=r"src_train: 10 of 11 utterances cannot be used, more than prepare.max_drop "
+                       r"0.9 allows \(missing 2, no_words 2, empty 1, .*\); e.g. a-0: prepare: missing: .*a-0.wav: no "
+                       r"such audio file; all are listed in .*dump/src_train.dropped.tsv. Mend the data or raise"):
         run(raw, PrepareOptions("en", "sw", max_drop=0.9))
     assert not (raw / "dump" / "src_train").exists()
     listing = raw / "dump" / "src_train.dropped.tsv"

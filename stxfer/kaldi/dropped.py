@@ -36,7 +36,7 @@ def kind(reason: str) -> str:
 
 
 def check_share(what: str, n_kept: int, dropped: Mapping[str, str], max_drop: float, listing: Path,
-                hint: str = "") -> None:
+                hint: str = "", option: str = "--max-drop") -> None:
     """Check that no more than a share of a set is left out; if it is, leave the list of it at ``listing``.
 
     Args:
@@ -46,6 +46,7 @@ def check_share(what: str, n_kept: int, dropped: Mapping[str, str], max_drop: fl
         max_drop: the share.
         listing: a file beside the set, removed where all is well.
         hint: what may be the cause, for the message.
+        option: what sets the share, for the message.
 
     Raises:
         DataError: the share is larger, or nothing stays; counts the kinds, gives an example and names the list.
@@ -60,7 +61,7 @@ def check_share(what: str, n_kept: int, dropped: Mapping[str, str], max_drop: fl
     write_dropped(listing, dropped)
     kinds = Counter(map(kind, dropped.values()))
     counts = ", ".join(f"{name} {n}" for name, n in kinds.most_common())
-    limit = f"more than --max-drop {max_drop:g} allows" if n_kept else "none is left"
+    limit = f"more than {option} {max_drop:g} allows" if n_kept else "none is left"
     raise DataError(f"{what}: {len(dropped)} of {total} utterances cannot be used, {limit} ({counts}); "
                     f"e.g. {min(dropped)}: {dropped[min(dropped)].replace(chr(9), ': ')}; all are listed in {listing}. "
-                    + (f"{hint}. " if hint else "") + "Mend the data" + (" or raise --max-drop" if n_kept else ""))
+                    + (f"{hint}. " if hint else "") + "Mend the data" + (f" or raise {option}" if n_kept else ""))

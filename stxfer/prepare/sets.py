@@ -257,7 +257,7 @@ def _prepare_set(stage: Stage, raw: Path, rules: _Rules, pool: Pool) -> None:
 def _check_share(raw: Path, out: Path, n_raw: int, dropped: Mapping[str, str], options: PrepareOptions) -> None:
     """Check the share dropped, leaks apart: of a set that was prepared under another limit, too."""
     bad = {utt: reason for utt, reason in dropped.items() if kind(reason) != REMOVED}
-    check_share(str(raw), n_raw - len(bad), bad, options.max_drop, _listing(out, raw.name))
+    check_share(str(raw), n_raw - len(bad), bad, options.max_drop, _listing(out, raw.name), option="prepare.max_drop")
 
 
 def _check(data: DataDir, audio: Mapping[str, AudioReport], rules: _Rules, name: str) -> dict[str, str]:

@@ -133,7 +133,7 @@ def _fitting(whisper: WhisperModel, path: Path, max_drop: float, out: Path) -> t
         elif (count := len(whisper.tokens(data.text[utt]))) > whisper.most_tokens:
             dropped[utt] = f"too_many_tokens: {count}, Whisper writes {whisper.most_tokens}"
     check_share(path.name, len(data) - len(dropped), dropped, max_drop, out / f"dropped.{path.name}.tsv",
-                "whisper.max_drop says how many may be left out")
+                option="whisper.max_drop")
     if dropped:
         log.warning("%s: %d of %d utterances do not fit Whisper's window and are left out", path.name, len(dropped),
                     len(data))
