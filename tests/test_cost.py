@@ -96,6 +96,7 @@ def test_audio_is_weighed_once_however_deep_it_lies(tmp_path: Path) -> None:
         (tmp_path / place).mkdir(parents=True)
         (tmp_path / place / "a.WAV").write_bytes(bytes(60 * 32_000))
     (tmp_path / "tables/clips.tsv").touch()
+    (tmp_path / "tables/moved.wav").symlink_to(tmp_path / "nowhere")
     experiment = load_experiment(EGS / "mboshi_fr/asr1/conf/cpu.yaml")
     corpora = [tmp_path / name for name in ("corpus", "corpus/sw_ke", "tables/clips.tsv")]
     assert amounts_of(experiment, ["tgt_train"], DUMP, corpora)["tgt_train"].seconds == pytest.approx(120)

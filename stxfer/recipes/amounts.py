@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -103,12 +104,22 @@ def _weighed(corpora: Iterable[Path]) -> float:
     for corpus in corpora:
         level = [str((corpus if corpus.is_dir() else corpus.parent).resolve())]
         for _ in range(4 if corpus.is_dir() else 2):
-            entries = [entry for folder in level if Path(folder).is_dir() for entry in os.scandir(folder)]
+            entries = [entry for folder in level for entry in _entries(folder)]
             level = [entry.path for entry in entries if entry.is_dir()]
             audio = ((entry, rate) for entry in entries if (rate := _RATES.get(Path(entry.name).suffix.lower())))
-            weighed.update((entry.path, 8 * entry.stat().st_size / rate)
-                           for entry, rate in itertools.islice(audio, max(0, 200_000 - len(weighed))))
+            for entry, rate in itertools.islice(audio, max(0, 200_000 - len(weighed))):
+                with contextlib.suppress(OSError):  # a link to nowhere
+                    weighed[entry.path] = 8 * entry.stat().st_size / rate
     return sum(weighed.values())
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """Return what a folder holds; nothing, if it is none, or not to be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
 
 
 @dataclass(frozen=True)
