@@ -374,11 +374,10 @@ def test_two_processes_train_what_one_trains(world: Path, monkeypatch: pytest.Mo
                                      model={**toy.CONFIG["model"], "encoder": "s2t_transformer",
                                             "encoder_conf": encoder})
 
-    def run(exp: str, *more: str) -> str:
+    def run(exp: str, *more: str) -> None:
         done = subprocess.run([sys.executable, "-m", "stxfer.bin.train", "--config", str(config), "--kind", "source",
                                "--exp", exp, "--nj", "2", *more], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        return done.stderr
 
     run("one")
     if together == "--processes":
@@ -392,7 +391,8 @@ def test_two_processes_train_what_one_trains(world: Path, monkeypatch: pytest.Mo
         for name, value in ((BACKEND, "slurm"), ("cuda_cmd", ""), ("slurm_conf", str(world / "slurm.conf"))):
             monkeypatch.setenv(name, value)
         with Cluster(2):
-            assert re.search(r"runs as job \d+ on n\[1-2\]", run("two", together, "2"))
+            run("two", together, "2")
+        assert Path("two/source_asr/seed1/train.log.1").exists(), "the second machine has a log of its own"
     one, two = (read_json(f"{exp}/source_asr/seed1/model.json")["epochs"] for exp in ("one", "two"))
     assert [(row["phase"], row["epoch"]) for row in two] == [("phase1", 1), ("phase1", 2), ("phase2", 1)]
     for alone, both in zip(one, two, strict=True):
